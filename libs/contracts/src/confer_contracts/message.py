@@ -1,0 +1,94 @@
+"""What messages are made of: payload models, who is calling, and the shape of an answer."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+
+from confer_contracts.errors import Rejection
+from confer_contracts.ids import check_id
+
+TEXT_CHARS_MAX = 4000
+VALUE_BYTES_MAX = 64 * 1024
+
+
+def _id(value: str) -> str:
+    try:
+        return check_id(value, "id")
+    except Rejection as refusal:
+        raise ValueError(refusal.message.removeprefix("id: ")) from None
+
+
+Id = Annotated[str, Field(strict=True), AfterValidator(_id)]
+OpId = Id
+Text = Annotated[str, Field(strict=True, max_length=TEXT_CHARS_MAX)]
+ShortText = Annotated[str, Field(strict=True, max_length=200)]
+Step = Annotated[int, Field(strict=True, ge=0, le=1000)]
+Version = Annotated[int, Field(strict=True, ge=0, le=2**53)]
+
+
+class Payload(BaseModel):
+    """A client's input. Unknown members are refused, so that a misspelt `base_version` is not lost in silence."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class PortalPayload(Payload):
+    """Input of the first portal's events: what it sends beyond our members (claims of identity, times) is ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
+class Body(BaseModel):
+    """What a process of ours writes and others read: members may be added, so unknown ones are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
+class Identity(Body):
+    """Who calls: what the edge authenticated, never what a payload claims. Travels in `Confer-Identity`."""
+
+    user_id: Id
+    name: ShortText
+    role: Id
+    session: Id
+    guest: bool = False
+
+
+class Ok(Body):
+    """A positive acknowledgement; services add their members."""
+
+    status: Literal["ok"] = "ok"
+    op: str | None = None
+
+
+class Failed(Body):
+    """A negative acknowledgement. `details` of a Rejection stand beside these members."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    status: Literal["error"] = "error"
+    code: str
+    message: str
+    retry: bool
+    op: str | None = None
+    field: str | None = None
+
+
+def failed(refusal: Rejection, op: str | None = None) -> dict[str, Any]:
+    """The error acknowledgement of a refusal, as JSON-ready members."""
+    body: dict[str, Any] = {
+        "status": "error",
+        "code": refusal.code.value,
+        "message": refusal.message,
+        "retry": refusal.code.retry,
+        "op": op,
+    }
+    if refusal.field is not None:
+        body["field"] = refusal.field
+    return {**refusal.details, **body}
+
+
+__all__ = [
+    "Body", "Failed", "Id", "Identity", "JsonValue", "Ok", "OpId", "Payload", "PortalPayload", "ShortText", "Step",
+    "Text", "Version", "failed",
+]  # fmt: skip

@@ -1,0 +1,57 @@
+"""Operation ids: how one request, sent again, is recognised and has one effect (design.md, section 3).
+
+Every fold keeps an OperationLog: (user, operation) -> what the first run answered. It is pure and bounded; an
+operation older than what is kept is refused as stale, never run again.
+"""
+
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from confer_contracts.errors import ErrorCode, Rejection
+
+KEPT_S = 24 * 3600
+KEPT_MAX = 5000
+
+R = TypeVar("R")
+
+
+def made_at(operation: str) -> float | None:
+    """Unix seconds in a UUIDv7 (RFC 9562, 5.7); None for any other id."""
+    digits = operation.replace("-", "")
+    if len(digits) != 32 or digits[12] != "7":
+        return None
+    try:
+        return int(digits[:12], 16) / 1000
+    except ValueError:
+        return None
+
+
+@dataclass(slots=True)
+class OperationLog(Generic[R]):
+    """Results by (user, operation), oldest first; belongs to one fold and is changed by `evolve` alone."""
+
+    results: dict[tuple[str, str], tuple[float, R]] = field(default_factory=dict)
+    forgotten_until: float = 0.0
+
+    def find(self, user: str, operation: str) -> R | None:
+        """What this operation answered when it ran, or None if it never did."""
+        found = self.results.get((user, operation))
+        return found[1] if found else None
+
+    def refuse_if_stale(self, user: str, operation: str, now: float) -> None:
+        """Reject an operation that may have run before what is remembered here begins."""
+        made = made_at(operation)
+        if (user, operation) in self.results or made is None:
+            return
+        if made < max(now - KEPT_S, self.forgotten_until):
+            raise Rejection(ErrorCode.STALE_OPERATION, "op: too old to know whether it already ran", field="op")
+
+    def remember(self, user: str, operation: str, at: float, result: R) -> None:
+        """Keep a result; forget those past the age and the bound."""
+        self.results[user, operation] = (at, result)
+        while self.results:
+            key, (oldest, _) = next(iter(self.results.items()))
+            if len(self.results) <= KEPT_MAX and oldest >= at - KEPT_S:
+                break
+            self.forgotten_until = max(self.forgotten_until, oldest)
+            del self.results[key]

@@ -1,0 +1,104 @@
+"""What the edge itself answers, and the first portal's table: event -> room, answers (portal-contract.md)."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from confer_contracts.message import Body, Id, Payload, PortalPayload, ShortText, Step
+from confer_contracts.route import EdgeEvent
+
+SCREENING_PREFIX = "screening_"
+SESSION_PREFIX = "hospital_mobile_session_"
+
+
+class PortalUser(PortalPayload):
+    """What the form says about its user. The identity in it counts only in trusted-query mode."""
+
+    user_id: Id | None = None
+    name: ShortText | None = None
+    role: ShortText | None = None
+    step: Step | None = None
+
+
+class JoinScreening(PortalPayload):
+    patient_id: Id
+    user: PortalUser = PortalUser()
+
+
+class PatientRoom(PortalPayload):
+    patient_id: Id
+    step: Step | None = None
+
+
+class NamedRoom(PortalPayload):
+    """`screening_<patient>`, `hospital_mobile_session_<session>`, `queue_<queue>` or a free name."""
+
+    room: Annotated[str, Field(strict=True, min_length=1, max_length=160)]
+
+
+class QueueOpen(Payload):
+    queue: Id = "screening"
+
+
+class Subscribe(PortalPayload):
+    type: Id
+    filters: Any = None
+
+
+class Authenticate(PortalPayload):
+    """`token` in jwt mode; the other two count only in trusted-query mode."""
+
+    token: Annotated[str, Field(max_length=16 * 1024)] | None = None
+    user_id: Id | None = None
+    role: ShortText | None = None
+
+
+class JoinReply(Body):
+    """The answer to a join. Each part is a snapshot, or `{"status": "unavailable"}` where its service is away."""
+
+    status: str = "ok"
+    room: str
+    offset: str
+    presence: dict[str, Any] = {}
+    sync: dict[str, Any] = {}
+    queue: dict[str, Any] = {}
+
+
+EDGE_EVENTS = (
+    EdgeEvent(event="join_patient_room", request=PatientRoom, doc="Enters a patient's room; the ack is its snapshot."),
+    EdgeEvent(event="leave_patient_room", request=PatientRoom, doc="Leaves a patient's room at once."),
+    EdgeEvent(event="join_screening", request=JoinScreening, doc="The portal's join: also queues the patient.",
+              answers=("user_joined", "active_users_updated", "queue_updated", "step_status_updated")),
+    EdgeEvent(event="leave_screening", request=PatientRoom, doc="The portal's leave."),
+    EdgeEvent(event="join_room", request=NamedRoom, doc="Enters a room by its portal name.",
+              answers=("room_joined",)),
+    EdgeEvent(event="leave_room", request=NamedRoom, doc="Leaves it.", answers=("room_left",)),
+    EdgeEvent(event="queue_open", request=QueueOpen, doc="Follows a queue; the ack is its table."),
+    EdgeEvent(event="queue_close", request=QueueOpen, doc="Stops following a queue."),
+    EdgeEvent(event="subscribe_to_updates", request=Subscribe, doc="Follows a topic.",
+              answers=("subscription_confirmed",)),
+    EdgeEvent(event="authenticate", request=Authenticate, doc="Proves or (trusted-query) names the user.",
+              answers=("authentication_success",)),
+    EdgeEvent(event="ping", request=None, doc="Any arguments.", answers=("pong",)),
+    EdgeEvent(event="connection_established", request=None, doc="Swallowed."),
+)  # fmt: skip
+
+EDGE_EMITS = {
+    "system_status": "On connect: {status, timestamp, user_info}.",
+    "joined_room": "On connect: {room: role_<role>}.",
+    "system_message": "On connect: {message, timestamp}.",
+    "sync_point": "After a join: {room, offset}; facts that follow are newer than the snapshot.",
+    "error": "A refusal for a client that asked for no ack: {status, code, message, retry, op, event}.",
+    "health_check": "Every minute: {timestamp, active_connections}.",
+    "resync": "The live feed was reset: {room, snapshot} replaces what is known of a room.",
+}
+
+# role -> dashboard event -> member -> (service, member of its dashboard reply); what nobody knows is absent
+DASHBOARDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
+    "doctor": ("doctor_dashboard_data", {
+        "pending_screenings": ("queue", "pending_screenings"), "recent_alerts": ("notify", "recent_alerts")}),
+    "parent": ("parent_dashboard_data", {"notifications": ("notify", "notifications")}),
+    "teacher": ("teacher_dashboard_data", {}),
+    "executive": ("executive_dashboard_data", {
+        "total_patients": ("queue", "total_patients"), "total_screenings": ("queue", "total_screenings")}),
+}  # fmt: skip

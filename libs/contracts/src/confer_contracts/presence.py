@@ -1,0 +1,217 @@
+"""Presence: who is in which room, with which step and focus. Owner: presence-svc.
+
+The aggregate is a person in a room: `log.presence.room.<room>.<user token>`; every fact carries the whole entry.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from confer_contracts import subjects
+from confer_contracts.ids import patient_room, session_room
+from confer_contracts.message import Body, Id, Ok, Payload, PortalPayload, ShortText, Step, Text
+from confer_contracts.route import Call, Fact, Snapshot, View
+from confer_contracts.subjects import Kind
+
+SERVICE = "presence"
+
+
+class ActiveUser(Body):
+    """A person as the portal draws one. `last_activity` is ISO 8601 in UTC."""
+
+    user_id: str
+    name: str
+    role: str
+    step: int | None = None
+    status: Literal["active", "away"] = "active"
+    focus: str | None = None
+    last_activity: str
+    joined_at: str
+
+
+# --- between the edge and presence-svc ------------------------------------------------------------------
+
+
+class Attach(Body):
+    """A session of the caller is in a room. `attach` counts up per edge incarnation: the newest one owns it."""
+
+    room: str
+    incarnation: str
+    attach: int
+    step: int | None = None
+    screening: bool = False  # joined by join_screening: the queue takes the patient in
+
+
+class Detach(Body):
+    """A session is gone from a room. `grace_s`: how long the person is kept before `user_left`."""
+
+    room: str
+    incarnation: str
+    attach: int
+    grace_s: Annotated[float, Field(ge=0, le=3600)] = 0
+
+
+class AttachReply(Ok):
+    as_of: int = 0
+    users: list[ActiveUser] = []
+
+
+class SessionEntry(Body):
+    """One (session, room) that an edge serves, with who it is."""
+
+    user_id: str
+    name: str
+    role: str
+    session: str
+    room: str
+    attach: int
+    step: int | None = None
+    screening: bool = False
+
+
+class EdgeBeat(Body):
+    """An edge is alive and serves these: every few seconds. `digest` is over the sorted (room, session, attach)."""
+
+    incarnation: str
+    digest: str
+
+
+class EdgeBeatReply(Ok):
+    known: bool  # false: presence sees another list, send all of it
+
+
+class EdgeSessions(Body):
+    """The full list of an edge, in pages; the sweep of what is not listed happens with the last one."""
+
+    incarnation: str
+    page: int
+    pages: int
+    entries: list[SessionEntry]
+
+
+class RoomSnapshotRequest(Body):
+    """`seen`: the highest source sequence per stream that the asking edge has delivered."""
+
+    kind: str
+    id: str
+    seen: dict[str, int] = {}
+
+
+class Roster(Ok):
+    """The presence part of a room's snapshot."""
+
+    as_of: dict[str, int] = {}
+    users: list[ActiveUser] = []
+
+
+# --- from clients --------------------------------------------------------------------------------------
+
+
+class UserHeartbeat(PortalPayload):
+    """The person is there. `rooms` is filled in by the edge."""
+
+    step: Step | None = None
+    last_activity: ShortText | None = None
+    rooms: list[str] = []
+
+
+class FieldFocus(Payload):
+    """The caller edits a field (`field` null: no longer): the soft mark "X is editing"."""
+
+    patient_id: Id
+    field: Id | None = None
+    op: Id | None = None
+
+
+class SessionField(PortalPayload):
+    """A place in the form of a hospital_mobile session."""
+
+    session_id: Id
+    step: ShortText
+    field_name: Id
+
+
+class LiveTyping(SessionField):
+    current_value: Text
+    user_name: ShortText
+    typing_speed: float | None = None
+
+
+class CursorPosition(SessionField):
+    user_name: ShortText | None = None
+
+
+class LiveFieldTyping(Body):
+    session_id: str
+    step: str
+    field_name: str
+    current_value: str
+    user_id: str
+    user_name: str
+    typing_speed: float | None = None
+    timestamp: str
+
+
+class UserCursorMoved(Body):
+    session_id: str
+    step: str
+    field_name: str
+    user_id: str
+    user_name: str
+    timestamp: str
+
+
+ATTACH = Call(
+    service=SERVICE, event="attach", request=Attach, reply=AttachReply, public=False,
+    doc="A session enters a room; answers the roster.",
+)  # fmt: skip
+DETACH = Call(
+    service=SERVICE, event="detach", request=Detach, reply=Ok, public=False,
+    doc="A session leaves a room: at once, or after a grace period.",
+)  # fmt: skip
+EDGE_BEAT = Call(
+    service=SERVICE, event="edge_beat", request=EdgeBeat, reply=EdgeBeatReply, public=False, ordered=False,
+    doc="The lease of an edge over its sessions.",
+)  # fmt: skip
+EDGE_SESSIONS = Call(
+    service=SERVICE, event="edge_sessions", request=EdgeSessions, reply=Ok, public=False, ordered=False,
+    doc="All sessions of an edge: presence attaches what it misses and sweeps what is gone.",
+)  # fmt: skip
+USER_HEARTBEAT = Call(
+    service=SERVICE, event="user_heartbeat", request=UserHeartbeat, reply=Ok, ordered=False,
+    doc="The person is active; everybody in the room gets `active_users_updated`.",
+)  # fmt: skip
+FIELD_FOCUS = Call(
+    service=SERVICE, event="field_focus", request=FieldFocus, reply=Ok,
+    audience=lambda q: subjects.room_audience(patient_room(q.patient_id)),
+    doc='Marks the field that the caller edits; everybody gets `user_updated` with `focus`.',
+)  # fmt: skip
+LIVE_TYPING = Call(
+    service=SERVICE, event="live_typing", request=LiveTyping, reply=Ok, ordered=False,
+    audience=lambda q: subjects.room_audience(session_room(q.session_id)),
+    doc="What is being typed; the others get `live_field_typing`. Not stored.",
+)  # fmt: skip
+CURSOR_POSITION = Call(
+    service=SERVICE, event="cursor_position", request=CursorPosition, reply=Ok, ordered=False,
+    audience=lambda q: subjects.room_audience(session_room(q.session_id)),
+    doc="Where the cursor is; the others get `user_cursor_moved`. Not stored.",
+)  # fmt: skip
+
+CALLS = (ATTACH, DETACH, EDGE_BEAT, EDGE_SESSIONS, USER_HEARTBEAT, FIELD_FOCUS, LIVE_TYPING, CURSOR_POSITION)
+SNAPSHOTS = (Snapshot(service=SERVICE, kind=Kind.ROOM, reply=Roster),)
+FACTS = (
+    Fact(service=SERVICE, event="user_joined", kind=Kind.ROOM, body=ActiveUser, others=True,
+         doc="A person came: the first of their sessions."),
+    Fact(service=SERVICE, event="user_updated", kind=Kind.ROOM, body=ActiveUser,
+         doc="A person's step, focus or status changed."),
+    Fact(service=SERVICE, event="user_left", kind=Kind.ROOM, body=str,
+         doc="A person's last session is gone and the grace period over: the bare user id."),
+)  # fmt: skip
+VIEWS = (
+    View(service=SERVICE, event="active_users_updated", kind=Kind.ROOM, name="roster", body=list[ActiveUser],
+         doc="Everybody who is in the room."),
+    View(service=SERVICE, event="live_field_typing", kind=Kind.ROOM, name="typing", body=LiveFieldTyping,
+         others=True, ephemeral=True, doc="Somebody types."),
+    View(service=SERVICE, event="user_cursor_moved", kind=Kind.ROOM, name="cursor", body=UserCursorMoved,
+         others=True, ephemeral=True, doc="Somebody's cursor moved."),
+)  # fmt: skip

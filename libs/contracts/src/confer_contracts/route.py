@@ -1,0 +1,90 @@
+"""The kinds of public traffic, as values: a call, a join, a snapshot part, a fact, a view."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from confer_contracts import subjects
+from confer_contracts.subjects import Kind
+
+Q = TypeVar("Q", bound=BaseModel)
+A = TypeVar("A", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call(Generic[Q, A]):
+    """A request that one service answers.
+
+    `ordered` calls of one session run one after the other; the others (typing, heartbeats) bypass that lane.
+    `audience` names what the caller must have joined. `public`: clients may send it under `event`.
+    `reply_event`: for portal events that are answered by an event instead of an ack; its body is the reply's
+    `event_body`. `error_event` replaces `error` for them.
+    """
+
+    service: str
+    event: str
+    request: type[Q]
+    reply: type[A]
+    doc: str
+    ordered: bool = True
+    timeout_s: float = 4.0
+    public: bool = True
+    audience: Callable[[Q], str] | None = None
+    reply_event: str | None = None
+    error_event: Callable[[Q, str], tuple[str, dict[str, Any]]] | None = None
+
+    @property
+    def subject(self) -> str:
+        return subjects.call(self.service, self.event)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """A part of the answer to a join: `service` answers `call.<service>.snapshot` for audiences of `kind`."""
+
+    service: str
+    kind: Kind
+    reply: type[BaseModel]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """A stored event that reaches browsers. `others`: it skips the session that it came from, live and in replay.
+
+    `copies`: names under which further audiences get the same body (`{Kind.ROOM: "patient_ticket_called"}`).
+    """
+
+    service: str
+    event: str
+    kind: Kind
+    body: Any  # a model, or a plain type such as str
+    doc: str
+    others: bool = False
+    alias_of: str | None = None
+    copies: tuple[tuple[Kind, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """Latest-wins state or ephemera: `view.<kind>.<id>.<name>`, emitted as `event`. `others` as for facts."""
+
+    service: str
+    event: str
+    kind: Kind
+    name: str
+    body: Any
+    doc: str
+    others: bool = False
+    ephemeral: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeEvent:
+    """A client event that the edge itself answers: joins, leaves, authenticate, ping."""
+
+    event: str
+    request: type[BaseModel] | None
+    doc: str
+    answers: tuple[str, ...] = ()

@@ -1,0 +1,82 @@
+"""The subject grammar (design.md, section 1) and the headers that travel with messages.
+
+call.<service>.<event>                 a client's request, answered once
+log.<service>.<kind>.<id>.<key>        a fact, in its service's stream: exactly five tokens
+<kind>.<id>                            the same fact in LIVE; also called its audience
+view.<kind>.<id>.<name>                latest-wins state and ephemera; not stored
+"""
+
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from confer_contracts.ids import token
+
+
+class Kind(StrEnum):
+    """What an audience is: the first token of its name."""
+
+    ROOM = "room"
+    USER = "user"
+    ROLE = "role"
+    QUEUE = "queue"
+    STAFF = "staff"
+    TOPIC = "topic"
+    ALL = "all"
+    PROBE = "probe"
+
+
+EVERYBODY: Final = f"{Kind.ALL}.all"
+LIVE: Final = "LIVE"
+ACTIVITY: Final = "ACTIVITY"
+
+
+def stream_of(service: str) -> str:
+    """The stream that a service (`presence`, `sync`, `queue`, `notify`, `edge`) appends to."""
+    return service.upper()
+
+
+def call(service: str, event: str) -> str:
+    return f"call.{service}.{event}"
+
+
+def audience(kind: Kind, identifier: str) -> str:
+    """The audience of a plain id (a user, role, queue, topic); rooms have their tokens from `ids`."""
+    return f"{kind}.{token(identifier)}"
+
+
+def room_audience(room: str) -> str:
+    return f"{Kind.ROOM}.{room}"
+
+
+class FactSubject(NamedTuple):
+    """`log.<service>.<kind>.<id>.<key>`, taken apart; `ident` and `key` are tokens."""
+
+    service: str
+    kind: str
+    ident: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"log.{self.service}.{self.kind}.{self.ident}.{self.key}"
+
+    @classmethod
+    def parse(cls, subject: str) -> "FactSubject":
+        _, service, kind, ident, key = subject.split(".")
+        return cls(service, kind, ident, key)
+
+
+class Header:
+    """Header names, each written once. A fact carries few: every one costs at each edge."""
+
+    EVENT: Final = "Confer-Event"  # the Socket.IO event of a fact or view; absent: stored, never emitted
+    ALIAS: Final = "Confer-Alias"  # a second Socket.IO name of the same body
+    EVENT_FOR: Final = "Confer-Event-"  # + kind: the name for the copy that this kind of audience gets
+    OP: Final = "Confer-Op"  # the operation id
+    ACTOR: Final = "Confer-Actor"  # token of the user id of who did it
+    ORIGIN: Final = "Confer-Origin"  # the session that it came from
+    FOLD: Final = "Confer-Fold"  # JSON (ASCII) for the service's own fold; never emitted
+    AS_OF: Final = "Confer-As-Of"  # of a view: the source sequence that it reflects
+    IDENTITY: Final = "Confer-Identity"  # of a call: JSON (ASCII) of an Identity
+    DEADLINE: Final = "Confer-Deadline"  # of a call: Unix milliseconds after which nobody waits for it
+    TRACEPARENT: Final = "traceparent"  # W3C Trace Context
+    SOURCE: Final = "Nats-Stream-Source"  # set by the server: stream, sequence ... of a sourced message

@@ -1,0 +1,313 @@
+"""Field sync: the fields and steps of a record, with versions and history. Owner: sync-svc.
+
+The aggregate is the record of a room: `log.sync.room.<room>.record`; one fact is one commit.
+"""
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AliasChoices, Field, JsonValue, model_validator
+
+from confer_contracts import subjects
+from confer_contracts.ids import patient_room, session_room
+from confer_contracts.message import (
+    VALUE_BYTES_MAX,
+    Body,
+    Id,
+    Ok,
+    Payload,
+    PortalPayload,
+    ShortText,
+    Step,
+    Text,
+    Version,
+)
+from confer_contracts.route import Call, Fact, Snapshot, View
+from confer_contracts.subjects import Kind
+
+SERVICE = "sync"
+CHANGES_MAX = 500
+VALUE_DEPTH_MAX = 16
+StepStatus = Literal["waiting", "in_progress", "completed", "blocked"]
+
+
+def _depth(value: object) -> int:
+    """Levels of nesting, counted without recursion."""
+    deepest, pending = 0, [(value, 1)]
+    while pending:
+        item, level = pending.pop()
+        deepest = max(deepest, level)
+        children = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
+        pending += [(child, level + 1) for child in children]
+    return deepest
+
+
+def _bounded(value: Any) -> Any:
+    if _depth(value) > VALUE_DEPTH_MAX:
+        raise ValueError(f"must not be nested deeper than {VALUE_DEPTH_MAX} levels")
+    if len(json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass")) > VALUE_BYTES_MAX:
+        raise ValueError(f"must not be larger than {VALUE_BYTES_MAX} bytes of JSON")
+    return value
+
+
+FieldValue = Annotated[JsonValue, AfterValidator(_bounded)]
+
+
+class Change(Payload):
+    """A new value for one field. Without `base_version` the last writer wins."""
+
+    field: Id = Field(validation_alias=AliasChoices("field", "field_name"))
+    value: FieldValue = Field(validation_alias=AliasChoices("value", "new_value"))
+    base_version: Version | None = None
+
+
+class FieldUpdate(PortalPayload):
+    """One change (`field`, `value`, `base_version`), or several at once (`changes`): one commit either way."""
+
+    patient_id: Id
+    field: Id | None = Field(default=None, validation_alias=AliasChoices("field", "field_name"))
+    value: FieldValue = Field(default=None, validation_alias=AliasChoices("value", "new_value"))
+    base_version: Version | None = None
+    changes: Annotated[list[Change], Field(min_length=1, max_length=CHANGES_MAX)] | None = None
+    op: Id | None = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> "FieldUpdate":
+        if (self.field is None) == (self.changes is None):
+            raise ValueError("either `field` with `value`, or `changes`, must be given")
+        if self.field is not None and "value" not in self.model_fields_set:
+            raise ValueError("value: must be given")
+        if self.changes and len({c.field for c in self.changes}) != len(self.changes):
+            raise ValueError("changes: must not name a field twice")
+        return self
+
+
+class CommittedChange(Body):
+    """A field as it is after a commit. `outcome` tells the writer what became of a stale base."""
+
+    field: str
+    version: int
+    value: JsonValue = None
+    outcome: Literal["accepted", "overwrote"] = "accepted"
+
+
+class FieldUpdateReply(Ok):
+    """`field` and `version` repeat the one change of the short form."""
+
+    patient_id: str
+    field: str | None = None
+    version: int | None = None
+    changes: list[CommittedChange] = []
+
+
+class FieldUpdated(Body):
+    """One field changed. Ignore a version at or below your own."""
+
+    patient_id: str
+    field: str
+    value: JsonValue
+    version: int
+    user_id: str
+    op: str
+    timestamp: str
+
+
+class FieldsUpdated(Body):
+    """Several fields changed in one commit."""
+
+    patient_id: str
+    changes: list[CommittedChange]
+    user_id: str
+    op: str
+    timestamp: str
+
+
+class StepUpdate(PortalPayload):
+    """Sets the status of a workflow step."""
+
+    patient_id: Id
+    step: Step
+    status: StepStatus = "in_progress"
+    step_name: ShortText | None = None
+    op: Id | None = None
+
+
+class StepUpdateReply(Ok):
+    patient_id: str
+    step: int
+    step_status: StepStatus
+    version: int
+
+
+class StepUpdated(Body):
+    patient_id: str
+    step: int
+    step_name: str | None = None
+    status: StepStatus
+    version: int
+    user_id: str
+    op: str
+    timestamp: str
+
+
+class StepChange(PortalPayload):
+    """The caller moved on to another step of the record."""
+
+    patient_id: Id
+    step: Step
+    step_name: ShortText
+    op: Id | None = None
+
+
+class StepChanged(Body):
+    user_id: str
+    step: int
+    step_name: str
+    patient_id: str
+    timestamp: str
+
+
+class FieldCompleted(PortalPayload):
+    """The portal's scripts: a field of a hospital_mobile session has its final value."""
+
+    session_id: Id
+    step: ShortText
+    field_name: Id
+    final_value: FieldValue
+    user_name: ShortText | None = None
+    op: Id | None = None
+
+
+class LiveFieldUpdated(Body):
+    """Also a `field_updated` of the session's record, under the names that the scripts read."""
+
+    session_id: str
+    step: str
+    field_name: str
+    field: str
+    new_value: JsonValue
+    final_value: JsonValue
+    value: JsonValue
+    version: int
+    user_id: str
+    user_name: str
+    op: str
+    timestamp: str
+
+
+class FieldConflictDetected(PortalPayload):
+    session_id: Id
+    field_name: Id
+    message: Text | None = None
+    op: Id | None = None
+
+
+class CollaborativeConflict(Body):
+    session_id: str
+    field_name: str
+    message: str
+    detecting_user: str
+    conflict_id: str
+    timestamp: str
+
+
+class RecordField(Body):
+    value: JsonValue
+    version: int
+    user_id: str
+    timestamp: str
+
+
+class StepState(Body):
+    """A workflow step, with the member names of the portal's two generations."""
+
+    step: int
+    step_number: int
+    step_name: str
+    status: StepStatus
+    completion_status: StepStatus
+    version: int
+    assigned_staff: list[dict[str, JsonValue]] = []
+    actual_duration: float | None = None  # minutes
+
+
+class Record(Ok):
+    """The sync part of a room's snapshot."""
+
+    as_of: dict[str, int] = {}
+    fields: dict[str, RecordField] = {}
+    steps: list[StepState] = []
+
+
+class ActivityQuery(Payload):
+    """Who did what in a record, newest first. `before`: the `sequence` of the last row that you have."""
+
+    patient_id: Id
+    limit: Annotated[int, Field(strict=True, ge=1, le=200)] = 50
+    before: Annotated[int, Field(strict=True, ge=1)] | None = None
+
+
+class ActivityRow(Body):
+    sequence: int
+    timestamp: str
+    service: str
+    event: str
+    user_id: str
+    op: str | None = None
+    trace_id: str | None = None
+    detail: JsonValue = None
+
+
+class ActivityReply(Ok):
+    rows: list[ActivityRow] = []
+
+
+FIELD_UPDATE = Call(
+    service=SERVICE, event="field_update", request=FieldUpdate, reply=FieldUpdateReply,
+    audience=lambda q: subjects.room_audience(patient_room(q.patient_id)),
+    doc="Writes one field, or several in one commit; every member gets `field_updated` or `fields_updated`.",
+)  # fmt: skip
+STEP_UPDATE = Call(
+    service=SERVICE, event="step_update", request=StepUpdate, reply=StepUpdateReply,
+    audience=lambda q: subjects.room_audience(patient_room(q.patient_id)),
+    doc="Sets a step's status; every member gets `step_updated` and `step_status_updated`.",
+)  # fmt: skip
+STEP_CHANGE = Call(
+    service=SERVICE, event="step_change", request=StepChange, reply=Ok,
+    audience=lambda q: subjects.room_audience(patient_room(q.patient_id)),
+    doc="The caller moved to a step; the others get `step_changed`.",
+)  # fmt: skip
+FIELD_COMPLETED = Call(
+    service=SERVICE, event="field_completed", request=FieldCompleted, reply=Ok,
+    audience=lambda q: subjects.room_audience(session_room(q.session_id)),
+    doc="Writes a field of a session's record; the others get `live_field_updated`.",
+)  # fmt: skip
+FIELD_CONFLICT_DETECTED = Call(
+    service=SERVICE, event="field_conflict_detected", request=FieldConflictDetected, reply=Ok,
+    audience=lambda q: subjects.room_audience(session_room(q.session_id)),
+    doc="A client saw two people edit one field; everybody gets `collaborative_conflict`.",
+)  # fmt: skip
+ACTIVITY_LOG = Call(
+    service=SERVICE, event="activity_log", request=ActivityQuery, reply=ActivityReply,
+    audience=lambda q: subjects.room_audience(patient_room(q.patient_id)),
+    doc="The latest activity of a record.",
+)  # fmt: skip
+
+CALLS = (FIELD_UPDATE, STEP_UPDATE, STEP_CHANGE, FIELD_COMPLETED, FIELD_CONFLICT_DETECTED, ACTIVITY_LOG)
+SNAPSHOTS = (Snapshot(service=SERVICE, kind=Kind.ROOM, reply=Record),)
+FACTS = (
+    Fact(service=SERVICE, event="field_updated", kind=Kind.ROOM, body=FieldUpdated, doc="A field has a new value."),
+    Fact(service=SERVICE, event="fields_updated", kind=Kind.ROOM, body=FieldsUpdated,
+         doc="Several fields have new values, in one commit."),
+    Fact(service=SERVICE, event="live_field_updated", kind=Kind.ROOM, body=LiveFieldUpdated, others=True,
+         alias_of="field_updated", doc="The second name of a `field_updated` that came from `field_completed`."),
+    Fact(service=SERVICE, event="step_updated", kind=Kind.ROOM, body=StepUpdated, doc="A step's status changed."),
+    Fact(service=SERVICE, event="step_changed", kind=Kind.ROOM, body=StepChanged, others=True,
+         doc="A person moved to another step."),
+    Fact(service=SERVICE, event="collaborative_conflict", kind=Kind.ROOM, body=CollaborativeConflict,
+         doc="A client reported a conflict."),
+)  # fmt: skip
+VIEWS = (
+    View(service=SERVICE, event="step_status_updated", kind=Kind.ROOM, name="steps", body=list[StepState],
+         doc="All steps of the record."),
+)  # fmt: skip
