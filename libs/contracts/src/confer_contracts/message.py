@@ -9,6 +9,7 @@ from confer_contracts.ids import check_id
 
 TEXT_CHARS_MAX = 4000
 VALUE_BYTES_MAX = 64 * 1024
+VALUE_DEPTH_MAX = 16
 
 
 def _id(value: str) -> str:
@@ -74,6 +75,17 @@ class Failed(Body):
     field: str | None = None
 
 
+def json_depth(value: object) -> int:
+    """Levels of nesting of a JSON value, counted without recursion."""
+    deepest, pending = 0, [(value, 1)]
+    while pending:
+        item, level = pending.pop()
+        deepest = max(deepest, level)
+        children = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
+        pending += [(child, level + 1) for child in children]
+    return deepest
+
+
 def failed(refusal: Rejection, op: str | None = None) -> dict[str, Any]:
     """The error acknowledgement of a refusal, as JSON-ready members."""
     body: dict[str, Any] = {
@@ -90,5 +102,5 @@ def failed(refusal: Rejection, op: str | None = None) -> dict[str, Any]:
 
 __all__ = [
     "Body", "Failed", "Id", "Identity", "JsonValue", "Ok", "OpId", "Payload", "PortalPayload", "ShortText", "Step",
-    "Text", "Version", "failed",
+    "Text", "Version", "failed", "json_depth",
 ]  # fmt: skip

@@ -4,17 +4,40 @@ Fan-out on read: one fact per notification, `log.notify.<kind>.<id>.note`; what 
 `log.notify.user.<user token>.state`.
 """
 
+import json
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import AfterValidator, Field, JsonValue, model_validator
 
-from confer_contracts.message import Body, Id, Ok, Payload, PortalPayload, ShortText, Text
+from confer_contracts.message import (
+    VALUE_DEPTH_MAX,
+    Body,
+    Id,
+    Ok,
+    Payload,
+    PortalPayload,
+    ShortText,
+    Text,
+    json_depth,
+)
 from confer_contracts.route import Call, Fact, Snapshot, View
 from confer_contracts.subjects import Kind
 
 SERVICE = "notify"
 NotificationType = Literal["info", "success", "warning", "error", "message"]
 NotifyPriority = Literal["low", "normal", "high", "critical"]
+DATA_BYTES_MAX = 4096
+
+
+def _bounded(data: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    if json_depth(data) > VALUE_DEPTH_MAX:
+        raise ValueError(f"must not be nested deeper than {VALUE_DEPTH_MAX} levels")
+    if len(json.dumps(data)) > DATA_BYTES_MAX:
+        raise ValueError(f"must not be larger than {DATA_BYTES_MAX} bytes of JSON (ASCII)")
+    return data
+
+
+NotificationData = Annotated[dict[str, JsonValue], AfterValidator(_bounded)]
 
 
 class Addressee(Payload):
@@ -40,7 +63,7 @@ class NotificationSend(Payload):
     type: Literal["info", "success", "warning", "error"] = "info"
     priority: NotifyPriority = "normal"
     link: ShortText | None = None
-    data: dict[str, JsonValue] | None = None
+    data: NotificationData | None = None
     op: Id | None = None
 
 
@@ -97,11 +120,16 @@ class InboxQuery(Payload):
 
 
 class Inbox(Ok):
-    """Also the notify part of the snapshot of a user's audience."""
+    """Newest first; also the notify part of the snapshot of a user's audience.
+
+    `more`: another page follows. `trimmed`: still older ones exist, but the inbox no longer shows nor counts them.
+    """
 
     as_of: dict[str, int] = {}
     unread: int = 0
     notifications: list[Notification] = []
+    more: bool = False
+    trimmed: bool = False
 
 
 class Counts(Body):
@@ -151,7 +179,8 @@ class NotifyDashboard(Ok):
 
 
 NOTIFICATION_SEND = Call(service=SERVICE, event="notification_send", request=NotificationSend,
-                         reply=NotificationSendReply, doc="Tells somebody something; kept for those who are away.")  # fmt: skip
+                         reply=NotificationSendReply,
+                         doc="Tells somebody something; kept for those who are away.")  # fmt: skip
 NOTIFICATION_READ = Call(service=SERVICE, event="notification_read", request=NotificationRead, reply=Ok,
                          doc="Marks own notifications as read, on every tab.")  # fmt: skip
 NOTIFICATION_INBOX = Call(service=SERVICE, event="notification_inbox", request=InboxQuery, reply=Inbox,

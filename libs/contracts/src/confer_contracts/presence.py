@@ -3,6 +3,8 @@
 The aggregate is a person in a room: `log.presence.room.<room>.<user token>`; every fact carries the whole entry.
 """
 
+import hashlib
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -14,6 +16,7 @@ from confer_contracts.route import Call, Fact, Snapshot, View
 from confer_contracts.subjects import Kind
 
 SERVICE = "presence"
+SESSIONS_PER_PAGE = 200
 
 
 class ActiveUser(Body):
@@ -81,20 +84,54 @@ class EdgeBeatReply(Ok):
 
 
 class EdgeSessions(Body):
-    """The full list of an edge, in pages; the sweep of what is not listed happens with the last one."""
+    """The full list of an edge, in pages, each complete for its part of the order (see `session_pages`).
+
+    A page tells all sessions with `after` < "<room> <session>" <= `until` (empty: no bound), so that any replica
+    can attach what it misses and sweep what is not listed with this page alone.
+    """
 
     incarnation: str
     page: int
     pages: int
     entries: list[SessionEntry]
+    after: str = ""
+    until: str = ""
+
+    def covers(self, room: str, session: str) -> bool:
+        place = f"{room} {session}"
+        return self.after < place and (not self.until or place <= self.until)
+
+
+def digest(sessions: Iterable[tuple[str, str, int]]) -> str:
+    """What an edge and presence compare: SHA-256, in hex, over (room token, session, attach) in any order."""
+    lines = sorted(f"{room} {session} {attach}" for room, session, attach in sessions)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def session_pages(incarnation: str, entries: Iterable[SessionEntry]) -> list[EdgeSessions]:
+    """The list of an edge as it is sent; at least one page, because an empty list also sweeps."""
+    placed = sorted(entries, key=lambda e: f"{e.room} {e.session}")
+    chunks = [placed[i : i + SESSIONS_PER_PAGE] for i in range(0, len(placed), SESSIONS_PER_PAGE)] or [[]]
+    ends = [f"{chunk[-1].room} {chunk[-1].session}" for chunk in chunks[:-1]]
+    bounds = zip(["", *ends], [*ends, ""], strict=True)
+    return [
+        EdgeSessions(
+            incarnation=incarnation, page=i + 1, pages=len(chunks), entries=chunk, after=after, until=until
+        )
+        for i, (chunk, (after, until)) in enumerate(zip(chunks, bounds, strict=True))
+    ]
 
 
 class RoomSnapshotRequest(Body):
-    """`seen`: the highest source sequence per stream that the asking edge has delivered."""
+    """`seen`: the highest source sequence per stream that the asking edge has delivered.
+
+    `role`: that of the person, where `kind` is user.
+    """
 
     kind: str
     id: str
     seen: dict[str, int] = {}
+    role: str | None = None
 
 
 class Roster(Ok):
@@ -175,7 +212,7 @@ EDGE_BEAT = Call(
 )  # fmt: skip
 EDGE_SESSIONS = Call(
     service=SERVICE, event="edge_sessions", request=EdgeSessions, reply=Ok, public=False, ordered=False,
-    doc="All sessions of an edge: presence attaches what it misses and sweeps what is gone.",
+    doc="A page of an edge's sessions: presence attaches what it misses and sweeps what is gone.",
 )  # fmt: skip
 USER_HEARTBEAT = Call(
     service=SERVICE, event="user_heartbeat", request=UserHeartbeat, reply=Ok, ordered=False,

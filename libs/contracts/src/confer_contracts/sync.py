@@ -12,6 +12,7 @@ from confer_contracts import subjects
 from confer_contracts.ids import patient_room, session_room
 from confer_contracts.message import (
     VALUE_BYTES_MAX,
+    VALUE_DEPTH_MAX,
     Body,
     Id,
     Ok,
@@ -21,29 +22,18 @@ from confer_contracts.message import (
     Step,
     Text,
     Version,
+    json_depth,
 )
 from confer_contracts.route import Call, Fact, Snapshot, View
 from confer_contracts.subjects import Kind
 
 SERVICE = "sync"
 CHANGES_MAX = 500
-VALUE_DEPTH_MAX = 16
 StepStatus = Literal["waiting", "in_progress", "completed", "blocked"]
 
 
-def _depth(value: object) -> int:
-    """Levels of nesting, counted without recursion."""
-    deepest, pending = 0, [(value, 1)]
-    while pending:
-        item, level = pending.pop()
-        deepest = max(deepest, level)
-        children = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
-        pending += [(child, level + 1) for child in children]
-    return deepest
-
-
 def _bounded(value: Any) -> Any:
-    if _depth(value) > VALUE_DEPTH_MAX:
+    if json_depth(value) > VALUE_DEPTH_MAX:
         raise ValueError(f"must not be nested deeper than {VALUE_DEPTH_MAX} levels")
     if len(json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass")) > VALUE_BYTES_MAX:
         raise ValueError(f"must not be larger than {VALUE_BYTES_MAX} bytes of JSON")
@@ -107,6 +97,7 @@ class FieldUpdated(Body):
     field: str
     value: JsonValue
     version: int
+    outcome: Literal["accepted", "overwrote"] = "accepted"
     user_id: str
     op: str
     timestamp: str
