@@ -115,9 +115,7 @@ def session_pages(incarnation: str, entries: Iterable[SessionEntry]) -> list[Edg
     ends = [f"{chunk[-1].room} {chunk[-1].session}" for chunk in chunks[:-1]]
     bounds = zip(["", *ends], [*ends, ""], strict=True)
     return [
-        EdgeSessions(
-            incarnation=incarnation, page=i + 1, pages=len(chunks), entries=chunk, after=after, until=until
-        )
+        EdgeSessions(incarnation=incarnation, page=i + 1, pages=len(chunks), entries=chunk, after=after, until=until)
         for i, (chunk, (after, until)) in enumerate(zip(chunks, bounds, strict=True))
     ]
 
