@@ -34,7 +34,7 @@ class QueueRow(Body):
 
 
 class Ticket(Body):
-    """A ticket as every ticket fact and reply shows it."""
+    """A ticket as every ticket fact and reply shows it. `station`: where the patient was called to."""
 
     queue: str
     ticket: str
@@ -42,6 +42,7 @@ class Ticket(Body):
     priority: Priority
     status: TicketStatus
     called_by: str | None = None
+    station: str | None = None
     created_at: str
 
 
@@ -109,8 +110,8 @@ class QueueDashboard(Ok):
     """What the queue knows for a role's dashboard."""
 
     pending_screenings: list[QueueRow] = []
-    total_patients: int = 0
-    total_screenings: int = 0
+    total_patients: int = 0  # in any queue now
+    total_screenings: int = 0  # done in the default queue, since its log began
 
 
 def _audience(q: InQueue) -> str:
@@ -155,7 +156,6 @@ FACTS = (
     _fact("no_show", "A called patient did not come."),
     _fact("cancelled", "A ticket was taken out."),
 )
-VIEWS = (
-    View(service=SERVICE, event="queue_updated", kind=Kind.QUEUE, name="table", body=list[QueueRow],
-         doc="The whole queue, in order: claimed tickets first, then the waiting ones."),
-)  # fmt: skip
+QUEUE_UPDATED = View(service=SERVICE, event="queue_updated", kind=Kind.QUEUE, name="table", body=list[QueueRow],
+                     doc="The whole queue, in order: claimed tickets first, then the waiting ones.")  # fmt: skip
+VIEWS = (QUEUE_UPDATED,)
