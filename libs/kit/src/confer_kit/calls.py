@@ -1,0 +1,73 @@
+"""Asking a service: identity, operation, deadline and trace travel in headers (design.md, section 3)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import nats.errors
+from nats.aio.client import Client
+
+from confer_contracts.errors import ErrorCode, Rejection
+from confer_contracts.ids import token, untoken
+from confer_contracts.message import Identity
+from confer_contracts.subjects import Header
+from confer_kit import clock, telemetry
+from confer_kit.facts import ascii_json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a handler knows beside the request. `now` and `deadline` are Unix seconds."""
+
+    identity: Identity
+    op: str
+    now: float
+    deadline: float
+
+
+def nobody(session: str = "service") -> Identity:
+    """The identity of a process that asks for itself."""
+    return Identity(user_id="system", name="system", role="system", session=session)
+
+
+def encode_context(identity: Identity, op: str, deadline: float) -> dict[str, str]:
+    return {
+        Header.IDENTITY: ascii_json(identity.model_dump()),
+        Header.OP: token(op),
+        Header.DEADLINE: str(int(deadline * 1000)),
+    }
+
+
+def decode_context(headers: Mapping[str, str]) -> Context:
+    """Rejection(invalid) where a caller of ours left out a header."""
+    try:
+        return Context(
+            identity=Identity.model_validate_json(headers[Header.IDENTITY]),
+            op=untoken(headers[Header.OP]),
+            now=clock.now(),
+            deadline=int(headers[Header.DEADLINE]) / 1000,
+        )
+    except (KeyError, ValueError) as error:
+        raise Rejection(ErrorCode.INVALID, f"the call's headers are incomplete: {error}") from error
+
+
+async def ask(nc: Client, subject: str, body: bytes, identity: Identity, *, op: str, timeout_s: float) -> bytes:
+    """Send a call and wait for its answer, as bytes of JSON.
+
+    Rejection(unavailable) at once when nobody serves the subject or NATS is away: nothing was done then.
+    Rejection(outcome_unknown) when no answer came in time: send it again with the same operation id.
+    """
+    if not nc.is_connected:
+        raise Rejection(ErrorCode.UNAVAILABLE, "the server is reconnecting: try again")
+    with telemetry.span(
+        f"send {subject}", telemetry.Kind.PRODUCER, attributes={telemetry.DESTINATION: subject}
+    ) as span:
+        headers = encode_context(identity, op, clock.now() + timeout_s) | telemetry.inject()
+        try:
+            return (await nc.request(subject, body, timeout=timeout_s, headers=headers)).data
+        except nats.errors.NoRespondersError:
+            telemetry.failed(span, ErrorCode.UNAVAILABLE)
+            service = subject.split(".")[1]
+            raise Rejection(ErrorCode.UNAVAILABLE, f"the {service} service is away: try again") from None
+        except (TimeoutError, nats.errors.Error) as error:
+            telemetry.failed(span, ErrorCode.OUTCOME_UNKNOWN)
+            raise Rejection(ErrorCode.OUTCOME_UNKNOWN, "no answer in time: send it again with the same op") from error

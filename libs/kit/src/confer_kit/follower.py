@@ -1,0 +1,240 @@
+"""One stream, followed in order and without holes: an ordered consumer of our own (design.md, "one feed").
+
+nats-server numbers what a consumer delivers. A number that does not follow the last one, a heartbeat that stays
+away, or a reconnect ends the consumer; a new one begins after the last sequence that was delivered. So nothing is
+skipped and nothing comes twice, whatever happened in between.
+"""
+
+import asyncio
+import contextlib
+import functools
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import nats.errors
+import nats.js.errors
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StreamInfo
+
+from confer_kit.logs import logger
+from confer_kit.nats_link import Link
+
+log = logger(__name__)
+
+HEARTBEAT_S: Final = 2.0
+SILENCE_S: Final = 5.0
+RETRY_S, RETRY_MAX_S = 0.1, 2.0
+EPOCH: Final = "confer-epoch"  # metadata of a stream: made anew with it
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A message of the stream. `headers` is empty, not None, where there are none."""
+
+    subject: str
+    seq: int
+    at: float
+    data: bytes
+    headers: Mapping[str, str]
+
+
+Start = str  # "new" | "all" | "last_per_subject"
+
+
+class Follower:
+    """Calls `deliver` for each message, in order. `position` is the last sequence that was delivered.
+
+    on_reset(info)   the stream was made anew, or lost messages that this follower had not seen: what was built from
+                     it is void; following goes on at the stream's end
+    on_caught_up()   once, when everything that was there at start has been delivered
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        stream: str,
+        deliver: Callable[[Delivered], None],
+        *,
+        start: Start = "new",
+        filters: Sequence[str] = (),
+        headers_only: bool = False,
+        on_reset: Callable[[StreamInfo], None] = lambda info: None,
+        on_caught_up: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._link = link
+        self._stream = stream
+        self._deliver = deliver
+        self._start = start
+        self._filters = list(filters)
+        self._headers_only = headers_only
+        self._on_reset = on_reset
+        self._on_caught_up = on_caught_up
+        self.position = 0
+        self.epoch = ""
+        self.following = False
+        self._begun = False
+        self._caught_up = False
+        self._life = 0
+        self._consumer_seq = 0
+        self._last_heard = 0.0
+        self._broken = asyncio.Event()
+        self._waiters: list[tuple[int, asyncio.Future[None]]] = []
+        link.on_reconnect.append(self._broken.set)
+
+    async def run(self) -> None:
+        """Follow until cancelled."""
+        failures = 0
+        while True:
+            try:
+                await self._once()
+                failures = 0
+            except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
+                failures += 1
+                if failures == 3:
+                    log.warning("cannot follow", stream=self._stream, error=f"{type(error).__name__}: {error}")
+            self.following = False
+            pause = min(RETRY_MAX_S, RETRY_S * 2 ** min(failures, 6))
+            await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - jitter
+
+    async def reached(self, seq: int, timeout: float) -> bool:
+        """Wait until `seq` was delivered; False when that took longer than `timeout` seconds."""
+        if self.position >= seq:
+            return True
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiters.append((seq, waiter))
+        try:
+            await asyncio.wait_for(waiter, timeout)
+        except TimeoutError:
+            return False
+        finally:
+            self._waiters = [w for w in self._waiters if w[1] is not waiter]
+        return True
+
+    async def _once(self) -> None:
+        """One consumer's life."""
+        nc = self._link.nc
+        self._broken.clear()
+        js = nc.jetstream(timeout=2)
+        info = await js.stream_info(self._stream)
+        self._check_continuity(info)
+        inbox = nc.new_inbox()
+        self._consumer_seq = 0
+        self._heard()
+        self._life += 1
+        receive = functools.partial(self._receive, self._life)
+        subscription = await nc.subscribe(inbox, cb=receive, pending_msgs_limit=-1, pending_bytes_limit=64 << 20)
+        consumer: str | None = None
+        try:
+            created = await js.add_consumer(self._stream, self._config(inbox))
+            consumer = created.name
+            self.following = True
+            if not created.num_pending:
+                self._now_caught_up()
+            await self._watch()
+        finally:
+            await self._end(subscription, consumer)
+
+    def _check_continuity(self, info: StreamInfo) -> None:
+        epoch = (info.config.metadata or {}).get(EPOCH, "")
+        last, first = info.state.last_seq, info.state.first_seq
+        if self._begun and (epoch != self.epoch or last < self.position or first > self.position + 1):
+            log.warning("the stream was reset or trimmed", stream=self._stream, position=self.position, first=first)
+            self.position = last
+            self.epoch = epoch
+            self._on_reset(info)
+        elif not self._begun and self._start == "new":
+            self.position = last
+        self.epoch = epoch
+        self._begun = True
+
+    def _config(self, inbox: str) -> ConsumerConfig:
+        policy, start = DeliverPolicy.BY_START_SEQUENCE, self.position + 1
+        if self.position == 0:
+            from_last = self._start == "last_per_subject"
+            policy, start = (DeliverPolicy.LAST_PER_SUBJECT if from_last else DeliverPolicy.ALL), None  # type: ignore[assignment]
+        filters = self._filters or ([">"] if policy is DeliverPolicy.LAST_PER_SUBJECT else [])
+        return ConsumerConfig(
+            deliver_subject=inbox,
+            deliver_policy=policy,
+            opt_start_seq=start,
+            ack_policy=AckPolicy.NONE,
+            max_deliver=1,
+            flow_control=True,
+            idle_heartbeat=HEARTBEAT_S,
+            inactive_threshold=30,
+            mem_storage=True,
+            num_replicas=1,
+            headers_only=self._headers_only or None,
+            filter_subject=filters[0] if len(filters) == 1 else None,
+            filter_subjects=filters if len(filters) > 1 else None,
+        )
+
+    async def _watch(self) -> None:
+        loop = asyncio.get_running_loop()
+        while not self._broken.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._broken.wait(), HEARTBEAT_S)
+            if loop.time() - self._last_heard > SILENCE_S:
+                log.warning("nothing heard from the stream", stream=self._stream)
+                return
+
+    async def _end(self, subscription: Subscription, consumer: str | None) -> None:
+        with contextlib.suppress(nats.errors.Error, nats.js.errors.Error, TimeoutError):
+            await subscription.unsubscribe()
+            if consumer and self._link.nc.is_connected:
+                await self._link.nc.jetstream(timeout=1).delete_consumer(self._stream, consumer)
+
+    def _heard(self) -> None:
+        self._last_heard = asyncio.get_running_loop().time()
+
+    async def _receive(self, life: int, msg: Msg) -> None:
+        if life != self._life or self._broken.is_set():
+            return  # of a consumer that was given up
+        self._heard()
+        headers = msg.headers or {}
+        if headers.get("Status") == "100":
+            await self._control(msg, headers)
+            return
+        stream_seq, consumer_seq, stamp, pending = _numbers(msg.reply)
+        if consumer_seq != self._consumer_seq + 1:
+            log.info("a hole in the feed: reading it again", stream=self._stream, after=self.position)
+            self._broken.set()
+            return
+        self._consumer_seq = consumer_seq
+        try:
+            self._deliver(Delivered(msg.subject, stream_seq, stamp, msg.data, headers))
+        except Exception:  # one poisonous message must not stop the feed
+            log.exception("a message could not be delivered", stream=self._stream, seq=stream_seq)
+        self._moved_to(stream_seq)
+        if not pending:
+            self._now_caught_up()
+
+    async def _control(self, msg: Msg, headers: Mapping[str, str]) -> None:
+        if stalled := headers.get("Nats-Consumer-Stalled"):
+            await self._link.nc.publish(stalled)
+        elif msg.reply:
+            await self._link.nc.publish(msg.reply)
+        if (last := headers.get("Nats-Last-Consumer")) and int(last) != self._consumer_seq:
+            self._broken.set()
+
+    def _moved_to(self, seq: int) -> None:
+        self.position = seq
+        for wanted, waiter in self._waiters:
+            if wanted <= seq and not waiter.done():
+                waiter.set_result(None)
+
+    def _now_caught_up(self) -> None:
+        if not self._caught_up:
+            self._caught_up = True
+            self._on_caught_up()
+
+
+def _numbers(reply: str) -> tuple[int, int, float, int]:
+    """Stream sequence, consumer sequence, Unix seconds and pending of `$JS.ACK...` (9 tokens; with a domain 12)."""
+    tokens = reply.split(".")
+    first = 5 if len(tokens) == 9 else 7
+    stream_seq, consumer_seq, nanoseconds, pending = tokens[first : first + 4]
+    return int(stream_seq), int(consumer_seq), int(nanoseconds) / 1e9, int(pending)

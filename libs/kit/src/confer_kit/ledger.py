@@ -1,0 +1,197 @@
+"""Folds of one stream: load, decide, append (design.md, section 3).
+
+One in-process lane per aggregate, so that contenders are replicas and not callers; the cache is kept current by the
+service's follower and guarded by the append's expected sequence.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import random
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from confer_contracts.errors import ErrorCode, Rejection
+from confer_contracts.subjects import FactSubject
+from confer_kit import clock
+from confer_kit.event_log import Conflict, EventLog, OutcomeUnknown, Unavailable, as_rejection
+from confer_kit.facts import NewFact, StoredFact
+
+S = TypeVar("S")
+E = TypeVar("E")
+
+LANE_WAITERS_MAX = 1000
+APPEND_TIMEOUT_S = 2.0
+BACKOFF_S, BACKOFF_MAX_S = 0.01, 0.3
+
+
+class Codec(Protocol[S, E]):
+    """How a service's domain meets the log."""
+
+    stream: str
+    last_only: bool  # every fact carries the whole state: the last one is enough to load
+
+    def aggregate(self, subject: FactSubject) -> str | None:
+        """The key of the aggregate that a fact belongs to; None: not of this codec."""
+        ...
+
+    def guard(self, key: str) -> str:
+        """The subject, or pattern, that covers exactly this aggregate."""
+        ...
+
+    def initial(self, key: str) -> S: ...
+    def decode(self, fact: StoredFact) -> E | None: ...
+    def evolve(self, state: S, event: E) -> S: ...
+
+
+@dataclass(slots=True)
+class Folded(Generic[S]):
+    """A state, and the sequence of the last fact in it. It lives on: read what you need before the next await."""
+
+    state: S
+    seq: int = 0
+
+
+class Ledger(Generic[S, E]):
+    """All aggregates of one codec in this replica."""
+
+    def __init__(self, log: EventLog, codec: Codec[S, E], capacity: int = 10_000) -> None:
+        self._log = log
+        self._codec = codec
+        self._capacity = capacity
+        self._folds: OrderedDict[str, Folded[S]] = OrderedDict()
+        self._loading: dict[str, list[StoredFact]] = {}
+        self._lanes: dict[str, tuple[asyncio.Lock, list[int]]] = {}
+
+    async def transact(self, key: str, decide: Callable[[S], NewFact | None], deadline: float) -> Folded[S]:
+        """Decide on the current state, append what comes of it, answer the state after.
+
+        A refusal, and "nothing to do", count only on a state read from the leader. Whether an append whose answer
+        never came was stored is seen by deciding again: the operation is in the state, or is not. Rejection
+        `unavailable` or `outcome_unknown` at the deadline (Unix seconds), whichever is true.
+        """
+        async with self._lane(key):
+            failure: Exception = Unavailable()
+            if clock.now() >= deadline:
+                raise Rejection(ErrorCode.UNAVAILABLE, "the deadline passed before this began: nothing was done")
+            for attempt in itertools.count():
+                if attempt:
+                    await self._pause(attempt, deadline, failure)
+                try:
+                    folded, fact = await self._decided(key, decide, optimistic=attempt == 0)
+                    if fact is None:
+                        return folded
+                    timeout = min(APPEND_TIMEOUT_S, max(0.05, deadline - clock.now()))
+                    seq = await self._log.append(
+                        fact, guard=self._codec.guard(key), expected=folded.seq, timeout=timeout
+                    )
+                except (Conflict, OutcomeUnknown, Unavailable) as error:
+                    if not isinstance(failure, OutcomeUnknown):  # once unknown, it stays so until it is seen
+                        failure = error
+                else:
+                    self._advance(folded, fact.stored(seq, clock.now()))
+                    return folded
+            raise AssertionError("unreachable: _pause gives up at the deadline")
+
+    async def load(self, key: str, deadline: float | None = None) -> Folded[S]:
+        """The current fold: from the cache that the follower keeps, or from the leader."""
+        try:
+            return await self._current(key)
+        except Unavailable as error:
+            raise as_rejection(error) from error
+
+    def apply(self, fact: StoredFact) -> None:
+        """The follower brings a fact of the stream."""
+        key = self._codec.aggregate(fact.subject)
+        if key is None:
+            return
+        if (waiting := self._loading.get(key)) is not None:
+            waiting.append(fact)
+        if (folded := self._folds.get(key)) is not None:
+            self._advance(folded, fact)
+
+    def forget_all(self) -> None:
+        """The follower lost its place: nothing cached can be trusted."""
+        self._folds.clear()
+
+    async def _decided(
+        self, key: str, decide: Callable[[S], NewFact | None], *, optimistic: bool
+    ) -> tuple[Folded[S], NewFact | None]:
+        """Try on the cached fold first; only a fact to append may come of it, for the append checks it."""
+        cached = key in self._folds
+        folded = await self._current(key)
+        if cached and optimistic:
+            with contextlib.suppress(Rejection):
+                if (fact := decide(folded.state)) is not None:
+                    return folded, fact
+        if cached:
+            await self._catch_up(key, folded)
+        return folded, decide(folded.state)
+
+    async def _current(self, key: str) -> Folded[S]:
+        if (folded := self._folds.get(key)) is not None:
+            self._folds.move_to_end(key)
+            return folded
+        folded = Folded(self._codec.initial(key))
+        arrived: list[StoredFact] = []
+        self._loading[key] = arrived
+        try:
+            await self._catch_up(key, folded)
+        finally:
+            if self._loading.get(key) is arrived:
+                del self._loading[key]
+        for fact in arrived:  # what the follower brought while the log was read
+            self._advance(folded, fact)
+        if (meanwhile := self._folds.get(key)) is not None and meanwhile.seq >= folded.seq:
+            return meanwhile
+        self._folds[key] = folded
+        while len(self._folds) > self._capacity:
+            self._folds.popitem(last=False)
+        return folded
+
+    async def _catch_up(self, key: str, folded: Folded[S]) -> None:
+        guard = self._codec.guard(key)
+        last = await self._log.last(guard)
+        if last is None or last.seq <= folded.seq:
+            return
+        if self._codec.last_only:
+            facts = [last]
+        else:
+            facts = list(await self._log.read(guard, after=folded.seq, upto=last.seq))
+            if not facts or facts[-1].seq < last.seq:
+                raise Unavailable("a replica that lags behind answered")
+        for fact in facts:
+            self._advance(folded, fact)
+
+    def _advance(self, folded: Folded[S], fact: StoredFact) -> None:
+        if fact.seq <= folded.seq:
+            return
+        event = self._codec.decode(fact)
+        if event is not None:
+            folded.state = self._codec.evolve(folded.state, event)
+        folded.seq = fact.seq
+
+    @asynccontextmanager
+    async def _lane(self, key: str) -> AsyncIterator[None]:
+        lock, waiters = self._lanes.setdefault(key, (asyncio.Lock(), [0]))
+        if waiters[0] >= LANE_WAITERS_MAX:
+            raise Rejection(ErrorCode.LIMIT_EXCEEDED, f"more than {LANE_WAITERS_MAX} requests wait for the same record")
+        waiters[0] += 1
+        try:
+            async with lock:
+                yield
+        finally:
+            waiters[0] -= 1
+            if not waiters[0]:
+                self._lanes.pop(key, None)
+
+    @staticmethod
+    async def _pause(attempt: int, deadline: float, failure: Exception) -> None:
+        """Back off with jitter, or give up when the next attempt would begin after the deadline."""
+        wait = random.uniform(0, min(BACKOFF_MAX_S, BACKOFF_S * 2**attempt))  # noqa: S311 - jitter
+        if clock.now() + wait >= deadline:
+            raise as_rejection(failure)
+        await asyncio.sleep(wait)

@@ -1,0 +1,86 @@
+"""The connection to NATS: reconnects for ever, reports what it sees, ends the process only when closed for good."""
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+from urllib.parse import urlsplit
+
+import nats.errors
+from nats.aio.client import Client
+
+from confer_kit import clock
+from confer_kit.logs import logger
+from confer_kit.settings import KitSettings
+
+log = logger(__name__)
+
+
+class Link:
+    """A connection, and who wants to know of its ups and downs."""
+
+    def __init__(self) -> None:
+        self.nc = Client()
+        self.on_reconnect: list[Callable[[], None]] = []
+        self.on_disconnect: list[Callable[[], None]] = []
+        self.on_closed: list[Callable[[], None]] = []
+        self._last_error = ""
+
+    async def connect(self, settings: KitSettings, name: str) -> None:
+        """Raises the client's error when no server answers within `nats_connect_s`."""
+        password = settings.nats_password.get_secret_value() if settings.nats_password else None
+        await self.nc.connect(
+            servers=settings.nats_url.split(","),
+            name=name,
+            user=settings.nats_user,
+            password=password,
+            inbox_prefix=f"_INBOX_{name}".replace("-", "_"),
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=cast("int", 0.25),  # it sleeps for this long; a float is fine
+            ping_interval=5,
+            max_outstanding_pings=2,
+            connect_timeout=2,
+            pending_size=8 * 1024 * 1024,
+            drain_timeout=int(settings.drain_s),
+            error_cb=self._error,
+            disconnected_cb=self._disconnected,
+            reconnected_cb=self._reconnected,
+            closed_cb=self._closed,
+        )
+
+    async def _error(self, error: Exception) -> None:
+        text = f"{type(error).__name__}: {error}"
+        if text != self._last_error:  # a server that is away gives the same error several times a second
+            log.warning("NATS", error=text)
+        self._last_error = text
+
+    async def _disconnected(self) -> None:
+        log.warning("NATS is away")
+        for told in self.on_disconnect:
+            told()
+
+    async def _reconnected(self) -> None:
+        self._last_error = ""
+        url = self.nc.connected_url
+        log.info("NATS is back", server=f"{url.hostname}:{url.port}" if url else "?")
+        for told in self.on_reconnect:
+            told()
+
+    async def _closed(self) -> None:
+        for told in self.on_closed:
+            told()
+
+
+async def wait_for_nats(link: Link, settings: KitSettings, name: str) -> None:
+    """Connect, trying again until `nats_connect_s` is over; then SystemExit with a sentence that says what to do."""
+    deadline = clock.now() + settings.nats_connect_s
+    while True:
+        try:
+            return await link.connect(settings, name)
+        except (OSError, TimeoutError, nats.errors.Error) as error:
+            if clock.now() > deadline:
+                hosts = ", ".join(urlsplit(u).netloc.rpartition("@")[2] for u in settings.nats_url.split(","))
+                raise SystemExit(
+                    f"{name}: no NATS server at {hosts} ({error}). Start one, or set CONFER_NATS_URL."
+                ) from error
+            link.nc = Client()
+            await asyncio.sleep(0.25)

@@ -1,0 +1,102 @@
+"""A service as a process: `run` connects, wires, serves, and on SIGTERM drains within a deadline."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import TypeVar
+
+import nats.errors
+import nats.js.errors
+import uvloop
+from pydantic import ValidationError
+
+from confer_contracts.subjects import stream_of
+from confer_kit import clock, logs, telemetry
+from confer_kit.nats_link import Link, wait_for_nats
+from confer_kit.service import Service
+from confer_kit.settings import KitSettings
+
+log = logs.logger(__name__)
+
+T = TypeVar("T", bound=KitSettings)
+
+
+def read_settings(settings: type[T]) -> T:
+    """The settings from the environment; SystemExit with one line per wrong variable."""
+    try:
+        return settings()
+    except ValidationError as error:
+        lines = [f"  CONFER_{'_'.join(str(p) for p in e['loc']).upper()}: {e['msg']}" for e in error.errors()]
+        raise SystemExit("\n".join(["these settings are wrong:", *lines])) from None
+
+
+def run(name: str, settings: type[T], build: Callable[[Service, T], None]) -> None:
+    """The whole life of the service `name` (presence, sync, queue, notify). Ends the process."""
+    read = read_settings(settings)
+    process = f"{name}-svc"
+    logs.configure(process, read.log_level, read.log_format)
+    telemetry.setup(process, read.otlp_endpoint, version("confer-kit"))
+    uvloop.run(_serve(name, process, read, build))
+
+
+async def _serve(name: str, process: str, settings: T, build: Callable[[Service, T], None]) -> None:
+    stop = stop_event()
+    async with connected(settings, process, stop) as link:
+        await wait_for_stream(link, stream_of(name), settings)
+        async with started(name, link, settings, build):
+            log.info(f"{process} is up")
+            await stop.wait()
+            log.info(f"{process} is draining")
+
+
+@asynccontextmanager
+async def connected(settings: KitSettings, process: str, stop: asyncio.Event) -> AsyncIterator[Link]:
+    """A link that is drained at the end; `stop` is set when NATS closes it for good."""
+    link = Link()
+    link.on_closed.append(stop.set)
+    await wait_for_nats(link, settings, process)
+    try:
+        yield link
+    finally:
+        with contextlib.suppress(nats.errors.Error, TimeoutError):
+            await asyncio.wait_for(link.nc.drain(), settings.drain_s)
+        telemetry.shutdown()
+
+
+@asynccontextmanager
+async def started(name: str, link: Link, settings: T, build: Callable[[Service, T], None]) -> AsyncIterator[Service]:
+    """The service, answering; tests use this with their own link."""
+    service = Service(name, link, settings)
+    build(service, settings)
+    await service.start()
+    try:
+        yield service
+    finally:
+        await service.drain()
+
+
+async def wait_for_stream(link: Link, stream: str, settings: KitSettings) -> None:
+    """Provisioning makes the streams; SystemExit with a sentence when it has not within `nats_connect_s`."""
+    deadline = clock.now() + settings.nats_connect_s
+    while True:
+        try:
+            await link.nc.jetstream(timeout=2).stream_info(stream)
+        except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
+            if clock.now() > deadline:
+                text = f"the stream {stream} is missing ({error}). Run `confer provision` first."
+                raise SystemExit(text) from error
+            await asyncio.sleep(0.25)
+        else:
+            return
+
+
+def stop_event() -> asyncio.Event:
+    """Set by SIGTERM and SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop

@@ -1,0 +1,90 @@
+"""Reacting to another service's facts: a durable consumer on its log, at least once, in order.
+
+The operation id of what a reaction does is source stream + sequence, so that a redelivery changes nothing.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Awaitable, Callable, Sequence
+
+import nats.errors
+import nats.js.errors
+from nats.aio.msg import Msg
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.client import JetStreamContext
+
+from confer_contracts.errors import Rejection
+from confer_contracts.subjects import FactSubject
+from confer_kit import telemetry
+from confer_kit.facts import StoredFact
+from confer_kit.logs import logger
+from confer_kit.nats_link import Link
+
+log = logger(__name__)
+
+BATCH = 100
+ACK_WAIT_S = 30
+DELIVERIES_MAX = 50
+Reaction = Callable[[StoredFact], Awaitable[None]]
+
+
+def operation(stream: str, fact: StoredFact) -> str:
+    """The operation id of what follows from `fact`."""
+    return f"{stream}-{fact.seq}"
+
+
+async def follow_durably(link: Link, name: str, stream: str, filters: Sequence[str], handler: Reaction) -> None:
+    """React until cancelled. A fact that fails `DELIVERIES_MAX` times is logged and left behind."""
+    while True:
+        try:
+            subscription = await _bind(link.nc.jetstream(timeout=2), name, stream, filters)
+            while True:
+                with contextlib.suppress(nats.errors.TimeoutError, TimeoutError):
+                    for msg in await subscription.fetch(BATCH, timeout=5):
+                        await _react(msg, handler)
+        except (nats.errors.Error, nats.js.errors.Error, TimeoutError, OSError) as error:
+            log.debug("reaction paused", stream=stream, error=f"{type(error).__name__}: {error}")
+            await asyncio.sleep(random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+
+
+async def _bind(
+    js: JetStreamContext, name: str, stream: str, filters: Sequence[str]
+) -> JetStreamContext.PullSubscription:
+    config = ConsumerConfig(
+        durable_name=name,
+        deliver_policy=DeliverPolicy.ALL,
+        ack_policy=AckPolicy.EXPLICIT,
+        ack_wait=ACK_WAIT_S,
+        max_deliver=DELIVERIES_MAX,
+        max_ack_pending=BATCH,
+        filter_subjects=list(filters),
+    )
+    await js.add_consumer(stream, config)
+    return await js.pull_subscribe_bind(name, stream)
+
+
+async def _react(msg: Msg, handler: Reaction) -> None:
+    headers = msg.headers or {}
+    fact = StoredFact(
+        subject=FactSubject.parse(msg.subject),
+        seq=msg.metadata.sequence.stream,
+        at=msg.metadata.timestamp.timestamp(),
+        body=msg.data,
+        headers=headers,
+    )
+    parent = telemetry.incoming(headers)
+    route = f"process log.{fact.subject.service}.{fact.subject.kind}"
+    with telemetry.span(route, telemetry.Kind.CONSUMER, parent, link=parent):
+        try:
+            await handler(fact)
+        except Rejection as refusal:
+            if refusal.code.retry:
+                await msg.nak(delay=random.uniform(0.5, 2.0))  # noqa: S311 - jitter
+                return
+            log.info("a reaction was refused", subject=msg.subject, reason=refusal.message)
+        except Exception:
+            log.exception("a reaction failed", subject=msg.subject, delivery=msg.metadata.num_delivered)
+            await msg.nak(delay=random.uniform(1.0, 3.0))  # noqa: S311 - jitter
+            return
+    await msg.ack()

