@@ -1,0 +1,19 @@
+"""The settings of presence-svc, beside those that every process has."""
+
+from pydantic import Field
+
+from confer_kit.settings import KitSettings
+
+
+class Settings(KitSettings):
+    presence_away_after_s: float = Field(
+        120, gt=0, description="without activity for so long a person is shown as away"
+    )
+    presence_lease_s: float = Field(20, gt=0, description="an edge that is silent for so long has lost its sessions")
+    presence_dropped_grace_s: float = Field(
+        15, ge=0, description="how long a person is kept whose session an edge no longer lists"
+    )
+    presence_settle_s: float = Field(
+        6, ge=0, description="after a start or a cut: how long edges have to report before anybody is shown as left"
+    )
+    presence_room_people_max: int = Field(500, gt=0, description="people in one room; more are refused")
