@@ -250,7 +250,10 @@ class ActivityRow(Body):
 
 
 class ActivityReply(Ok):
+    """A page may be shorter than asked for, so that it fits into a message; `more`: there are older rows."""
+
     rows: list[ActivityRow] = []
+    more: bool = False
 
 
 FIELD_UPDATE = Call(

@@ -1,0 +1,201 @@
+"""How the record's events are stored: the body is what browsers get, under the event's public name."""
+
+import json
+from datetime import datetime
+from typing import Any, assert_never
+
+from pydantic import BaseModel
+
+from confer_contracts import sync
+from confer_contracts.ids import patient_of, untoken
+from confer_contracts.subjects import FactSubject, Kind, stream_of
+from confer_kit import clock
+from confer_kit.facts import NewFact, StoredFact
+from sync_svc.domain import record as domain
+
+STREAM = stream_of(sync.SERVICE)
+KEY = "record"
+
+
+class RecordCodec:
+    """The aggregate is the record of a room; its key is the room's token."""
+
+    stream = STREAM
+    last_only = False
+
+    def aggregate(self, subject: FactSubject) -> str | None:
+        return subject.ident if subject.kind == Kind.ROOM and subject.key == KEY else None
+
+    def guard(self, key: str) -> str:
+        return str(_subject(key))
+
+    def initial(self, key: str) -> domain.Record:
+        return domain.Record()
+
+    def evolve(self, state: domain.Record, event: domain.Event) -> domain.Record:
+        return domain.evolve(state, event)
+
+    def decode(self, fact: StoredFact) -> domain.Event | None:
+        """The event behind a fact; None for one that this version does not know."""
+        decoder = _DECODERS.get(fact.event or "")
+        return decoder(fact, fact.json()) if decoder else None
+
+
+def encode(event: domain.Event, room: str, origin: str) -> NewFact:
+    """The fact of an event in `room` (its token) that came from the session `origin`."""
+    alias = fold = None
+    match event:
+        case domain.FieldsUpdated():
+            name, body = _fields(event, room)
+            alias = "live_field_updated" if event.form_step else None
+        case domain.StepUpdated():
+            name, body = "step_updated", _step_updated(event, room)
+        case domain.MovedToStep():
+            name, body = "step_changed", _step_changed(event, room)
+            fold = None if event.completed is None else json.dumps({"completed": event.completed}).encode()
+        case domain.ConflictReported():
+            name, body = "collaborative_conflict", _conflict(event, room)
+        case _:
+            assert_never(event)
+    return NewFact(
+        subject=_subject(room), body=body.model_dump_json().encode(), event=name, alias=alias,
+        fold=fold, op=event.op, actor=event.user, origin=origin,
+    )  # fmt: skip
+
+
+def _subject(room: str) -> FactSubject:
+    return FactSubject(sync.SERVICE, Kind.ROOM, room, KEY)
+
+
+def _owner(room: str) -> str:
+    """The id of the patient, or of the session, whose room this is."""
+    patient = patient_of(room)
+    return untoken(room.removeprefix("session_")) if patient is None else patient
+
+
+# --- events to bodies ------------------------------------------------------------------------------------
+
+
+def _fields(event: domain.FieldsUpdated, room: str) -> tuple[str, BaseModel]:
+    if event.form_step:
+        return "field_updated", _live_field_updated(event, event.form_step, room)
+    if len(event.changes) == 1:
+        return "field_updated", _field_updated(event, room)
+    return "fields_updated", sync.FieldsUpdated(
+        patient_id=_owner(room),
+        changes=[
+            sync.CommittedChange(field=c.field, value=c.value, version=c.version, outcome=c.outcome)
+            for c in event.changes
+        ],
+        user_id=event.user,
+        op=event.op,
+        timestamp=clock.iso(event.at),
+    )
+
+
+def _field_updated(event: domain.FieldsUpdated, room: str) -> BaseModel:
+    (change,) = event.changes
+    return sync.FieldUpdated(
+        patient_id=_owner(room),
+        field=change.field,
+        value=change.value,
+        version=change.version,
+        outcome=change.outcome,
+        user_id=event.user,
+        op=event.op,
+        timestamp=clock.iso(event.at),
+    )
+
+
+def _live_field_updated(event: domain.FieldsUpdated, form_step: domain.FormStep, room: str) -> BaseModel:
+    (change,) = event.changes
+    return sync.LiveFieldUpdated(
+        session_id=_owner(room),
+        step=form_step.step,
+        field_name=change.field,
+        field=change.field,
+        new_value=change.value,
+        final_value=change.value,
+        value=change.value,
+        version=change.version,
+        user_id=event.user,
+        user_name=form_step.user_name,
+        op=event.op,
+        timestamp=clock.iso(event.at),
+    )
+
+
+def _step_updated(event: domain.StepUpdated, room: str) -> BaseModel:
+    return sync.StepUpdated(
+        patient_id=_owner(room),
+        step=event.step,
+        step_name=event.name,
+        status=event.status,
+        version=event.version,
+        user_id=event.user,
+        op=event.op,
+        timestamp=clock.iso(event.at),
+    )
+
+
+def _step_changed(event: domain.MovedToStep, room: str) -> BaseModel:
+    return sync.StepChanged(
+        user_id=event.user,
+        step=event.step,
+        step_name=event.name,
+        patient_id=_owner(room),
+        timestamp=clock.iso(event.at),
+    )
+
+
+def _conflict(event: domain.ConflictReported, room: str) -> BaseModel:
+    return sync.CollaborativeConflict(
+        session_id=_owner(room),
+        field_name=event.field,
+        message=event.message,
+        detecting_user=event.user,
+        conflict_id=event.op,
+        timestamp=clock.iso(event.at),
+    )
+
+
+# --- facts to events -------------------------------------------------------------------------------------
+
+
+def _who(fact: StoredFact, body: dict[str, Any]) -> tuple[str, str, float]:
+    """User, operation and time: of the commit, not of its arrival, so that every replica folds the same."""
+    return fact.actor or "", fact.op or "", datetime.fromisoformat(body["timestamp"]).timestamp()
+
+
+def _read_field(fact: StoredFact, body: dict[str, Any]) -> domain.Event:
+    change = domain.Committed(body["field"], body["value"], body["version"], body.get("outcome", "accepted"))
+    form_step = domain.FormStep(body["step"], body["user_name"]) if "session_id" in body else None
+    return domain.FieldsUpdated(*_who(fact, body), (change,), form_step)
+
+
+def _read_fields(fact: StoredFact, body: dict[str, Any]) -> domain.Event:
+    changes = (domain.Committed(c["field"], c["value"], c["version"], c["outcome"]) for c in body["changes"])
+    return domain.FieldsUpdated(*_who(fact, body), tuple(changes))
+
+
+def _read_step(fact: StoredFact, body: dict[str, Any]) -> domain.Event:
+    step, status, version = body["step"], body["status"], body["version"]
+    return domain.StepUpdated(*_who(fact, body), step, status, version, body["step_name"])
+
+
+def _read_move(fact: StoredFact, body: dict[str, Any]) -> domain.Event:
+    completed = (fact.fold or {}).get("completed")
+    return domain.MovedToStep(*_who(fact, body), body["step"], body["step_name"], completed)
+
+
+def _read_conflict(fact: StoredFact, body: dict[str, Any]) -> domain.Event:
+    return domain.ConflictReported(*_who(fact, body), body["field_name"], body["message"])
+
+
+_DECODERS = {
+    "field_updated": _read_field,
+    "fields_updated": _read_fields,
+    "step_updated": _read_step,
+    "step_changed": _read_move,
+    "collaborative_conflict": _read_conflict,
+}

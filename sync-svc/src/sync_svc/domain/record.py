@@ -1,0 +1,333 @@
+"""The record of a room: its fields and workflow steps, a version each, and the step that everybody is on.
+
+A version is a counter per field and per step: 1, 2, 3, without holes. An update may name the version that it was
+made from (`base_version`); what happens when that is no longer the current one is the field's policy.
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias, assert_never
+
+from confer_contracts.errors import ErrorCode, Rejection
+from confer_contracts.operations import OperationLog
+
+FIELDS_MAX = 1000  # per record
+RECORD_BYTES_MAX = 512 * 1024  # all names and values as JSON, so that a snapshot fits into one message
+PEOPLE_MAX = 1000  # whose step is remembered, the latest movers
+
+StepStatus: TypeAlias = Literal["waiting", "in_progress", "completed", "blocked"]
+Outcome: TypeAlias = Literal["accepted", "overwrote"]
+Json: TypeAlias = Any  # what json.loads returns; never changed in place
+
+
+# --- commands: who wants what; `now` in Unix seconds -----------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A new value for a field. `base_version` None: the last writer wins."""
+
+    field: str
+    value: Json
+    base_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FormStep:
+    """Where in a session's form a value was typed, and under which name its readers know the writer."""
+
+    step: str
+    user_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateFields:
+    user: str
+    op: str
+    now: float
+    changes: tuple[Change, ...]
+    form_step: FormStep | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateStep:
+    user: str
+    op: str
+    now: float
+    step: int
+    status: StepStatus
+    name: str | None = None  # None: keeps its name
+
+
+@dataclass(frozen=True, slots=True)
+class MoveToStep:
+    user: str
+    op: str
+    now: float
+    step: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportConflict:
+    user: str
+    op: str
+    now: float
+    field: str
+    message: str
+
+
+Command = UpdateFields | UpdateStep | MoveToStep | ReportConflict
+
+
+# --- events: what became of it; each is stored as one fact -----------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """`overwrote`: the writer had not seen the version before this one, which stays in the history."""
+
+    field: str
+    value: Json
+    version: int
+    outcome: Outcome = "accepted"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldsUpdated:
+    user: str
+    op: str
+    at: float
+    changes: tuple[Committed, ...]
+    form_step: FormStep | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepUpdated:
+    user: str
+    op: str
+    at: float
+    step: int
+    status: StepStatus
+    version: int
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MovedToStep:
+    """`completed`: the step that the person left behind and that is done by this."""
+
+    user: str
+    op: str
+    at: float
+    step: int
+    name: str
+    completed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictReported:
+    user: str
+    op: str
+    at: float
+    field: str
+    message: str
+
+
+Event = FieldsUpdated | StepUpdated | MovedToStep | ConflictReported
+
+
+# --- state -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    value: Json
+    version: int
+    user: str
+    at: float
+    size: int  # bytes of JSON, its name included
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """`entered_at`: since when it is, or was last, in progress; `completed_at`: since when it is completed."""
+
+    name: str | None
+    status: StepStatus
+    version: int
+    user: str
+    at: float
+    entered_at: float | None = None
+    completed_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFields:
+    """What an update of fields answered: (field, version, outcome) of each. The values are the caller's own."""
+
+    changes: tuple[tuple[str, int, Outcome], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenStep:
+    step: int
+    status: StepStatus
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """There is nothing to say but which kind of request it was."""
+
+    kind: Literal["move", "report"]
+
+
+Answer = WrittenFields | WrittenStep | Done
+
+
+@dataclass(slots=True)
+class Record:
+    """`people`: user -> the step that they are on, the latest mover last. `size`: bytes of all fields."""
+
+    fields: dict[str, Field] = field(default_factory=dict)
+    steps: dict[int, Step] = field(default_factory=dict)
+    people: dict[str, int] = field(default_factory=dict)
+    operations: OperationLog[Answer] = field(default_factory=OperationLog)
+    size: int = 0
+
+
+# --- decisions -------------------------------------------------------------------------------------------
+
+
+def decide(command: Command, record: Record) -> Event | None:
+    """What the command does to the record; None: nothing, because it already ran or nothing would change."""
+    answered = record.operations.find(command.user, command.op)
+    if answered is not None:
+        _refuse_another_request(command, answered)
+        return None
+    record.operations.refuse_if_stale(command.user, command.op, command.now)
+    match command:
+        case UpdateFields(user, op, now, changes, form_step):
+            _refuse_if_too_large(changes, record)
+            committed = tuple(_commit(change, record.fields.get(change.field)) for change in changes)
+            return FieldsUpdated(user, op, now, committed, form_step)
+        case UpdateStep(user, op, now, step, status, name):
+            return StepUpdated(user, op, now, step, status, _version_of(record.steps.get(step)) + 1, name)
+        case MoveToStep(user, op, now, step, name):
+            before = record.people.get(user)
+            return (
+                None if before == step else MovedToStep(user, op, now, step, name, _left_behind(before, step, record))
+            )
+        case ReportConflict(user, op, now, name, message):
+            return ConflictReported(user, op, now, name, message)
+        case _:
+            assert_never(command)
+
+
+def _refuse_another_request(command: Command, answered: Answer) -> None:
+    """An operation id names one request: with another it would get an answer to a question it did not ask."""
+    match command, answered:
+        case UpdateFields(), WrittenFields(changes):
+            same = {change.field for change in command.changes} == {name for name, _, _ in changes}
+        case UpdateStep(), WrittenStep(step):
+            same = command.step == step
+        case (MoveToStep(), Done("move")) | (ReportConflict(), Done("report")):
+            same = True
+        case _:
+            same = False
+    if not same:
+        raise Rejection(ErrorCode.INVALID, "op: already names another request of yours", field="op")
+
+
+def _refuse_if_too_large(changes: tuple[Change, ...], record: Record) -> None:
+    added = sum(change.field not in record.fields for change in changes)
+    if len(record.fields) + added > FIELDS_MAX:
+        raise Rejection(ErrorCode.LIMIT_EXCEEDED, f"field: a record has at most {FIELDS_MAX} fields", field="field")
+    replaced = sum(record.fields[change.field].size for change in changes if change.field in record.fields)
+    size = record.size - replaced + sum(_size(change.field, change.value) for change in changes)
+    if size > RECORD_BYTES_MAX:
+        rule = f"value: the fields of a record have at most {RECORD_BYTES_MAX} bytes of JSON together"
+        raise Rejection(ErrorCode.LIMIT_EXCEEDED, rule, field="value")
+
+
+def _commit(change: Change, current: Field | None) -> Committed:
+    """The policy `last_write`: a stale base is accepted, and the writer told. Other policies belong here."""
+    version = _version_of(current)
+    base = version if change.base_version is None else change.base_version
+    if base > version:
+        message = f"base_version: is {base}, but field {change.field!r} is at version {version}"
+        raise Rejection(ErrorCode.INVALID, message, field="base_version", details={"current_version": version})
+    return Committed(change.field, change.value, version + 1, "accepted" if base == version else "overwrote")
+
+
+def _left_behind(before: int | None, step: int, record: Record) -> int | None:
+    """Going forward completes the step that one comes from, unless it is blocked or done already."""
+    if before is None or before > step:
+        return None
+    left = record.steps.get(before)
+    return before if left is None or left.status not in ("blocked", "completed") else None
+
+
+def _version_of(current: Field | Step | None) -> int:
+    return current.version if current else 0
+
+
+def _size(name: str, value: Json) -> int:
+    return len(json.dumps((name, value), ensure_ascii=False).encode(errors="surrogatepass"))
+
+
+# --- the fold --------------------------------------------------------------------------------------------
+
+
+def evolve(record: Record, event: Event) -> Record:
+    """The record after the event; the one before is used up."""
+    answer: Answer
+    match event:
+        case FieldsUpdated(user, _, at, changes):
+            for change in changes:
+                _put(record, change, user, at)
+            answer = WrittenFields(tuple((c.field, c.version, c.outcome) for c in changes))
+        case StepUpdated(user, _, at, step, status, version, name):
+            _set(record, step, status, user, at, name=name)
+            answer = WrittenStep(step, status, version)
+        case MovedToStep(user, _, at, step, name, completed):
+            if completed is not None:
+                _set(record, completed, "completed", user, at)
+            _set(record, step, "in_progress", user, at, name=name)
+            _stand(record, user, step)
+            answer = Done("move")
+        case ConflictReported():
+            answer = Done("report")
+        case _:
+            assert_never(event)
+    record.operations.remember(event.user, event.op, event.at, answer)
+    return record
+
+
+def _put(record: Record, change: Committed, user: str, at: float) -> None:
+    replaced = record.fields.get(change.field)
+    size = _size(change.field, change.value)
+    record.size += size - (replaced.size if replaced else 0)
+    record.fields[change.field] = Field(change.value, change.version, user, at, size)
+
+
+def _set(record: Record, step: int, status: StepStatus, user: str, at: float, *, name: str | None = None) -> None:
+    before = record.steps.get(step) or Step(None, "waiting", 0, user, at)
+    changed = before.status != status
+    record.steps[step] = Step(
+        name=name or before.name,
+        status=status,
+        version=before.version + 1,
+        user=user,
+        at=at,
+        entered_at=at if changed and status == "in_progress" else before.entered_at,
+        completed_at=(at if changed else before.completed_at) if status == "completed" else None,
+    )
+
+
+def _stand(record: Record, user: str, step: int) -> None:
+    record.people.pop(user, None)
+    record.people[user] = step
+    if len(record.people) > PEOPLE_MAX:
+        del record.people[next(iter(record.people))]
