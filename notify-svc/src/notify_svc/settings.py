@@ -1,0 +1,13 @@
+"""The settings of notify-svc, beside those of every process."""
+
+from pydantic import Field
+
+from confer_kit.settings import KitSettings
+
+
+class Settings(KitSettings):
+    notify_inbox_kept: int = Field(500, gt=0, description="newest notes of one audience that inboxes show and count")
+    notify_window: int = Field(100_000, gt=0, description="the newest notes of the log; older ones leave the inboxes")
+    notify_counted_people: int = Field(
+        2000, gt=0, description="people seen last who are told their new count after a note to a role or to all"
+    )
