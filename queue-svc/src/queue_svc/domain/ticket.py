@@ -15,6 +15,7 @@ from typing import Final, Literal
 
 Priority = Literal["high", "normal", "low"]
 Status = Literal["waiting", "called", "serving", "done", "no_show", "cancelled"]
+Action = Literal["serve", "done", "requeue", "no_show"]  # what only the holder of the claim may do
 Place = tuple[int, int, str]
 
 STAFF_MAX: Final = 50  # people remembered at one ticket
