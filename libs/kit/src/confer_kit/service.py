@@ -124,6 +124,10 @@ class Service:
         """The sequence of the own stream up to which projections and folds are current."""
         return self._follower.position if self._follower else 0
 
+    async def reached(self, seq: int, timeout: float) -> bool:
+        """Wait until projections and folds are current up to `seq`; False when that took longer (seconds)."""
+        return self._follower is not None and await self._follower.reached(seq, timeout)
+
     # --- life -----------------------------------------------------------------------------------------
 
     async def start(self) -> None:
