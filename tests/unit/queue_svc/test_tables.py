@@ -1,0 +1,103 @@
+"""The queue's table as the portal draws it."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+from confer_contracts.queue import DashboardQuery
+from confer_contracts.route import View
+from queue_svc.codec import encode
+from queue_svc.domain.ticket import Attendance, Change, Claim, Ticket, TicketChanged
+from queue_svc.views import TABLE_BYTES_MAX, Tables, bounded, rows
+
+T0 = 1_700_000_000.0
+CLAIM = Claim("ana", "s-ana", "token-1", T0 + 1800)
+
+
+class Sent:
+    """Renders at once what a service would render soon."""
+
+    def __init__(self) -> None:
+        self.bodies: dict[str, list[dict[str, object]]] = {}
+        self.as_of = 0
+
+    def coalesce(self, view: View, ident: str, render: Callable[[], tuple[bytes, int]]) -> None:
+        assert view.event == "queue_updated"
+        body, self.as_of = render()
+        self.bodies[ident] = json.loads(body)
+
+
+class Log:
+    """Facts in order, into tables."""
+
+    def __init__(self) -> None:
+        self.sent = Sent()
+        self.position = 0
+        self.tables = Tables(self.sent, lambda: self.position)
+
+    def add(self, change: Change, ticket: Ticket, key: str = "screening") -> None:
+        event = TicketChanged(change=change, ticket=ticket, user="ana", op=f"o{self.position}", at=T0)
+        self.position += 1
+        assert self.tables.apply(encode(key, event).stored(self.position, T0)) == (key, ticket)
+        self.tables.changed(key)
+
+
+def ticket(number: int, **members: object) -> Ticket:
+    made = Ticket(id=f"t{number}", patient_id=f"p{number}", priority="normal", arrival=number, created_at=T0)
+    return replace(made, **members)  # type: ignore[arg-type]
+
+
+def test_rows_have_the_portals_members_and_are_in_calling_order() -> None:
+    log = Log()
+    log.add(Change.QUEUED, ticket(1))
+    log.add(Change.QUEUED, ticket(2, staff=(Attendance("ana", 5, True), Attendance("ben", 6, False)), step=3))
+    log.add(Change.QUEUED, ticket(3, priority="high"))
+    log.add(Change.CALLED, ticket(2, staff=(Attendance("ana", 5, True),), step=3, status="called", claim=CLAIM))
+    table = log.sent.bodies["screening"]
+    assert [(row["patient_id"], row["queue_position"]) for row in table] == [("p2", 1), ("p3", 2), ("p1", 3)]
+    assert table[0] == {
+        "patient_id": "p2", "queue_position": 1, "current_step": 3, "priority": "normal", "staff_working": ["ana"],
+        "status": "called", "ticket": "t2", "estimated_completion": None, "created_at": "2023-11-14T22:13:20.000Z",
+    }  # fmt: skip
+    assert log.sent.as_of == 4
+
+
+def test_a_queue_that_empties_sends_an_empty_table_and_is_forgotten() -> None:
+    log = Log()
+    log.add(Change.QUEUED, ticket(1))
+    log.add(Change.CANCELLED, ticket(1, status="cancelled"))
+    assert log.sent.bodies == {"screening": []}
+    assert log.tables.table("screening").as_of == {"QUEUE": 2}
+    assert list(log.tables.claimed()) == []
+
+
+def test_claims_of_every_queue_are_known() -> None:
+    log = Log()
+    log.add(Change.QUEUED, ticket(1))
+    log.add(Change.CALLED, ticket(1, status="called", claim=CLAIM))
+    log.add(Change.QUEUED, ticket(2), key="x-ray")
+    log.add(Change.CALLED, ticket(2, status="called", claim=CLAIM), key="x-ray")
+    assert [(key, held.id) for key, held in log.tables.claimed()] == [("screening", "t1"), ("x-ray", "t2")]
+
+
+def test_the_dashboard_tells_who_waits_how_many_there_are_and_how_many_were_done() -> None:
+    log = Log()
+    for number in (1, 2, 3, 4):
+        log.add(Change.QUEUED, ticket(number))
+    log.add(Change.CALLED, ticket(1, status="called", claim=CLAIM))
+    log.add(Change.DONE, ticket(1, status="done", claim=CLAIM))
+    log.add(Change.CALLED, ticket(2, status="called", claim=CLAIM))
+    log.add(Change.QUEUED, ticket(9), key="x-ray")
+    dashboard = log.tables.dashboard(DashboardQuery(role="doctor", user_id="ana", limit=1))
+    assert [row.patient_id for row in dashboard.pending_screenings] == ["p3"]
+    assert (dashboard.total_patients, dashboard.total_screenings) == (4, 1)
+
+
+def test_a_table_fits_one_message_whatever_the_ids_are() -> None:
+    log = Log()
+    wide = tuple(Attendance(f"{number:04}" + "ก" * 41, 1, True) for number in range(50))
+    for number in range(200):
+        log.add(Change.QUEUED, ticket(number, patient_id='"' * 120 + f"{number:08}", staff=wide))
+    table = bounded(rows(log.tables._queues["screening"]))
+    assert 0 < len(table) < 200
+    assert len(json.dumps(log.sent.bodies["screening"], ensure_ascii=False).encode()) < TABLE_BYTES_MAX
