@@ -4,6 +4,7 @@ from datetime import datetime
 
 import orjson
 
+from confer_contracts.ids import untoken
 from confer_contracts.notify import SERVICE, NewMessage, Notification, NotificationReadFact
 from confer_contracts.subjects import FactSubject, Kind, stream_of
 from confer_kit import clock
@@ -85,14 +86,15 @@ class PersonCodec:
     def encode(self, key: str, event: Seen | MarkedRead, origin: str | None = None) -> NewFact:
         subject = FactSubject.parse(self.guard(key))
         if isinstance(event, Seen):  # internal: no event name, never emitted
-            return NewFact(subject=subject, body=orjson.dumps({"role": event.role, "timestamp": clock.iso(event.at)}))
-        body = NotificationReadFact(
+            body = orjson.dumps({"role": event.role, "timestamp": clock.iso(event.at)})
+            return NewFact(subject=subject, body=body, actor=untoken(key))
+        told = NotificationReadFact(
             ids=list(event.ids), up_to=event.up_to, unread=event.unread, op=event.op, timestamp=clock.iso(event.at)
         )
         return NewFact(
             subject=subject,
             event=NOTIFICATION_READ,
-            body=body.model_dump_json().encode(),
+            body=told.model_dump_json().encode(),
             fold=orjson.dumps({"positions": event.positions, "mark": event.mark}),
             op=event.op,
             actor=event.user,

@@ -2,16 +2,22 @@
 
 import heapq
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice, takewhile
 from typing import NamedTuple
 
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.ids import token
-from confer_contracts.notify import Inbox, InboxQuery, Notification
+from confer_contracts.notify import VIEWS, Inbox, InboxQuery, Notification
+from confer_contracts.notify import Counts as UnreadCount
 from confer_contracts.subjects import EVERYBODY, FactSubject, Kind, audience
-from notify_svc.domain.person import Person
+from confer_kit.ledger import Ledger
+from confer_kit.service import Service
+from notify_svc.domain.person import MarkedRead, Person, Seen
 
+(COUNTS,) = VIEWS
+FLUSH_S = 0.1
+FLUSHED_MAX = 100  # people per flush: a note to everybody is spread over some seconds
 _KEPT_KINDS = frozenset({Kind.USER, Kind.ROLE, Kind.ALL})  # rooms and queues are told live only
 
 
@@ -127,6 +133,35 @@ class SeenLately:
         if subject.kind == Kind.ROLE:
             return [user for user, role in self._roles.items() if role and token(role) == subject.ident]
         return []
+
+
+class Counts:
+    """Publishes how many notes are unread to those for whom that changed."""
+
+    def __init__(self, service: Service, persons: Ledger[Person, Seen | MarkedRead], inboxes: Inboxes) -> None:
+        self._service = service
+        self._persons = persons
+        self._inboxes = inboxes
+        self._changed: set[str] = set()
+
+    def changed(self, users: Iterable[str]) -> None:
+        self._changed.update(users)
+
+    async def flush(self) -> None:
+        """Hand the next ones to the views; people whose state cannot be read now stay for the next time."""
+        for user in tuple(islice(self._changed, FLUSHED_MAX)):
+            try:
+                person = (await self._persons.load(user)).state
+            except Rejection:
+                return
+            self._changed.discard(user)
+            if person.known_since is not None:
+                self._publish(user, person)
+
+    def _publish(self, user: str, person: Person) -> None:
+        unread = self._inboxes.unread(user, person.role, person)
+        drawn = UnreadCount(unread=unread).model_dump_json().encode(), self._service.position
+        self._service.views.coalesce(COUNTS, user, lambda: drawn)
 
 
 def alerts(entries: Iterator[Entry], person: Person, limit: int) -> list[Notification]:

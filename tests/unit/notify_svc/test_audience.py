@@ -2,11 +2,11 @@
 
 import copy
 
-import pytest
-from hypothesis import given
+import hypothesis
 from hypothesis import strategies as st
 
-from confer_contracts.errors import ErrorCode, Rejection
+from confer_contracts.errors import ErrorCode
+from confer_kit.testing import specification
 from notify_svc.domain.audience import Audience, Content, Receipt, Send, Sent, decide, evolve
 
 NOW = 1_800_000_000.0
@@ -22,37 +22,31 @@ def sent(op: str = "op-1", sender: str = "ana", note: str = "n-1", at: float = N
     return Sent(sender=sender, op=op, at=at, id=note, content=HELLO)
 
 
-def after(*events: Sent) -> Audience:
-    state = Audience()
-    for event in events:
-        state = evolve(state, event)
-    return state
+given = specification(Audience, evolve, decide)
 
 
 def test_a_note_is_sent() -> None:
-    assert decide(send(), after()) == sent()
+    given().when(send()).then(sent())
 
 
 def test_the_same_operation_again_sends_nothing_and_answers_the_first_note() -> None:
-    state = after(sent(note="first"))
-    assert decide(send(note="second"), state) is None
-    assert state.operations.find("ana", "op-1") == Receipt("first", NOW)
+    again = given(sent(note="first"))
+    again.when(send(note="second")).then_nothing()
+    assert again.state.operations.find("ana", "op-1") == Receipt("first", NOW)
 
 
 def test_two_people_may_use_the_same_operation_id() -> None:
-    assert decide(send(sender="bob"), after(sent(sender="ana"))) == sent(sender="bob")
+    given(sent(sender="ana")).when(send(sender="bob")).then(sent(sender="bob"))
 
 
 def test_an_operation_too_old_to_be_remembered_is_refused() -> None:
-    with pytest.raises(Rejection) as refusal:
-        decide(send(op=OLD_OP), after())
-    assert refusal.value.code is ErrorCode.STALE_OPERATION
+    given().when(send(op=OLD_OP)).then_refused(ErrorCode.STALE_OPERATION, "op")
 
 
 commands = st.builds(send, op=st.sampled_from("abc"), sender=st.sampled_from(["ana", "bob"]), note=st.uuids().map(str))
 
 
-@given(st.lists(commands, max_size=12))
+@hypothesis.given(st.lists(commands, max_size=12))
 def test_twice_is_once_and_deciding_changes_nothing(asked: list[Send]) -> None:
     state = Audience()
     for command in asked:

@@ -2,11 +2,12 @@
 
 import copy
 
+import hypothesis
 import pytest
-from hypothesis import given
 from hypothesis import strategies as st
 
-from confer_contracts.errors import ErrorCode, Rejection
+from confer_contracts.errors import ErrorCode
+from confer_kit.testing import specification
 from notify_svc.domain.person import READ_MAX, MarkedRead, MarkRead, Person, See, Seen, decide, evolve
 
 NOW = 1_800_000_000.0
@@ -18,72 +19,64 @@ def read(*ids: str, up_to: str | None = None, op: str = "op-1") -> MarkRead:
     return MarkRead(user="ana", op=op, now=NOW, inbox=INBOX, ids=ids, up_to=up_to)
 
 
-def marked(unread: int, **what: object) -> MarkedRead:
-    return MarkedRead(user="ana", op="op-1", at=NOW, unread=unread, **what)  # type: ignore[arg-type]
+def marked(unread: int, op: str = "op-1", **what: object) -> MarkedRead:
+    return MarkedRead(user="ana", op=op, at=NOW, unread=unread, **what)  # type: ignore[arg-type]
 
 
-def after(*events: Seen | MarkedRead) -> Person:
-    state = Person()
-    for event in events:
-        state = evolve(state, event)
-    return state
+given = specification(Person, evolve, decide)
 
 
 def test_a_person_is_seen_for_the_first_time() -> None:
-    assert decide(See(role="nurse", now=NOW), after()) == Seen(role="nurse", at=NOW)
+    given().when(See(role="nurse", now=NOW)).then(Seen(role="nurse", at=NOW))
 
 
 @pytest.mark.parametrize("role", ["nurse", None])
 def test_a_known_person_is_nothing_new(role: str | None) -> None:
-    assert decide(See(role=role, now=NOW), after(SEEN)) is None
+    given(SEEN).when(See(role=role, now=NOW)).then_nothing()
 
 
 def test_another_role_is_noted_but_the_first_time_stays() -> None:
-    event = decide(See(role="doctor", now=NOW), after(SEEN))
-    assert event == Seen(role="doctor", at=NOW)
-    person = after(SEEN, Seen(role="doctor", at=NOW, position=50))
+    given(SEEN).when(See(role="doctor", now=NOW)).then(Seen(role="doctor", at=NOW))
+    person = given(SEEN, Seen(role="doctor", at=NOW, position=50)).state
     assert (person.known_since, person.role) == (2, "doctor")
 
 
 def test_notes_are_read_one_by_one() -> None:
-    assert decide(read("n7", "n4"), after(SEEN)) == marked(1, ids=("n7", "n4"), positions=(7, 4))
+    given(SEEN).when(read("n7", "n4")).then(marked(1, ids=("n7", "n4"), positions=(7, 4)))
 
 
 def test_a_note_named_twice_counts_once() -> None:
-    assert decide(read("n7", "n7"), after(SEEN)) == marked(2, ids=("n7",), positions=(7,))
+    given(SEEN).when(read("n7", "n7")).then(marked(2, ids=("n7",), positions=(7,)))
 
 
 def test_only_what_is_new_is_marked() -> None:
-    state = after(SEEN, marked(2, ids=("n7",), positions=(7,)))
-    event = decide(read("n7", "n4", op="op-2"), state)
-    assert isinstance(event, MarkedRead)
-    assert (event.ids, event.unread) == (("n4",), 1)
+    read_before = marked(2, op="op-0", ids=("n7",), positions=(7,))
+    given(SEEN, read_before).when(read("n7", "n4")).then(marked(1, ids=("n4",), positions=(4,)))
 
 
 def test_everything_up_to_a_note_is_read_at_once() -> None:
-    assert decide(read(up_to="n7"), after(SEEN)) == marked(1, up_to="n7", mark=7)
+    given(SEEN).when(read(up_to="n7")).then(marked(1, up_to="n7", mark=7))
 
 
 def test_reading_what_is_read_is_nothing() -> None:
-    state = after(SEEN, marked(1, up_to="n7", mark=7))
-    assert decide(read("n4", op="op-2"), state) is None
-    assert decide(read(up_to="n4", op="op-3"), state) is None
+    later = given(SEEN, marked(1, up_to="n7", mark=7))
+    later.when(read("n4", op="op-2")).then_nothing()
+    later.when(read(up_to="n4", op="op-3")).then_nothing()
 
 
 @pytest.mark.parametrize("command", [read("n7", "stranger"), read(up_to="stranger")])
 def test_a_note_that_is_not_in_the_inbox_is_named(command: MarkRead) -> None:
-    with pytest.raises(Rejection, match="stranger") as refusal:
-        decide(command, after(SEEN))
-    assert refusal.value.code is ErrorCode.NOT_FOUND
+    refusal = given(SEEN).when(command).then_refused(ErrorCode.NOT_FOUND)
+    assert "stranger" in refusal.message
+    assert "n7" not in refusal.message
 
 
 def test_the_same_operation_again_is_not_even_checked() -> None:
-    state = after(SEEN, marked(2, ids=("n7",), positions=(7,)))
-    assert decide(read("gone-meanwhile"), state) is None
+    given(SEEN, marked(2, ids=("n7",), positions=(7,))).when(read("gone-meanwhile")).then_nothing()
 
 
 def test_the_mark_swallows_what_stands_below_it() -> None:
-    person = after(SEEN, marked(2, ids=("n4", "n9"), positions=(4, 9)), marked(1, up_to="n7", mark=7))
+    person = given(SEEN, marked(2, ids=("n4", "n9"), positions=(4, 9)), marked(1, up_to="n7", mark=7)).state
     assert person.read == {9}
     assert all(person.has_read(position) for position in (4, 5, 7, 9))
     assert not person.has_read(8)
@@ -91,7 +84,7 @@ def test_the_mark_swallows_what_stands_below_it() -> None:
 
 def test_notes_read_one_by_one_are_remembered_up_to_a_bound() -> None:
     positions = tuple(range(10, 10 + 2 * READ_MAX + 10, 2))  # every second note
-    person = after(SEEN, marked(0, positions=positions))
+    person = given(SEEN, marked(0, positions=positions)).state
     assert len(person.read) == READ_MAX
     assert all(person.has_read(position) for position in positions)
     assert not person.has_read(positions[-1] - 1)
@@ -104,7 +97,7 @@ reads = st.builds(
 sees = st.builds(See, role=st.none() | st.sampled_from(["nurse", "doctor"]), now=st.just(NOW))
 
 
-@given(st.lists(reads | sees, max_size=12))
+@hypothesis.given(st.lists(reads | sees, max_size=12))
 def test_twice_is_once_and_deciding_changes_nothing(asked: list[MarkRead | See]) -> None:
     state = Person()
     for position, command in enumerate(asked, start=1):
