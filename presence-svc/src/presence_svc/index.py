@@ -1,6 +1,5 @@
 """Who is present, by room and by edge: what this replica has read of the log. People who left are not in it."""
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from confer_contracts import presence
@@ -22,38 +21,46 @@ class Place(NamedTuple):
 
 class Index:
     def __init__(self) -> None:
-        self._people: dict[str, Person] = {}
+        self._people: dict[str, tuple[Person, int]] = {}
         self._rooms: dict[str, set[str]] = {}
         self._edges: dict[str, dict[Place, int]] = {}
         self._digests: dict[str, str] = {}
 
-    def put(self, key: str, person: Person) -> None:
-        """The person is now like this."""
-        room, before = room_of(key), self._people.get(key)
+    def put(self, key: str, person: Person, seq: int) -> bool:
+        """The person is like this since that sequence; False: that is old news."""
+        before, known = self._people.get(key, (None, 0))
+        if seq <= known:
+            return False
         if before is None or before.sessions != person.sessions:
             self._move_sessions(key, before, person)
+        room = room_of(key)
         if person.present:
-            self._people[key] = person
+            self._people[key] = (person, seq)
             self._rooms.setdefault(room, set()).add(key)
         elif before is not None:
             del self._people[key]
             self._rooms[room].discard(key)
             if not self._rooms[room]:
                 del self._rooms[room]
+        return True
+
+    def clear(self) -> None:
+        for part in (self._people, self._rooms, self._edges, self._digests):
+            part.clear()
 
     def get(self, key: str) -> Person | None:
-        return self._people.get(key)
+        return self._people.get(key, (None, 0))[0]
 
-    def people(self) -> Iterable[tuple[str, Person]]:
-        return self._people.items()
+    def count(self, room: str) -> int:
+        return len(self._rooms.get(room, ()))
 
     def in_room(self, room: str) -> list[Person]:
         """In the order in which they came."""
-        people = [self._people[key] for key in self._rooms.get(room, ())]
+        people = [self._people[key][0] for key in self._rooms.get(room, ())]
         return sorted(people, key=lambda person: (person.joined_at, person.user_id))
 
     def edges(self) -> list[str]:
-        """The incarnations that hold sessions."""
+        """The incarnations that have sessions."""
         return list(self._edges)
 
     def sessions(self, incarnation: str) -> dict[Place, int]:

@@ -1,0 +1,44 @@
+"""The composition root: everything is wired here."""
+
+from confer_contracts import presence, sync
+from confer_contracts.subjects import Kind, stream_of
+from confer_kit.facts import StoredFact
+from confer_kit.service import Service
+from presence_svc.edges import Edges
+from presence_svc.handlers import Handlers
+from presence_svc.hearing import CHECK_S, Hearing
+from presence_svc.people import People
+from presence_svc.settings import Settings
+
+
+def build(service: Service, settings: Settings) -> None:
+    hearing = Hearing(service.log, probe=f"log.{presence.SERVICE}.>")
+    people = People(service, settings, hearing)
+    edges = Edges(service, settings, hearing, people)
+    handlers = Handlers(service, people, edges)
+
+    service.serve(presence.ATTACH, handlers.attach)
+    service.serve(presence.DETACH, handlers.detach)
+    service.serve(presence.EDGE_BEAT, handlers.edge_beat)
+    service.serve(presence.EDGE_SESSIONS, handlers.edge_sessions)
+    service.serve(presence.USER_HEARTBEAT, handlers.user_heartbeat)
+    service.serve(presence.FIELD_FOCUS, handlers.field_focus)
+    service.serve(presence.LIVE_TYPING, handlers.live_typing)
+    service.serve(presence.CURSOR_POSITION, handlers.cursor_position)
+    service.snapshot(Kind.ROOM, handlers.snapshot)
+    service.react(stream_of(sync.SERVICE), ["log.sync.room.*.record"], handlers.step_changed)
+
+    def observe(fact: StoredFact) -> None:
+        people.observe(fact)
+        edges.observe(fact)
+
+    def begin_anew() -> None:
+        people.index.clear()
+        hearing.interrupted()
+
+    service.follow(observe, start="last_per_subject")
+    service.on_reset(begin_anew)
+    service.on_caught_up(hearing.interrupted)
+    service.link.on_disconnect.append(hearing.interrupted)
+    service.link.on_reconnect.append(hearing.interrupted)
+    service.every(CHECK_S, edges.sweep)

@@ -1,0 +1,118 @@
+"""One coroutine per call: model -> command -> the log -> reply."""
+
+from confer_contracts.errors import ErrorCode, Rejection
+from confer_contracts.ids import patient_room, session_room, untoken
+from confer_contracts.message import Ok
+from confer_contracts.presence import (
+    Attach,
+    AttachReply,
+    CursorPosition,
+    Detach,
+    EdgeBeat,
+    EdgeBeatReply,
+    EdgeSessions,
+    FieldFocus,
+    LiveTyping,
+    RoomSnapshotRequest,
+    Roster,
+    UserHeartbeat,
+)
+from confer_contracts.sync import StepChanged
+from confer_kit.calls import Context
+from confer_kit.facts import StoredFact
+from confer_kit.reactions import operation
+from confer_kit.service import Service
+from presence_svc import views
+from presence_svc.codec import person_key
+from presence_svc.domain import person as commands
+from presence_svc.domain.person import decide
+from presence_svc.edges import Edges
+from presence_svc.people import People
+
+
+class Handlers:
+    def __init__(self, service: Service, people: People, edges: Edges) -> None:
+        self._service = service
+        self._people = people
+        self._edges = edges
+
+    async def attach(self, asked: Attach, ctx: Context) -> AttachReply:
+        who, room = ctx.identity, _room(asked.room)
+        command = commands.Attach(
+            session=who.session, incarnation=asked.incarnation, attach=asked.attach, name=who.name, role=who.role,
+            now=ctx.now, step=asked.step, screening=asked.screening,
+        )  # fmt: skip
+        await self._change(room, command, ctx)
+        return AttachReply(op=ctx.op, as_of=self._service.position, users=views.users(self._people.index, room))
+
+    async def detach(self, asked: Detach, ctx: Context) -> Ok:
+        command = commands.Detach(
+            session=ctx.identity.session, incarnation=asked.incarnation, attach=asked.attach, now=ctx.now,
+            grace_s=asked.grace_s,
+        )  # fmt: skip
+        await self._change(_room(asked.room), command, ctx)
+        return Ok(op=ctx.op)
+
+    async def edge_beat(self, asked: EdgeBeat, ctx: Context) -> EdgeBeatReply:
+        return EdgeBeatReply(op=ctx.op, known=await self._edges.beat(asked.incarnation, asked.digest, ctx.deadline))
+
+    async def edge_sessions(self, asked: EdgeSessions, ctx: Context) -> Ok:
+        for entry in asked.entries:
+            _room(entry.room)
+        await self._edges.reconcile(asked)
+        return Ok(op=ctx.op)
+
+    async def user_heartbeat(self, asked: UserHeartbeat, ctx: Context) -> Ok:
+        """The roster is shown at each heartbeat, as the portal expects; a fact is made only where something is new."""
+        command = commands.Heartbeat(now=ctx.now, step=asked.step)
+        for room in asked.rooms:
+            person = self._people.index.get(person_key(_room(room), ctx.identity.user_id))
+            if person is None:
+                continue
+            if decide(command, person) is not None:
+                await self._change(room, command, ctx)
+            self._people.show(room)
+        return Ok(op=ctx.op)
+
+    async def field_focus(self, asked: FieldFocus, ctx: Context) -> Ok:
+        command = commands.Focus(name=asked.field, session=ctx.identity.session, op=ctx.op, now=ctx.now)
+        await self._change(patient_room(asked.patient_id), command, ctx)
+        return Ok(op=ctx.op)
+
+    async def live_typing(self, asked: LiveTyping, ctx: Context) -> Ok:
+        body = views.typing(asked, ctx.identity, ctx.now)
+        room = session_room(asked.session_id)
+        await self._service.views.publish(views.TYPING, room, body, origin=ctx.identity.session)
+        return Ok(op=ctx.op)
+
+    async def cursor_position(self, asked: CursorPosition, ctx: Context) -> Ok:
+        body = views.cursor(asked, ctx.identity, ctx.now)
+        room = session_room(asked.session_id)
+        await self._service.views.publish(views.CURSOR, room, body, origin=ctx.identity.session)
+        return Ok(op=ctx.op)
+
+    async def snapshot(self, asked: RoomSnapshotRequest) -> Roster:
+        as_of = {self._service.stream: self._service.position}
+        return Roster(as_of=as_of, users=views.users(self._people.index, asked.id))
+
+    async def step_changed(self, fact: StoredFact) -> None:
+        """Sync says that a person moved on."""
+        if fact.event != "step_changed":
+            return
+        moved = StepChanged.model_validate_json(fact.body)
+        key = person_key(fact.subject.ident, moved.user_id)
+        command = commands.MoveStep(step=moved.step, at=fact.at)
+        await self._people.change(key, command, op=operation("SYNC", fact), origin=fact.origin)
+
+    async def _change(self, room: str, command: commands.Command, ctx: Context) -> None:
+        key = person_key(room, ctx.identity.user_id)
+        await self._people.change(key, command, deadline=ctx.deadline, op=ctx.op, origin=ctx.identity.session)
+
+
+def _room(name: str) -> str:
+    """A room's token, as edges send it; anything else must not become a subject."""
+    try:
+        untoken(name)
+    except ValueError:
+        raise Rejection(ErrorCode.INVALID, "room: must be a subject token", field="room") from None
+    return name

@@ -1,0 +1,48 @@
+"""When this replica last heard each edge, and since when it could hear at all.
+
+Silence is judged from the later of the two: never across a time in which we were deaf.
+"""
+
+from collections.abc import Collection
+
+from confer_kit import clock
+from confer_kit.event_log import EventLog, Unavailable
+
+CHECK_S = 2.0
+
+
+class Hearing:
+    def __init__(self, log: EventLog, probe: str) -> None:
+        """`probe` is a subject of the own stream: reading it proves that server and stream answer."""
+        self._log = log
+        self._probe = probe
+        self._heard: dict[str, float] = {}
+        self._checked = self.since = clock.now()
+
+    def hear(self, incarnation: str, at: float) -> None:
+        """The edge gave a sign of life."""
+        self._heard[incarnation] = max(at, self._heard.get(incarnation, 0.0))
+
+    def silent_since(self, incarnation: str) -> float:
+        return max(self._heard.get(incarnation, 0.0), self.since)
+
+    def forget(self, *, before: float, keep: Collection[str]) -> list[str]:
+        """Drop edges that were last heard before that time; answers which."""
+        gone = [name for name, at in self._heard.items() if at < before and name not in keep]
+        for name in gone:
+            del self._heard[name]
+        return gone
+
+    def interrupted(self) -> None:
+        """The connection was cut, or we stood still: what was said meanwhile is lost."""
+        self._checked = self.since = clock.now()
+
+    async def check(self) -> None:
+        """Called every CHECK_S. A frozen server keeps its connections, and a frozen process its clocks."""
+        if clock.now() - self._checked > 3 * CHECK_S:
+            self.interrupted()
+        try:
+            await self._log.last(self._probe)
+        except Unavailable:
+            self.interrupted()
+        self._checked = clock.now()

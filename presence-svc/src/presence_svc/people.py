@@ -1,0 +1,108 @@
+"""Changing people, and what follows from each change: this replica's index, its timers, the roster view."""
+
+from functools import partial
+
+from confer_contracts.errors import ErrorCode, Rejection
+from confer_kit import clock
+from confer_kit.facts import NewFact, StoredFact
+from confer_kit.service import Service
+from presence_svc import views
+from presence_svc.codec import PersonCodec, room_of
+from presence_svc.domain.person import Attach, Command, Expire, GoAway, Person, decide
+from presence_svc.hearing import Hearing
+from presence_svc.index import Index
+from presence_svc.settings import Settings
+
+BACKGROUND_S = 5.0  # the deadline of what nobody waits for
+
+
+class People:
+    """Everybody who is present anywhere, as this replica knows them."""
+
+    def __init__(self, service: Service, settings: Settings, hearing: Hearing) -> None:
+        self.index = Index()
+        self._service = service
+        self._settings = settings
+        self._hearing = hearing
+        self._codec = PersonCodec()
+        self._ledger = service.ledger(self._codec)
+
+    async def change(
+        self, key: str, command: Command, *, deadline: float | None = None, op: str | None = None,
+        origin: str | None = None,
+    ) -> Person:  # fmt: skip
+        """Run a command; answers the person after it. Rejection as the domain's, or limit_exceeded by a full room."""
+        if isinstance(command, Attach):
+            self._refuse_if_full(key)
+
+        def decided(person: Person) -> NewFact | None:
+            event = decide(command, person)
+            return None if event is None else self._codec.encode(key, event, op=op, origin=origin)
+
+        folded = await self._ledger.transact(key, decided, deadline or clock.now() + BACKGROUND_S)
+        self._know(key, folded.state, folded.seq)
+        return folded.state
+
+    def observe(self, fact: StoredFact) -> None:
+        """A fact of the own stream, in order."""
+        key = self._codec.aggregate(fact.subject)
+        event = None if key is None else self._codec.decode(fact)
+        if key is not None and event is not None:
+            self._know(key, event.person, fact.seq)
+
+    def show(self, room: str) -> None:
+        """Publish the room's roster soon."""
+        self._service.views.coalesce(
+            views.ROSTER, room, lambda: (views.roster(self.index, room), self._service.position)
+        )
+
+    def _know(self, key: str, person: Person, seq: int) -> None:
+        before = self.index.get(key)
+        if not self.index.put(key, person, seq):
+            return
+        for name, session in person.sessions.items():
+            if before is None or before.sessions.get(name) != session:
+                self._hearing.hear(session.incarnation, person.changed_at)
+        self._set_timers(key, person)
+        if (before.shown if before else None) != (person.shown if person.present else None):
+            self.show(room_of(key))
+
+    def _set_timers(self, key: str, person: Person) -> None:
+        """Every replica sets them; whoever is first appends, the others find it done."""
+        timers, grace, away = self._service.timers, f"grace {key}", f"away {key}"
+        if person.grace_until is not None:
+            due = max(person.grace_until, self._settled_at)
+            timers.set(grace, due, partial(self._expire, key, person.grace_until))
+        else:
+            timers.cancel(grace)
+        if person.sessions and person.status == "active":
+            timers.set(away, self._away_at(person.last_activity), partial(self._go_away, key, person.last_activity))
+        else:
+            timers.cancel(away)
+
+    async def _expire(self, key: str, grace_until: float) -> None:
+        now = clock.now()
+        if now < self._settled_at:  # we were deaf meanwhile: they may be back
+            self._service.timers.set(f"grace {key}", self._settled_at, partial(self._expire, key, grace_until))
+            return
+        await self.change(key, Expire(grace_until=grace_until, now=now))
+
+    async def _go_away(self, key: str, last_activity: float) -> None:
+        due = self._away_at(last_activity)
+        if clock.now() < due:
+            self._service.timers.set(f"away {key}", due, partial(self._go_away, key, last_activity))
+            return
+        await self.change(key, GoAway(last_activity=last_activity))
+
+    @property
+    def _settled_at(self) -> float:
+        """When the edges have had time to report, after a start or a cut."""
+        return self._hearing.since + self._settings.presence_settle_s
+
+    def _away_at(self, last_activity: float) -> float:
+        return max(last_activity, self._hearing.since) + self._settings.presence_away_after_s
+
+    def _refuse_if_full(self, key: str) -> None:
+        room, most = room_of(key), self._settings.presence_room_people_max
+        if self.index.get(key) is None and self.index.count(room) >= most:
+            raise Rejection(ErrorCode.LIMIT_EXCEEDED, f"more than {most} people in this room")
