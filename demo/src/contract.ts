@@ -1,0 +1,210 @@
+// What the portal sends and gets: the part of Confer's contract (docs/asyncapi.json) that this page uses.
+
+export type Json = string | number | boolean | null | Json[] | { [name: string]: Json };
+
+export interface Failure {
+  status: "error";
+  code: string;
+  message: string;
+  retry: boolean;
+  op?: string | null;
+  field?: string;
+  [detail: string]: unknown;
+}
+export type Answer<Reply> = (Reply & { status: "ok" }) | Failure;
+/** A part of a join's answer; its service may be away. */
+export type Part<Body> = ({ status: "ok" } & Body) | { status: "unavailable" };
+
+// --- presence ---
+export interface ActiveUser {
+  user_id: string;
+  name: string;
+  role: string;
+  step: number | null;
+  status: "active" | "away";
+  focus: string | null;
+  last_activity: string;
+  joined_at: string;
+}
+
+// --- fields and steps ---
+export interface Change {
+  field: string;
+  value: Json;
+  base_version: number;
+}
+export interface CommittedChange {
+  field: string;
+  version: number;
+  value: Json;
+  outcome: "accepted" | "overwrote";
+}
+interface Commit {
+  patient_id: string;
+  user_id: string;
+  op: string;
+  timestamp: string;
+}
+export type FieldUpdated = Commit & { field: string; value: Json; version: number };
+export type FieldsUpdated = Commit & { changes: CommittedChange[] };
+export interface RecordField {
+  value: Json;
+  version: number;
+  user_id: string;
+  timestamp: string;
+}
+export type StepStatus = "waiting" | "in_progress" | "completed" | "blocked";
+export interface StepState {
+  step: number;
+  step_name: string;
+  status: StepStatus;
+  version: number;
+}
+export type StepUpdated = Commit & { step: number; step_name: string | null; status: StepStatus; version: number };
+export interface StepChanged {
+  user_id: string;
+  step: number;
+  step_name: string;
+}
+export interface ActivityRow {
+  sequence: number;
+  timestamp: string;
+  service: string;
+  event: string;
+  user_id: string;
+  trace_id: string | null;
+  detail: Json;
+}
+
+// --- queue ---
+export type Priority = "high" | "normal" | "low";
+export type TicketStatus = "waiting" | "called" | "serving" | "done" | "no_show" | "cancelled";
+export interface QueueRow {
+  patient_id: string;
+  queue_position: number;
+  current_step: number | null;
+  priority: Priority;
+  staff_working: string[];
+  status: TicketStatus;
+  ticket: string;
+  created_at: string;
+}
+export interface Ticket {
+  ticket: string;
+  patient_id: string;
+  priority: Priority;
+  status: TicketStatus;
+  called_by: string | null;
+}
+export type TicketFact = Ticket & { user_id: string; reason: string | null };
+export interface TicketReply {
+  ticket: Ticket | null;
+  queue_position: number | null;
+  token: string | null;
+  claimed_until: string | null;
+}
+interface Claimed {
+  queue: string;
+  ticket: string;
+  token: string;
+  op: string;
+}
+
+// --- notifications ---
+export interface Notification {
+  id: string;
+  type: "info" | "success" | "warning" | "error" | "message";
+  priority: "low" | "normal" | "high" | "critical";
+  title: string;
+  message: string;
+  timestamp: string;
+  read: boolean;
+  from_user: string | null;
+}
+export interface NewMessage {
+  id: string;
+  from_user: string;
+  from_role: string;
+  message: string;
+  timestamp: string;
+}
+export type Addressee = { user: string } | { role: string } | { patient: string } | { all: true };
+export interface NotificationRead {
+  ids: string[];
+  up_to: string | null;
+  unread: number;
+}
+
+// --- joins ---
+export interface Snapshot {
+  room: string;
+  presence: Part<{ users: ActiveUser[] }>;
+  sync: Part<{ fields: Record<string, RecordField>; steps: StepState[] }>;
+}
+export type JoinReply = Snapshot & { patient_id: string; offset: string };
+
+type Nothing = Record<never, never>;
+
+/** Client events that are acknowledged: [request, reply]. */
+export interface Calls {
+  join_patient_room: [{ patient_id: string; step?: number }, JoinReply];
+  leave_patient_room: [{ patient_id: string }, Nothing];
+  queue_open: [{ queue: string }, { rows: QueueRow[] }];
+  user_heartbeat: [{ step: number; last_activity: string }, Nothing];
+  field_focus: [{ patient_id: string; field: string | null; op: string }, Nothing];
+  field_update: [
+    { patient_id: string; op: string } & (Change | { changes: Change[] }),
+    { changes: CommittedChange[]; version: number | null },
+  ];
+  step_change: [{ patient_id: string; step: number; step_name: string; op: string }, Nothing];
+  step_update: [
+    { patient_id: string; step: number; step_name: string; status: StepStatus; op: string },
+    { step: number; step_status: StepStatus; version: number },
+  ];
+  activity_log: [{ patient_id: string; limit: number }, { rows: ActivityRow[] }];
+  queue_enqueue: [{ queue: string; patient_id: string; priority: Priority; op: string }, TicketReply];
+  queue_call_next: [{ queue: string; op: string }, TicketReply];
+  queue_serve: [Claimed, TicketReply];
+  queue_done: [Claimed, TicketReply];
+  queue_requeue: [Claimed, TicketReply];
+  queue_no_show: [Claimed, TicketReply];
+  queue_cancel: [{ queue: string; ticket: string; op: string }, TicketReply];
+  notification_send: [
+    { to: Addressee; title: string; message: string; type: "info" | "warning"; op: string },
+    { id: string },
+  ];
+  notification_read: [({ ids: string[] } | { all: true }) & { op: string }, Nothing];
+  notification_inbox: [{ limit: number }, { unread: number; notifications: Notification[] }];
+  send_message: [{ target_user: string; message: string; op: string }, { id: string }];
+}
+
+/** Server events. */
+export interface Events {
+  user_joined: ActiveUser;
+  user_updated: ActiveUser;
+  user_left: string;
+  active_users_updated: ActiveUser[];
+  field_updated: FieldUpdated;
+  fields_updated: FieldsUpdated;
+  step_updated: StepUpdated;
+  step_changed: StepChanged;
+  step_status_updated: StepState[];
+  queue_updated: QueueRow[];
+  ticket_done: TicketFact;
+  ticket_returned: TicketFact;
+  ticket_no_show: TicketFact;
+  patient_ticket_queued: TicketFact;
+  patient_ticket_called: TicketFact;
+  patient_ticket_serving: TicketFact;
+  patient_ticket_done: TicketFact;
+  patient_ticket_returned: TicketFact;
+  patient_ticket_no_show: TicketFact;
+  patient_ticket_cancelled: TicketFact;
+  notification: Notification;
+  notification_counts: { unread: number };
+  notification_read: NotificationRead;
+  new_message: NewMessage;
+  message_error: { error: string; target_user: string };
+  error: Failure;
+  resync: { room: string; snapshot: Partial<Snapshot> & { rows?: QueueRow[] } };
+}

@@ -1,0 +1,186 @@
+// The portal of one person: the connection, the state, and which event changes what.
+
+import { signal } from "@preact/signals";
+import type { Events, Part, QueueRow, Snapshot } from "./contract";
+import { newOp } from "./ids";
+import type { Place } from "./identity";
+import { connect } from "./socket";
+import { createActivity } from "./state/activity";
+import { createInbox } from "./state/inbox";
+import { createPresence } from "./state/presence";
+import { createQueue, QUEUE } from "./state/queue";
+import { createRecord } from "./state/record";
+import { createSteps } from "./state/steps";
+import { say } from "./state/toasts";
+
+const ASK_AGAIN_MS = 3000;
+const HEARTBEAT_MS = 25_000;
+
+export function createPortal(place: Place) {
+  const { me } = place;
+  const patient = signal(place.patient);
+  const current = () => patient.peek();
+  const link = connect(me);
+  const presence = createPresence(me);
+  const steps = createSteps(current, link.call, say);
+  const record = createRecord(me.user_id, current, link.call, say, () => void join());
+  const queue = createQueue(link.call, say);
+  const activity = createActivity(current, link.call);
+  const inbox = createInbox(link.call, presence.nameOf, say);
+
+  // --- joining: at each connect, and again while a part of the answer was missing ---
+
+  let room: string | null = null;
+  let joining = 0; // counts up: an answer to an older join is not used
+  let answered = 0;
+  let held: (() => void)[] = []; // facts that came before the answer: they are applied on top of it
+  let again: ReturnType<typeof setTimeout> | undefined;
+  let focus: string | null = null;
+
+  function openAll(): void {
+    void join();
+    void openQueue();
+    void inbox.load();
+  }
+
+  async function join(): Promise<void> {
+    const mine = ++joining;
+    clearTimeout(again);
+    const answer = await link.call("join_patient_room", { patient_id: current(), step: steps.mine.peek() });
+    if (mine !== joining) return;
+    answered = mine;
+    if (answer.status === "ok") {
+      room = answer.room;
+      const whole = applySnapshot(answer);
+      if (!whole) again = setTimeout(() => void join(), ASK_AGAIN_MS);
+      record.resume();
+      if (focus) sendFocus();
+    } else if (answer.retry) again = setTimeout(() => void join(), ASK_AGAIN_MS);
+    else say("error", "The record cannot be opened", answer.message);
+    const facts = held;
+    held = [];
+    for (const apply of facts) apply();
+    activity.soon();
+  }
+
+  /** False when a part is away. */
+  function applySnapshot(snapshot: Partial<Snapshot>): boolean {
+    const users = take(snapshot.presence, presence.available);
+    if (users) presence.replace(users.users);
+    const state = take(snapshot.sync, record.available);
+    if (state) {
+      record.replace(state.fields);
+      steps.replace(state.steps);
+    }
+    return Boolean(users && state);
+  }
+
+  async function openQueue(): Promise<void> {
+    const answer = await link.call("queue_open", { queue: QUEUE });
+    queue.available.value = answer.status === "ok" && Array.isArray(answer.rows);
+    if (answer.status === "ok" && answer.rows) queue.rows.value = answer.rows;
+    else if (link.status.peek() === "connected") setTimeout(() => void openQueue(), ASK_AGAIN_MS);
+  }
+
+  link.onConnect(openAll);
+  link.status.subscribe((status) => {
+    if (status !== "connected") record.suspend();
+  });
+
+  // --- what the server says ---
+
+  /** A fact of the room: held back while a join is under way, and a reason to read the activity again. */
+  function fact<E extends keyof Events>(event: E, apply: (body: Events[E]) => void): void {
+    link.on(event, (body) => {
+      if (answered === joining) apply(body);
+      else held.push(() => apply(body));
+      activity.soon();
+    });
+  }
+
+  fact("user_joined", presence.put);
+  fact("user_updated", presence.put);
+  fact("user_left", presence.remove);
+  fact("active_users_updated", presence.replace);
+  fact("field_updated", record.fieldUpdated);
+  fact("fields_updated", record.fieldsUpdated);
+  fact("step_updated", steps.put);
+  fact("step_changed", ({ user_id, step }) => presence.moved(user_id, step));
+  fact("step_status_updated", (states) => states.forEach(steps.put));
+  for (const name of ["queued", "called", "serving", "done", "returned", "no_show", "cancelled"] as const) {
+    fact(`patient_ticket_${name}`, () => undefined);
+  }
+  for (const name of ["done", "returned", "no_show"] as const) link.on(`ticket_${name}`, queue.ended);
+  link.on("queue_updated", (rows) => setRows(rows));
+  link.on("notification", inbox.arrived);
+  link.on("new_message", inbox.messageArrived);
+  link.on("notification_counts", ({ unread }) => (inbox.unread.value = unread));
+  link.on("notification_read", inbox.wasRead);
+  link.on("error", (failure) => say("error", "The server refused something", failure.message));
+  link.on("resync", ({ room: name, snapshot }) => {
+    if (name === room) applySnapshot(snapshot);
+    if (snapshot.rows) setRows(snapshot.rows);
+    void inbox.load();
+    activity.soon();
+  });
+
+  function setRows(rows: QueueRow[]): void {
+    queue.rows.value = rows;
+    queue.available.value = true;
+  }
+
+  // --- what this person does ---
+
+  /** Which field is being edited here, or null. Moving from one field to the next is one message. */
+  let focusTimer: ReturnType<typeof setTimeout> | undefined;
+  function focusOn(field: string | null): void {
+    focus = field;
+    clearTimeout(focusTimer);
+    focusTimer = setTimeout(sendFocus, 80);
+  }
+
+  function sendFocus(): void {
+    void link.call("field_focus", { patient_id: current(), field: focus, op: newOp() });
+  }
+
+  async function openPatient(id: string): Promise<boolean> {
+    if (id === current()) return true;
+    if (record.waiting.peek()) {
+      say("warning", "There are unsaved changes", "Save them before you open another patient.");
+      return false;
+    }
+    record.suspend();
+    void link.call("leave_patient_room", { patient_id: current() });
+    patient.value = id;
+    room = null;
+    presence.replace([]);
+    record.replace({});
+    record.loaded.value = false;
+    steps.replace([]);
+    activity.rows.value = [];
+    await join();
+    return true;
+  }
+
+  let beaten = Date.now();
+  function stillHere(): void {
+    if (Date.now() - beaten < HEARTBEAT_MS) return;
+    beaten = Date.now();
+    void link.call("user_heartbeat", { step: steps.mine.peek(), last_activity: new Date().toISOString() });
+  }
+  for (const sign of ["pointermove", "pointerdown", "keydown", "scroll"]) {
+    window.addEventListener(sign, stillHere, { passive: true });
+  }
+  window.addEventListener("beforeunload", (event) => {
+    if (record.waiting.peek()) event.preventDefault();
+  });
+
+  return { me, patient, link, presence, record, steps, queue, activity, inbox, focusOn, openPatient };
+}
+
+function take<Body>(part: Part<Body> | undefined, available: { value: boolean }): ({ status: "ok" } & Body) | null {
+  available.value = part?.status === "ok";
+  return part?.status === "ok" ? part : null;
+}
+
+export type Portal = ReturnType<typeof createPortal>;

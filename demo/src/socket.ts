@@ -1,0 +1,67 @@
+// The connection: the stock Socket.IO client, its state as a signal, and calls that always answer.
+
+import { signal, type ReadonlySignal } from "@preact/signals";
+import { io } from "socket.io-client";
+import type { Answer, Calls, Events, Failure } from "./contract";
+import type { Person } from "./identity";
+
+const ANSWER_WITHIN_MS = 5000;
+const TRY_AGAIN_MS = 3000;
+
+export type Status = "connecting" | "connected" | "reconnecting";
+export type Call = <E extends keyof Calls>(event: E, request: Calls[E][0]) => Promise<Answer<Calls[E][1]>>;
+
+export interface Link {
+  status: ReadonlySignal<Status>;
+  /** Why the server refuses us, if it does. */
+  refusal: ReadonlySignal<string | null>;
+  /** Never throws: no connection and no answer in time are failures that may be tried again. */
+  call: Call;
+  on<E extends keyof Events>(event: E, handler: (body: Events[E]) => void): void;
+  onConnect(handler: () => void): void;
+}
+
+export function connect(me: Person): Link {
+  const status = signal<Status>("connecting");
+  const refusal = signal<string | null>(null);
+  const socket = io({ query: { user_id: me.user_id, user_name: me.name, user_role: me.role } });
+
+  socket.on("connect", () => {
+    status.value = "connected";
+    refusal.value = null;
+  });
+  socket.on("disconnect", () => {
+    status.value = "reconnecting";
+    reviveIfDropped();
+  });
+  socket.on("connect_error", (error) => {
+    // `active` means that the client itself goes on trying; otherwise the server has said no.
+    if (!socket.active) refusal.value = error.message;
+    reviveIfDropped();
+  });
+
+  function reviveIfDropped(): void {
+    if (!socket.active) setTimeout(() => socket.connect(), TRY_AGAIN_MS);
+  }
+
+  const call: Call = async (event, request) => {
+    if (!socket.connected) return failure("unavailable", "There is no connection at the moment.");
+    try {
+      return await socket.timeout(ANSWER_WITHIN_MS).emitWithAck(event, request);
+    } catch {
+      return failure("outcome_unknown", "No answer came in time.");
+    }
+  };
+
+  return {
+    status,
+    refusal,
+    call,
+    on: (event, handler) => void socket.on(event as string, handler),
+    onConnect: (handler) => void socket.on("connect", handler),
+  };
+}
+
+function failure(code: string, message: string): Failure {
+  return { status: "error", code, message, retry: true };
+}

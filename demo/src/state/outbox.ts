@@ -1,0 +1,99 @@
+// Commits on their way: sent one after the other, again with the same operation id until they are answered.
+
+import { signal } from "@preact/signals";
+import type { Change, CommittedChange, Failure, Json } from "../contract";
+import type { Call } from "../socket";
+
+const AGAIN_AFTER_MS = [500, 1000, 2000, 4000];
+
+export interface Commit {
+  op: string;
+  changes: Change[];
+}
+interface Outcome {
+  settled(commit: Commit, changes: readonly CommittedChange[]): void;
+  refused(commit: Commit, failure: Failure): void;
+}
+
+export function createOutbox(patient: () => string, call: Call, outcome: Outcome) {
+  const commits = signal<readonly Commit[]>([]);
+  const stuck = signal(true); // nothing can be sent now: no connection, not in the room yet, or the service is away
+  let open = false;
+  let busy = false;
+  let attempts = 0; // of the first commit
+  let again: ReturnType<typeof setTimeout> | undefined;
+
+  function add(commit: Commit): void {
+    const merged = joined(commits.value.at(-1), commit);
+    commits.value = merged ? [...commits.value.slice(0, -1), merged] : [...commits.value, commit];
+    void send();
+  }
+
+  /** Both as one, where the earlier has never been sent and is about the same single field. */
+  function joined(earlier: Commit | undefined, later: Commit): Commit | undefined {
+    const sent = commits.value.length === 1 && attempts > 0;
+    const [before, ...others] = earlier?.changes ?? [];
+    const [after, ...more] = later.changes;
+    if (!earlier || sent || !before || !after || others.length || more.length || before.field !== after.field) return undefined;
+    return { op: earlier.op, changes: [{ ...after, base_version: before.base_version }] };
+  }
+
+  async function send(): Promise<void> {
+    if (busy) return;
+    busy = true;
+    clearTimeout(again);
+    while (open && commits.value[0]) {
+      const commit = commits.value[0];
+      attempts += 1;
+      const answer = await call("field_update", request(commit));
+      if (answer.status === "error" && answer.retry) {
+        stuck.value = true;
+        if (open) again = setTimeout(send, AGAIN_AFTER_MS[Math.min(attempts, AGAIN_AFTER_MS.length) - 1]);
+        break;
+      }
+      commits.value = commits.value.slice(1);
+      attempts = 0;
+      stuck.value = !open;
+      if (answer.status === "ok") outcome.settled(commit, answer.changes);
+      else outcome.refused(commit, answer);
+    }
+    busy = false;
+  }
+
+  function request({ op, changes }: Commit) {
+    const [only, ...others] = changes;
+    return { patient_id: patient(), op, ...(only && !others.length ? only : { changes }) };
+  }
+
+  /** The room is joined: what waits is sent now. */
+  function resume(): void {
+    open = true;
+    stuck.value = false;
+    void send();
+  }
+
+  function suspend(): void {
+    open = false;
+    stuck.value = true;
+    clearTimeout(again);
+  }
+
+  /** Commits that were typed on top of our own, by now saved, value are based on it. Called between two sends. */
+  function rebase(field: string, version: number): void {
+    const onTop = (change: Change) => change.field === field && change.base_version < version;
+    commits.value = commits.value.map((commit) => ({
+      ...commit,
+      changes: commit.changes.map((change) => (onTop(change) ? { ...change, base_version: version } : change)),
+    }));
+  }
+
+  function valueOf(field: string): Json | undefined {
+    for (const commit of [...commits.value].reverse()) {
+      const change = commit.changes.find((candidate) => candidate.field === field);
+      if (change) return change.value;
+    }
+    return undefined;
+  }
+
+  return { commits, stuck, add, resume, suspend, rebase, valueOf };
+}

@@ -1,0 +1,71 @@
+// The waiting list, and the tickets that this window has called. The token of a claim is known to nobody else.
+
+import { computed, signal } from "@preact/signals";
+import type { Priority, QueueRow, TicketFact } from "../contract";
+import { newOp } from "../ids";
+import type { Call } from "../socket";
+import type { Say } from "./toasts";
+
+export const QUEUE = "screening";
+
+export interface Claim {
+  ticket: string;
+  token: string;
+  patient_id: string;
+  until: string | null;
+}
+const ACTIONS = { queue_serve: "Start", queue_done: "Done", queue_requeue: "Give back", queue_no_show: "No show" };
+export type ClaimAction = keyof typeof ACTIONS;
+
+export function createQueue(call: Call, say: Say) {
+  const rows = signal<readonly QueueRow[]>([]);
+  const available = signal(true);
+  const claims = signal<readonly Claim[]>([]);
+  const waiting = computed(() => rows.value.filter((row) => row.status === "waiting").length);
+
+  async function enqueue(patient_id: string, priority: Priority): Promise<void> {
+    const answer = await call("queue_enqueue", { queue: QUEUE, patient_id, priority, op: newOp() });
+    if (answer.status !== "ok") return say("warning", "The patient was not added", answer.message);
+    const place = answer.queue_position ? `Position ${answer.queue_position}` : undefined;
+    say("success", `${patient_id} is in the queue`, place);
+  }
+
+  async function callNext(): Promise<void> {
+    const answer = await call("queue_call_next", { queue: QUEUE, op: newOp() });
+    if (answer.status !== "ok") return say("warning", "Nobody was called", answer.message);
+    const { ticket, token, claimed_until } = answer;
+    if (!ticket || !token) return say("info", "Nobody is waiting");
+    claims.value = [...claims.value, { ticket: ticket.ticket, token, patient_id: ticket.patient_id, until: claimed_until }];
+  }
+
+  async function act(action: ClaimAction, claim: Claim): Promise<void> {
+    const { ticket, token } = claim;
+    const answer = await call(action, { queue: QUEUE, ticket, token, op: newOp() });
+    if (answer.status !== "ok") {
+      say("warning", `“${ACTIONS[action]}” was not possible`, answer.message);
+      if (answer.retry) return;
+    }
+    if (answer.status !== "ok" || action !== "queue_serve") drop(ticket);
+  }
+
+  async function cancel(ticket: string): Promise<void> {
+    const answer = await call("queue_cancel", { queue: QUEUE, ticket, op: newOp() });
+    if (answer.status !== "ok") say("warning", "The ticket was not taken out", answer.message);
+  }
+
+  function drop(ticket: string): void {
+    claims.value = claims.value.filter((claim) => claim.ticket !== ticket);
+  }
+
+  /** A ticket left its holder's hands, perhaps by itself: the claim ran out. */
+  function ended(fact: TicketFact): void {
+    if (fact.reason && claims.value.some((claim) => claim.ticket === fact.ticket)) {
+      say("info", `${fact.patient_id} is back in the queue`, fact.reason);
+    }
+    drop(fact.ticket);
+  }
+
+  return { rows, available, claims, waiting, enqueue, callNext, act, cancel, ended };
+}
+
+export type Queue = ReturnType<typeof createQueue>;
