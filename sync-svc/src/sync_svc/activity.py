@@ -11,11 +11,18 @@ from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 
+import nats.errors
+import nats.js.errors
+from nats.js.api import StreamInfo
+
 from confer_contracts import queue, sync
 from confer_contracts.errors import ErrorCode, Rejection
-from confer_contracts.subjects import FactSubject, Header, Kind
+from confer_contracts.subjects import ACTIVITY, FactSubject, Header, Kind
 from confer_kit import clock
 from confer_kit.facts import StoredFact
+from confer_kit.follower import Delivered, Follower
+from confer_kit.nats_link import Link
+from confer_kit.tasks import Tasks
 
 ROWS_PER_ROOM_MAX = 10_000
 ROWS_MAX = 4_000_000
@@ -39,14 +46,14 @@ class ActivityIndex:
 
     def __init__(self, rows_per_room: int = ROWS_PER_ROOM_MAX, rows: int = ROWS_MAX, rooms: int = ROOMS_MAX) -> None:
         self._rows_per_room, self._rows_max, self._rooms_max = rows_per_room, rows, rooms
+        self.complete = False  # until all that was in ACTIVITY at start is known
         self.clear()
 
     def clear(self) -> None:
-        """ACTIVITY was made anew, or its beginning is not known yet."""
+        """What was indexed is void."""
         self._rooms: OrderedDict[str, array[int]] = OrderedDict()
         self._rows = 0
         self._dropped = False
-        self.complete = False
 
     def add(self, subject: FactSubject, seq: int, headers: Mapping[str, str]) -> None:
         """Take in the next fact of ACTIVITY; one without a public name is of no record's activity."""
@@ -80,6 +87,55 @@ class ActivityIndex:
             return []
         end = len(rows) if before is None else bisect_left(rows, before)
         return list(reversed(rows[max(0, end - limit) : end]))
+
+
+class Activity:
+    """The index kept current, and the pages read from it."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._index = ActivityIndex()
+        self._follower = Follower(
+            link, ACTIVITY, self._take, start="all", filters=FILTERS, headers_only=True,
+            on_reset=self._begin_again, on_caught_up=self._complete,
+        )  # fmt: skip
+
+    def start(self, tasks: Tasks) -> None:
+        tasks.start(self._follower.run(), "activity index")
+
+    async def page(self, room: str, limit: int, before: int | None) -> tuple[list[sync.ActivityRow], bool]:
+        """The rows below `before`, newest first, and whether there are older ones. Rejections as from the index."""
+        sequences = self._index.page(room, limit + 1, before)
+        rows, cut = await read_page(sequences[:limit], self._read)
+        return rows, cut or len(sequences) > limit
+
+    def _take(self, message: Delivered) -> None:
+        self._index.add(FactSubject.parse(message.subject), message.seq, message.headers)
+
+    def _complete(self) -> None:
+        self._index.complete = True
+
+    def _begin_again(self, info: StreamInfo) -> None:
+        """ACTIVITY was made anew, or the retention overtook us: index what it holds now."""
+        self._index.clear()
+        self._follower.position = 0
+
+    async def _read(self, seq: int) -> StoredFact | None:
+        """A row's fact, or None when it has aged out; Rejection(unavailable) while ACTIVITY cannot be read."""
+        try:
+            found = await self._link.nc.jetstream(timeout=2).get_msg(ACTIVITY, seq=seq, direct=True)
+        except nats.js.errors.NotFoundError:
+            return None
+        except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
+            raise Rejection(ErrorCode.UNAVAILABLE, "the activity log cannot be read: try again") from error
+        assert found.subject is not None and found.time is not None
+        return StoredFact(
+            subject=FactSubject.parse(found.subject),
+            seq=seq,
+            at=found.time.timestamp(),
+            body=found.data or b"",
+            headers=found.headers or {},
+        )
 
 
 async def read_page(sequences: list[int], read: Read) -> tuple[list[sync.ActivityRow], bool]:

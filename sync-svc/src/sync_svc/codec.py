@@ -11,7 +11,8 @@ from confer_contracts.ids import patient_of, untoken
 from confer_contracts.subjects import FactSubject, Kind, stream_of
 from confer_kit import clock
 from confer_kit.facts import NewFact, StoredFact
-from sync_svc.domain import record as domain
+from sync_svc.domain import messages as domain
+from sync_svc.domain.record import Record, evolve
 
 STREAM = stream_of(sync.SERVICE)
 KEY = "record"
@@ -29,11 +30,11 @@ class RecordCodec:
     def guard(self, key: str) -> str:
         return str(_subject(key))
 
-    def initial(self, key: str) -> domain.Record:
-        return domain.Record()
+    def initial(self, key: str) -> Record:
+        return Record()
 
-    def evolve(self, state: domain.Record, event: domain.Event) -> domain.Record:
-        return domain.evolve(state, event)
+    def evolve(self, state: Record, event: domain.Event) -> Record:
+        return evolve(state, event)
 
     def decode(self, fact: StoredFact) -> domain.Event | None:
         """The event behind a fact; None for one that this version does not know."""

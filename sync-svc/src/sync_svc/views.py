@@ -3,20 +3,56 @@
 from pydantic import TypeAdapter
 
 from confer_contracts import sync
+from confer_contracts.errors import Rejection
 from confer_kit import clock
+from confer_kit.facts import StoredFact
+from confer_kit.ledger import Folded, Ledger
+from confer_kit.logs import logger
+from confer_kit.service import Service
+from sync_svc.domain.messages import Event
 from sync_svc.domain.record import Record, Step
 
+log = logger(__name__)
+
+STEP_FACTS = frozenset({"step_updated", "step_changed"})
 _STEPS = TypeAdapter(list[sync.StepState])
+(_STEPS_VIEW,) = sync.VIEWS
+
+
+class StepsView:
+    """`step_status_updated` after each fact about steps, a burst of them as one."""
+
+    def __init__(self, service: Service, ledger: Ledger[Record, Event]) -> None:
+        self._service = service
+        self._ledger = ledger
+        self._drawing: set[str] = set()
+
+    def observe(self, fact: StoredFact) -> None:
+        """A fact of the own stream."""
+        room = fact.subject.ident
+        if fact.event in STEP_FACTS and room not in self._drawing:
+            self._drawing.add(room)
+            self._service.tasks.start(self._draw(room), "steps view")
+
+    async def _draw(self, room: str) -> None:
+        """This replica may not have the record in memory yet."""
+        try:
+            folded = await self._ledger.load(room)
+        except Rejection as refusal:
+            log.info("the steps view waits for the next change", reason=refusal.message)
+            return
+        finally:
+            self._drawing.discard(room)
+        self._service.views.coalesce(_STEPS_VIEW, room, lambda: _body(folded))
+
+
+def _body(folded: Folded[Record]) -> tuple[bytes, int]:
+    return _STEPS.dump_json(steps(folded.state)), folded.seq
 
 
 def steps(record: Record) -> list[sync.StepState]:
     """All steps that somebody has been on or set, by number."""
     return [_step(number, record.steps[number], record) for number in sorted(record.steps)]
-
-
-def steps_body(record: Record) -> bytes:
-    """The body of `step_status_updated`."""
-    return _STEPS.dump_json(steps(record))
 
 
 def snapshot(record: Record, as_of: dict[str, int]) -> sync.Record:

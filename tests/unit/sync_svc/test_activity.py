@@ -65,8 +65,8 @@ def test_the_quietest_record_is_dropped_and_that_is_said() -> None:
 
 
 def test_an_index_that_is_not_complete_does_not_answer() -> None:
-    index = index_of(record("r1"))
-    index.clear()
+    index = ActivityIndex()
+    index.add(record("r1"), 1, PUBLIC)
     with pytest.raises(Rejection) as refused:
         index.page("r1", 10, before=None)
     assert refused.value.code == ErrorCode.UNAVAILABLE

@@ -9,7 +9,7 @@ from confer_contracts import catalogue
 from confer_contracts.ids import patient_room, session_room
 from confer_contracts.subjects import FactSubject
 from sync_svc.codec import RecordCodec, encode
-from sync_svc.domain.record import (
+from sync_svc.domain.messages import (
     Committed,
     ConflictReported,
     Event,

@@ -7,18 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from confer_contracts.errors import Rejection
-from sync_svc.domain.record import (
+from sync_svc.domain.messages import (
     Change,
     Command,
     FieldsUpdated,
     MoveToStep,
-    Record,
     ReportConflict,
     UpdateFields,
     UpdateStep,
-    decide,
-    evolve,
 )
+from sync_svc.domain.record import Record, decide, evolve
 
 T0 = 1_750_000_000.0
 users = st.sampled_from(["ann", "bob", "สมชาย"])

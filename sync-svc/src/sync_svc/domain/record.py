@@ -6,135 +6,31 @@ made from (`base_version`); what happens when that is no longer the current one 
 
 import json
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias, assert_never
+from typing import assert_never
 
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.operations import OperationLog
+from sync_svc.domain.messages import (
+    Change,
+    Command,
+    Committed,
+    ConflictReported,
+    Event,
+    FieldsUpdated,
+    Json,
+    MovedToStep,
+    MoveToStep,
+    Outcome,
+    ReportConflict,
+    StepStatus,
+    StepUpdated,
+    UpdateFields,
+    UpdateStep,
+)
 
 FIELDS_MAX = 1000  # per record
 RECORD_BYTES_MAX = 512 * 1024  # all names and values as JSON, so that a snapshot fits into one message
 PEOPLE_MAX = 1000  # whose step is remembered, the latest movers
-
-StepStatus: TypeAlias = Literal["waiting", "in_progress", "completed", "blocked"]
-Outcome: TypeAlias = Literal["accepted", "overwrote"]
-Json: TypeAlias = Any  # what json.loads returns; never changed in place
-
-
-# --- commands: who wants what; `now` in Unix seconds -----------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A new value for a field. `base_version` None: the last writer wins."""
-
-    field: str
-    value: Json
-    base_version: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FormStep:
-    """Where in a session's form a value was typed, and under which name its readers know the writer."""
-
-    step: str
-    user_name: str
-
-
-@dataclass(frozen=True, slots=True)
-class UpdateFields:
-    user: str
-    op: str
-    now: float
-    changes: tuple[Change, ...]
-    form_step: FormStep | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class UpdateStep:
-    user: str
-    op: str
-    now: float
-    step: int
-    status: StepStatus
-    name: str | None = None  # None: keeps its name
-
-
-@dataclass(frozen=True, slots=True)
-class MoveToStep:
-    user: str
-    op: str
-    now: float
-    step: int
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReportConflict:
-    user: str
-    op: str
-    now: float
-    field: str
-    message: str
-
-
-Command = UpdateFields | UpdateStep | MoveToStep | ReportConflict
-
-
-# --- events: what became of it; each is stored as one fact -----------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """`overwrote`: the writer had not seen the version before this one, which stays in the history."""
-
-    field: str
-    value: Json
-    version: int
-    outcome: Outcome = "accepted"
-
-
-@dataclass(frozen=True, slots=True)
-class FieldsUpdated:
-    user: str
-    op: str
-    at: float
-    changes: tuple[Committed, ...]
-    form_step: FormStep | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StepUpdated:
-    user: str
-    op: str
-    at: float
-    step: int
-    status: StepStatus
-    version: int
-    name: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class MovedToStep:
-    """`completed`: the step that the person left behind and that is done by this."""
-
-    user: str
-    op: str
-    at: float
-    step: int
-    name: str
-    completed: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ConflictReported:
-    user: str
-    op: str
-    at: float
-    field: str
-    message: str
-
-
-Event = FieldsUpdated | StepUpdated | MovedToStep | ConflictReported
 
 
 # --- state -----------------------------------------------------------------------------------------------
@@ -177,13 +73,16 @@ class WrittenStep:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """There is nothing to say but which kind of request it was."""
-
-    kind: Literal["move", "report"]
+class Moved:
+    step: int
 
 
-Answer = WrittenFields | WrittenStep | Done
+@dataclass(frozen=True, slots=True)
+class Reported:
+    field: str
+
+
+Answer = WrittenFields | WrittenStep | Moved | Reported
 
 
 @dataclass(slots=True)
@@ -232,8 +131,10 @@ def _refuse_another_request(command: Command, answered: Answer) -> None:
             same = {change.field for change in command.changes} == {name for name, _, _ in changes}
         case UpdateStep(), WrittenStep(step):
             same = command.step == step
-        case (MoveToStep(), Done("move")) | (ReportConflict(), Done("report")):
-            same = True
+        case MoveToStep(), Moved(step):
+            same = command.step == step
+        case ReportConflict(), Reported(name):
+            same = command.field == name
         case _:
             same = False
     if not same:
@@ -296,9 +197,9 @@ def evolve(record: Record, event: Event) -> Record:
                 _set(record, completed, "completed", user, at)
             _set(record, step, "in_progress", user, at, name=name)
             _stand(record, user, step)
-            answer = Done("move")
-        case ConflictReported():
-            answer = Done("report")
+            answer = Moved(step)
+        case ConflictReported(field=name):
+            answer = Reported(name)
         case _:
             assert_never(event)
     record.operations.remember(event.user, event.op, event.at, answer)

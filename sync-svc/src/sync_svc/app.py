@@ -1,0 +1,30 @@
+"""What sync-svc is made of: everything is wired here."""
+
+from confer_contracts import sync
+from confer_contracts.subjects import Kind
+from confer_kit.ledger import Ledger
+from confer_kit.service import Service
+from sync_svc.activity import Activity
+from sync_svc.codec import RecordCodec
+from sync_svc.domain.messages import Event
+from sync_svc.domain.record import Record
+from sync_svc.handlers import Handlers
+from sync_svc.settings import Settings
+from sync_svc.views import StepsView
+
+
+def build(service: Service, settings: Settings) -> None:
+    ledger: Ledger[Record, Event] = service.ledger(RecordCodec(), capacity=settings.sync_records_cached)
+    activity = Activity(service.link)
+    handlers = Handlers(service, ledger, activity)
+
+    service.serve(sync.FIELD_UPDATE, handlers.field_update)
+    service.serve(sync.STEP_UPDATE, handlers.step_update)
+    service.serve(sync.STEP_CHANGE, handlers.step_change)
+    service.serve(sync.FIELD_COMPLETED, handlers.field_completed)
+    service.serve(sync.FIELD_CONFLICT_DETECTED, handlers.field_conflict_detected)
+    service.serve(sync.ACTIVITY_LOG, handlers.activity_log)
+    service.snapshot(Kind.ROOM, handlers.snapshot)
+
+    service.follow(StepsView(service, ledger).observe, start="new")
+    service.on_caught_up(lambda: activity.start(service.tasks))

@@ -1,0 +1,125 @@
+"""What can be asked of a record, and what can have happened to it. Plain data; times are Unix seconds."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+StepStatus: TypeAlias = Literal["waiting", "in_progress", "completed", "blocked"]
+Outcome: TypeAlias = Literal["accepted", "overwrote"]
+Json: TypeAlias = Any  # what json.loads returns; never changed in place
+
+
+# --- commands: who wants what; `now` in Unix seconds -----------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A new value for a field. `base_version` None: the last writer wins."""
+
+    field: str
+    value: Json
+    base_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FormStep:
+    """Where in a session's form a value was typed, and under which name its readers know the writer."""
+
+    step: str
+    user_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateFields:
+    user: str
+    op: str
+    now: float
+    changes: tuple[Change, ...]
+    form_step: FormStep | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateStep:
+    user: str
+    op: str
+    now: float
+    step: int
+    status: StepStatus
+    name: str | None = None  # None: keeps its name
+
+
+@dataclass(frozen=True, slots=True)
+class MoveToStep:
+    user: str
+    op: str
+    now: float
+    step: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReportConflict:
+    user: str
+    op: str
+    now: float
+    field: str
+    message: str
+
+
+Command = UpdateFields | UpdateStep | MoveToStep | ReportConflict
+
+
+# --- events: what became of it; each is stored as one fact -----------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """`overwrote`: the writer had not seen the version before this one, which stays in the history."""
+
+    field: str
+    value: Json
+    version: int
+    outcome: Outcome = "accepted"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldsUpdated:
+    user: str
+    op: str
+    at: float
+    changes: tuple[Committed, ...]
+    form_step: FormStep | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepUpdated:
+    user: str
+    op: str
+    at: float
+    step: int
+    status: StepStatus
+    version: int
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MovedToStep:
+    """`completed`: the step that the person left behind and that is done by this."""
+
+    user: str
+    op: str
+    at: float
+    step: int
+    name: str
+    completed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictReported:
+    user: str
+    op: str
+    at: float
+    field: str
+    message: str
+
+
+Event = FieldsUpdated | StepUpdated | MovedToStep | ConflictReported

@@ -1,0 +1,120 @@
+"""One coroutine per call: request -> command -> one append -> the answer, which the state after it gives.
+
+First run and repeat of an operation take the same way, so they get the same answer.
+"""
+
+from confer_contracts import sync
+from confer_contracts.ids import patient_room, session_room
+from confer_contracts.message import Ok
+from confer_contracts.presence import RoomSnapshotRequest
+from confer_kit.calls import Context
+from confer_kit.facts import NewFact
+from confer_kit.ledger import Ledger
+from confer_kit.service import Service
+from sync_svc import views
+from sync_svc.activity import Activity
+from sync_svc.codec import STREAM, encode
+from sync_svc.domain.messages import (
+    Change,
+    Command,
+    Event,
+    FormStep,
+    MoveToStep,
+    ReportConflict,
+    UpdateFields,
+    UpdateStep,
+)
+from sync_svc.domain.record import Answer, Record, WrittenFields, WrittenStep, decide
+
+CONFLICT_MESSAGE = "Several people are editing this field."
+
+
+class Handlers:
+    def __init__(self, service: Service, ledger: Ledger[Record, Event], activity: Activity) -> None:
+        self._service = service
+        self._ledger = ledger
+        self._activity = activity
+
+    async def field_update(self, request: sync.FieldUpdate, context: Context) -> sync.FieldUpdateReply:
+        changes = _changes(request)
+        command = UpdateFields(context.identity.user_id, context.op, context.now, changes)
+        answer = await self._run(patient_room(request.patient_id), command, context)
+        assert isinstance(answer, WrittenFields)
+        return _written(request, answer, {change.field: change for change in changes}, context.op)
+
+    async def field_completed(self, request: sync.FieldCompleted, context: Context) -> Ok:
+        """The same commit on the session's record; its fact has the scripts' name beside ours."""
+        who = context.identity
+        change = Change(request.field_name, request.final_value)
+        form_step = FormStep(request.step, who.name)
+        command = UpdateFields(who.user_id, context.op, context.now, (change,), form_step)
+        await self._run(session_room(request.session_id), command, context)
+        return Ok(op=context.op)
+
+    async def step_update(self, request: sync.StepUpdate, context: Context) -> sync.StepUpdateReply:
+        user = context.identity.user_id
+        command = UpdateStep(user, context.op, context.now, request.step, request.status, request.step_name)
+        answer = await self._run(patient_room(request.patient_id), command, context)
+        assert isinstance(answer, WrittenStep)
+        return sync.StepUpdateReply(
+            op=context.op,
+            patient_id=request.patient_id,
+            step=answer.step,
+            step_status=answer.status,
+            version=answer.version,
+        )
+
+    async def step_change(self, request: sync.StepChange, context: Context) -> Ok:
+        command = MoveToStep(context.identity.user_id, context.op, context.now, request.step, request.step_name)
+        await self._run(patient_room(request.patient_id), command, context)
+        return Ok(op=context.op)
+
+    async def field_conflict_detected(self, request: sync.FieldConflictDetected, context: Context) -> Ok:
+        message = request.message or CONFLICT_MESSAGE
+        command = ReportConflict(context.identity.user_id, context.op, context.now, request.field_name, message)
+        await self._run(session_room(request.session_id), command, context)
+        return Ok(op=context.op)
+
+    async def activity_log(self, request: sync.ActivityQuery, context: Context) -> sync.ActivityReply:
+        rows, more = await self._activity.page(patient_room(request.patient_id), request.limit, request.before)
+        return sync.ActivityReply(op=context.op, rows=rows, more=more)
+
+    async def snapshot(self, request: RoomSnapshotRequest) -> sync.Record:
+        """`as_of` is at least where the follower was when this began, for the fold is never behind it."""
+        position = self._service.position
+        folded = await self._ledger.load(request.id)
+        return views.snapshot(folded.state, as_of={STREAM: max(position, folded.seq)})
+
+    async def _run(self, room: str, command: Command, context: Context) -> Answer | None:
+        """The answer of the operation; None when there was nothing to do."""
+
+        def attempt(record: Record) -> NewFact | None:
+            event = decide(command, record)
+            return None if event is None else encode(event, room, context.identity.session)
+
+        folded = await self._ledger.transact(room, attempt, context.deadline)
+        return folded.state.operations.find(command.user, command.op)
+
+
+def _changes(request: sync.FieldUpdate) -> tuple[Change, ...]:
+    if request.field is not None:
+        return (Change(request.field, request.value, request.base_version),)
+    return tuple(Change(c.field, c.value, c.base_version) for c in request.changes or ())
+
+
+def _written(
+    request: sync.FieldUpdate, answer: WrittenFields, changes: dict[str, Change], op: str
+) -> sync.FieldUpdateReply:
+    """The fold keeps no value for each operation: what was written is what the caller sent."""
+    committed = [
+        sync.CommittedChange(field=name, value=changes[name].value, version=version, outcome=outcome)
+        for name, version, outcome in answer.changes
+    ]
+    only = committed[0] if request.field is not None else None
+    return sync.FieldUpdateReply(
+        op=op,
+        patient_id=request.patient_id,
+        field=only.field if only else None,
+        version=only.version if only else None,
+        changes=committed,
+    )
