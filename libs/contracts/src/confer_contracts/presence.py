@@ -213,7 +213,7 @@ EDGE_SESSIONS = Call(
     doc="A page of an edge's sessions: presence attaches what it misses and sweeps what is gone.",
 )  # fmt: skip
 USER_HEARTBEAT = Call(
-    service=SERVICE, event="user_heartbeat", request=UserHeartbeat, reply=Ok, ordered=False,
+    service=SERVICE, event="user_heartbeat", request=UserHeartbeat, reply=Ok, ordered=False, with_rooms=True,
     doc="The person is active; everybody in the room gets `active_users_updated`.",
 )  # fmt: skip
 FIELD_FOCUS = Call(

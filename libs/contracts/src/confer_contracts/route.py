@@ -18,7 +18,8 @@ class Call(Generic[Q, A]):
     """A request that one service answers.
 
     `ordered` calls of one session run one after the other; the others (typing, heartbeats) bypass that lane.
-    `audience` names what the caller must have joined. `public`: clients may send it under `event`.
+    `audience` names whose rights the caller needs.
+    `with_rooms`: the edge adds the rooms that the session is in. `public`: clients may send it under `event`.
     `reply_event`: for portal events that are answered by an event instead of an ack; its body is the reply's
     `event_body`. `error_event` replaces `error` for them.
     """
@@ -31,6 +32,7 @@ class Call(Generic[Q, A]):
     ordered: bool = True
     timeout_s: float = 4.0
     public: bool = True
+    with_rooms: bool = False
     audience: Callable[[Q], str] | None = None
     reply_event: str | None = None
     error_event: Callable[[Q, str], tuple[str, dict[str, Any]]] | None = None

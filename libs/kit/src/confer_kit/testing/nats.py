@@ -47,7 +47,7 @@ class NatsServer:
             binary(), "-c", str(self._config), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
         )
         async with asyncio.timeout(15):
-            while not await self._listens():
+            while not await self._listens():  # noqa: ASYNC110 - another process's state
                 await asyncio.sleep(0.02)
 
     async def kill(self) -> None:

@@ -1,0 +1,164 @@
+"""The composition root of the edge: everything is wired here, started and drained."""
+
+import asyncio
+import contextlib
+import random
+import secrets
+import socket as sockets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+import socketio
+import uvicorn
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from confer_contracts.subjects import EVERYBODY, LIVE
+from confer_edge import packets, web
+from confer_edge.audiences import Audiences
+from confer_edge.beat import Beat
+from confer_edge.calls import Calls
+from confer_edge.feed import Feed
+from confer_edge.gateway import Gateway
+from confer_edge.identity import provider
+from confer_edge.joins import Joins
+from confer_edge.portal import Portal
+from confer_edge.probe import Probe
+from confer_edge.settings import EdgeSettings
+from confer_edge.transport import Server
+from confer_edge.view_feed import ViewFeed
+from confer_kit import clock
+from confer_kit.logs import logger
+from confer_kit.nats_link import Link
+from confer_kit.process import wait_for_stream
+from confer_kit.tasks import Tasks
+
+log = logger(__name__)
+
+
+class Edge:
+    """One edge process. Its incarnation is new with each start: presence tells by it what a dead edge left behind."""
+
+    def __init__(self, link: Link, settings: EdgeSettings) -> None:
+        self._link = link
+        self._settings = settings
+        self._tasks = Tasks()
+        self.incarnation = secrets.token_hex(8)
+        self.audiences = Audiences()
+        self.feed = Feed(link, self.audiences, self._resync_everybody)
+        self.views = ViewFeed(link, self.audiences)
+        self.probe = Probe(link, self.audiences, self.incarnation, settings.tick_late_s)
+        self.server = Server(settings, settings.allowed_origins(settings.port))
+        calls = Calls(link)
+        identities = provider(settings)
+        self.joins = Joins(self.audiences, self.feed, calls, self.incarnation, settings.rooms_max)
+        portal = Portal(self.joins, calls, identities)
+        self.gateway = Gateway(self.server, settings, identities, calls, portal)
+        self.beat = Beat(link, self.incarnation, self.gateway.sessions.values)
+        pages = web.application(self.probe, lambda: len(self.gateway.sessions), settings.demo_dir)
+        served: Any = self.server if settings.socketio_enabled else None
+        self.application: ASGIApp = socketio.ASGIApp(served, pages) if served else without_socketio(pages)
+
+    async def start(self) -> None:
+        await wait_for_stream(self._link, LIVE, self._settings)
+        await self.views.start()
+        self._tasks.start(self.feed.run(), "feed")
+        self._link.on_reconnect.append(self._beat_now)
+        for seconds, work in (
+            (self._settings.tick_s, self.probe.tick),
+            (self._settings.beat_s, self.beat.send),
+            (self._settings.health_check_s, self._health_check),
+        ):
+            self._tasks.start(self._again(seconds, work), work.__qualname__)
+
+    async def drain(self) -> None:
+        """Not ready; clients sent away so that they come back elsewhere; calls in flight answered."""
+        self.probe.stop()
+        await self.gateway.close_all(self._settings.drain_s)
+        await self._tasks.cancel()
+
+    def _beat_now(self) -> None:
+        self._tasks.start(self.beat.send(), "beat")
+
+    async def _health_check(self) -> None:
+        """The portal's event to everybody."""
+        body = orjson.dumps({"timestamp": clock.iso(clock.now()), "active_connections": len(self.gateway.sessions)})
+        self.audiences.emit(EVERYBODY, "health_check", packets.event("health_check", body), origin=None)
+
+    def _resync_everybody(self) -> None:
+        """LIVE was made anew or trimmed past us: every client gets whole snapshots, in its own order."""
+        self.views.forget()
+        for session in self.gateway.sessions.values():
+            for audience in tuple(session.audiences):
+                work = _resync(self.joins, session, audience)
+                session.lane.submit(work, unbounded=True)
+
+    @staticmethod
+    async def _again(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await work()
+            except Exception:
+                log.exception("periodic work failed", work=work.__qualname__)
+            await asyncio.sleep(seconds * random.uniform(0.9, 1.1))  # noqa: S311 - jitter
+
+
+def _resync(joins: Joins, session: Any, audience: str) -> Callable[[], Awaitable[None]]:
+    return lambda: joins.resync(session, audience)
+
+
+def without_socketio(pages: ASGIApp) -> ASGIApp:
+    """SOCKETIO_ENABLED=false: Socket.IO's path says so, the rest is served."""
+    refusal = PlainTextResponse("Socket.IO is switched off here (SOCKETIO_ENABLED=false).\n", 503)
+
+    async def route(scope: Scope, receive: Receive, send: Send) -> None:
+        off = scope["type"] == "http" and scope["path"].startswith("/socket.io")
+        await (refusal if off else pages)(scope, receive, send)
+
+    return route
+
+
+class HttpServer(uvicorn.Server):
+    """uvicorn without its signal handlers: they would close all clients at once and wait for pollers."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        yield
+
+
+@asynccontextmanager
+async def listening(application: ASGIApp, settings: EdgeSettings) -> AsyncIterator[int]:
+    """The port that is served. SystemExit with a sentence when it is busy."""
+    listener = sockets.socket(sockets.AF_INET6 if ":" in settings.host else sockets.AF_INET)
+    listener.setsockopt(sockets.SOL_SOCKET, sockets.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        raise SystemExit(
+            f"confer-edge: cannot listen on {settings.host}:{settings.port} ({error.strerror}). "
+            "Another program uses the port: stop it, or choose one with --port or CONFER_PORT."
+        ) from error
+    config = uvicorn.Config(
+        application,
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=settings.payload_bytes_max + 1024,
+        ws_ping_interval=None,  # Engine.IO has its own
+        ws_per_message_deflate=False,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        backlog=4096,
+        timeout_graceful_shutdown=2,
+    )
+    server = HttpServer(config)
+    serving = asyncio.get_running_loop().create_task(server.serve(sockets=[listener]))
+    try:
+        yield int(listener.getsockname()[1])
+    finally:
+        server.should_exit = True
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(serving, 5)
+        listener.close()

@@ -1,0 +1,47 @@
+"""Who gets what: audience -> members, and the fan-out of one packet to them."""
+
+from typing import Protocol
+
+from engineio.packet import Packet
+
+from confer_contracts.catalogue import OTHERS
+
+
+class Member(Protocol):
+    """A session, or the probe that proves this path."""
+
+    sid: str
+
+    def receive(self, audience: str, packet: Packet, stream: str, seq: int) -> None: ...
+
+
+class Audiences:
+    """The members of each audience on this edge."""
+
+    def __init__(self) -> None:
+        self._members: dict[str, dict[str, Member]] = {}
+
+    def add(self, audience: str, member: Member) -> None:
+        self._members.setdefault(audience, {})[member.sid] = member
+
+    def remove(self, audience: str, sid: str) -> None:
+        members = self._members.get(audience)
+        if members is not None:
+            members.pop(sid, None)
+            if not members:
+                del self._members[audience]
+
+    def has(self, audience: str) -> bool:
+        return audience in self._members
+
+    def emit(
+        self, audience: str, name: str, packet: Packet, *, origin: str | None, stream: str = "", seq: int = 2**63
+    ) -> int:
+        """Hand the packet to each member; how many there were. `stream` and `seq` are the fact's source; a view has
+        none and is newer than any snapshot."""
+        members = self._members.get(audience, {})
+        skipped = origin if name in OTHERS else None
+        for sid, member in list(members.items()):
+            if sid != skipped:
+                member.receive(audience, packet, stream, seq)
+        return len(members)

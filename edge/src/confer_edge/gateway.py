@@ -1,0 +1,210 @@
+"""The life of a session on this edge, and the way of each event from a client: check, order, hand on, answer."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qsl
+
+from engineio.packet import Packet
+from pydantic import BaseModel, ValidationError
+from socketio.exceptions import ConnectionRefusedError as SocketIOConnectionRefused
+
+from confer_contracts import catalogue
+from confer_contracts.errors import ErrorCode, Rejection
+from confer_contracts.message import failed
+from confer_contracts.route import Call
+from confer_edge import packets
+from confer_edge.calls import Calls
+from confer_edge.identity import Claim, JsonWebToken, TrustedQuery, guest
+from confer_edge.lane import Lane
+from confer_edge.portal import Portal
+from confer_edge.respond import Responder
+from confer_edge.session import Session
+from confer_edge.settings import EdgeSettings
+from confer_edge.transport import Server
+from confer_kit import telemetry
+from confer_kit.logs import logger
+from confer_kit.serving import explain
+from confer_kit.tasks import Tasks
+
+log = logger(__name__)
+
+EVENT_NAME_CHARS_MAX = 100
+
+
+class Gateway:
+    """All sessions of this edge, by sid."""
+
+    def __init__(
+        self, server: Server, settings: EdgeSettings, identities: TrustedQuery | JsonWebToken, calls: Calls,
+        portal: Portal,
+    ) -> None:  # fmt: skip
+        self._server = server
+        self._settings = settings
+        self._identities = identities
+        self._calls = calls
+        self._portal = portal
+        self._tasks = Tasks()
+        self._admitted: dict[str, Claim | None] = {}
+        self.sessions: dict[str, Session] = {}
+        server.on("connect", self._admit)
+        server.on_opened = self._opened
+        server.on_closed = self._closed
+        server.on_event = self._receive
+        server.on_bad_event = self._refuse_unparsed
+
+    async def close_all(self, timeout: float) -> None:
+        """End every transport, so that clients come back to another edge; wait for what is in flight."""
+        for session in tuple(self.sessions.values()):
+            await self._end_transport(session)
+        await self._tasks.finished(timeout)
+
+    # --- coming and going -----------------------------------------------------------------------------
+
+    async def _admit(self, sid: str, environ: dict[str, Any], auth: Any = None) -> None:
+        """Refuses a client without the identity that the mode asks for (CONNECT_ERROR with code and message)."""
+        query = dict(parse_qsl(environ.get("QUERY_STRING", "")))
+        try:
+            self._admitted[sid] = self._identities.on_connect(query, auth)
+        except Rejection as refusal:
+            raise ConnectionRefused(refusal) from None
+
+    def _opened(self, sid: str, eio_sid: str) -> None:
+        claim = self._admitted.pop(sid, None)
+        session = Session(
+            sid,
+            eio_sid,
+            claim or guest(),
+            bound=claim is not None,
+            lane=Lane(self._tasks, self._settings.pending_calls_max),
+            send=self._sender(eio_sid),
+            cut=self._cutter(eio_sid),
+            buffer_max=self._settings.join_buffer_max,
+        )
+        self.sessions[sid] = session
+        environ = self._server.environ.get(eio_sid, {})
+        query = dict(parse_qsl(environ.get("QUERY_STRING", "")))
+        session.lane.submit(lambda: self._portal.welcome(session, query), unbounded=True)
+
+    def _closed(self, sid: str, reason: str) -> None:
+        session = self.sessions.pop(sid, None)
+        if session is None:
+            return
+        session.closed = True
+        own = reason == self._server.reason.CLIENT_DISCONNECT
+        grace_s = self._settings.leave_grace_s if own else self._settings.drop_grace_s
+        session.lane.submit(lambda: self._portal.farewell(session, grace_s), unbounded=True)
+
+    def _sender(self, eio_sid: str) -> Callable[[Packet], None]:
+        socket = self._server.eio.sockets[eio_sid]
+        cut = self._cutter(eio_sid)
+        queued_max = self._settings.queued_packets_max
+
+        def send(packet: Packet) -> None:
+            if not socket.queue_packet(packet, queued_max):
+                cut(f"more than {queued_max} packets wait for it")
+
+        return send
+
+    def _cutter(self, eio_sid: str) -> Callable[[str], None]:
+        def cut(why: str) -> None:
+            socket = self._server.eio.sockets.get(eio_sid)
+            if socket is not None and not socket.closed and not socket.closing:
+                log.warning("a client is cut off", reason=why)
+                self._tasks.start(socket.close(wait=False, abort=True), "cut off")
+
+        return cut
+
+    async def _end_transport(self, session: Session) -> None:
+        """An Engine.IO close, not a Socket.IO disconnect: the client reconnects."""
+        socket = self._server.eio.sockets.get(session.eio_sid)
+        if socket is not None and not socket.closed:
+            await socket.close(wait=False, reason=self._server.eio.reason.TRANSPORT_CLOSE)
+
+    # --- events ---------------------------------------------------------------------------------------
+
+    async def _receive(self, sid: str, data: list[Any], identifier: int | None) -> None:
+        session = self.sessions.get(sid)
+        if session is None:
+            return
+        name, arguments = data[0], data[1:]
+        respond = Responder(session, name, identifier)
+        try:
+            self._dispatch(session, name, arguments, respond)
+        except Rejection as refusal:
+            respond.refuse(refusal, _op_of(arguments))
+        except Exception:
+            log.exception("an event could not be dispatched", event_name=name[:EVENT_NAME_CHARS_MAX])
+            respond.refuse(Rejection(ErrorCode.INTERNAL, "an error on our side"), _op_of(arguments))
+
+    def _dispatch(self, session: Session, name: str, arguments: list[Any], respond: Responder) -> None:
+        """Check synchronously, so that a refusal overtakes nothing; then run in the session's order."""
+        if (call := catalogue.PUBLIC_CALLS.get(name)) is not None:
+            request = self._checked(call.request, arguments)
+            self._forward(session, call, request, respond)
+        elif (handler := self._portal.handlers.get(name)) is not None:
+            checked = self._checked(handler.request, arguments) if handler.request else None
+            work = self._guarded(lambda: handler.run(session, checked, respond), respond)
+            session.lane.submit(work)
+        else:
+            shown = name if len(name) <= EVENT_NAME_CHARS_MAX else name[:EVENT_NAME_CHARS_MAX] + "…"
+            raise Rejection(ErrorCode.INVALID, f"event: there is no event {shown!r}", field="event")
+
+    def _forward(self, session: Session, call: Call[Any, Any], request: BaseModel, respond: Responder) -> None:
+        work = self._guarded(lambda: self._calls.forward(session, call, request, respond), respond)
+        if call.ordered:
+            session.lane.submit(work)
+        elif len(self._tasks) < self._settings.in_flight_max:
+            self._tasks.start(work(), call.event)
+        else:
+            raise Rejection(ErrorCode.LIMIT_EXCEEDED, "this edge handles too many calls at once")
+
+    def _guarded(self, run: Any, respond: Responder) -> Any:
+        """The work with its trace and with every failure answered."""
+
+        async def work() -> None:
+            parent = telemetry.incoming(None)
+            with telemetry.span(f"receive {respond.event}", telemetry.Kind.SERVER, parent) as span:
+                try:
+                    await run()
+                except Rejection as refusal:
+                    span.set_attribute(telemetry.OUTCOME, refusal.code.value)
+                    respond.refuse(refusal)
+                except Exception:
+                    telemetry.failed(span, ErrorCode.INTERNAL)
+                    log.exception("an event failed", event_name=respond.event, trace=telemetry.trace_id())
+                    text = f"an error on our side, reported as {telemetry.trace_id()}"
+                    respond.refuse(Rejection(ErrorCode.INTERNAL, text))
+
+        return work
+
+    def _checked(self, model: type[BaseModel], arguments: list[Any]) -> BaseModel:
+        """The one argument as its model; Rejection(invalid) that names field and rule."""
+        payload = arguments[0] if arguments else None
+        if not isinstance(payload, dict):
+            raise Rejection(ErrorCode.INVALID, "payload: must be a JSON object", field="payload")
+        if packets.depth_of(payload) > self._settings.nesting_max:
+            text = f"payload: must not be nested deeper than {self._settings.nesting_max} levels"
+            raise Rejection(ErrorCode.INVALID, text, field="payload")
+        try:
+            return model.model_validate(payload)
+        except ValidationError as error:
+            raise explain(error) from error
+
+    async def _refuse_unparsed(self, sid: str, why: str, identifier: int | None) -> None:
+        session = self.sessions.get(sid)
+        if session is not None:
+            Responder(session, "?", identifier).refuse(Rejection(ErrorCode.INVALID, why, field="payload"))
+
+
+class ConnectionRefused(SocketIOConnectionRefused):
+    """CONNECT_ERROR `{message, data: {code, ...}}` (Socket.IO v5)."""
+
+    def __init__(self, refusal: Rejection) -> None:
+        super().__init__(refusal.message, failed(refusal))
+
+
+def _op_of(arguments: list[Any]) -> str | None:
+    """The operation id of a payload that was refused, where it has one."""
+    payload = arguments[0] if arguments else None
+    op = payload.get("op") if isinstance(payload, dict) else None
+    return op if isinstance(op, str) and len(op) <= 128 else None

@@ -1,0 +1,42 @@
+"""One client's order: its calls run one after the other; the next leaves after the previous answer or deadline."""
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from confer_contracts.errors import ErrorCode, Rejection
+from confer_kit.logs import logger
+from confer_kit.tasks import Tasks
+
+log = logger(__name__)
+
+Work = Callable[[], Awaitable[None]]
+
+
+class Lane:
+    """Runs work in order; a task exists only while there is some."""
+
+    def __init__(self, tasks: Tasks, pending_max: int) -> None:
+        self._tasks = tasks
+        self._pending_max = pending_max
+        self._pending: deque[Work] = deque()
+        self._running = False
+
+    def submit(self, work: Work, *, unbounded: bool = False) -> None:
+        """Rejection(limit_exceeded) when too much waits; the edge's own work (`unbounded`) is always taken."""
+        if not unbounded and len(self._pending) >= self._pending_max:
+            raise Rejection(ErrorCode.LIMIT_EXCEEDED, f"more than {self._pending_max} calls of this client wait")
+        self._pending.append(work)
+        if not self._running:
+            self._running = True
+            self._tasks.start(self._run(), "lane")
+
+    async def _run(self) -> None:
+        try:
+            while self._pending:
+                work = self._pending.popleft()
+                try:
+                    await work()
+                except Exception:  # the client's next call must not pay for it
+                    log.exception("work of a client failed")
+        finally:
+            self._running = False

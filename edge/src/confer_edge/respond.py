@@ -1,0 +1,50 @@
+"""The answer to one event: an ack where the client asked for one, else an event. Exactly once."""
+
+from typing import Any
+
+import orjson
+
+from confer_contracts.errors import Rejection
+from confer_contracts.message import failed
+from confer_edge import packets
+from confer_edge.session import Session
+
+
+class Responder:
+    """Answers `event` of a session; `identifier` is the ack's, None: the client asked for none."""
+
+    def __init__(self, session: Session, event: str, identifier: int | None) -> None:
+        self._session = session
+        self.event = event
+        self._identifier = identifier
+        self.op: str | None = None
+
+    @property
+    def wants_ack(self) -> bool:
+        return self._identifier is not None
+
+    def raw(self, body: bytes) -> None:
+        """Acknowledge with bytes of JSON."""
+        if self._identifier is not None:
+            self._session.send(packets.ack(self._identifier, body))
+            self._identifier = None
+
+    def ok(self, **members: Any) -> None:
+        if self.wants_ack:
+            self.raw(orjson.dumps({"status": "ok", **members}))
+
+    def emit(self, event: str, body: Any) -> None:
+        """An event to this client alone."""
+        self._session.send(packets.event(event, orjson.dumps(body)))
+
+    def emit_bare(self, event: str) -> None:
+        """An event without data."""
+        self._session.send(packets.bare_event(event))
+
+    def refuse(self, refusal: Rejection, op: str | None = None) -> None:
+        """The error ack, or the event `error` with the same members and the name of the refused event."""
+        body = failed(refusal, op or self.op)
+        if self.wants_ack:
+            self.raw(orjson.dumps(body))
+        else:
+            self.emit("error", {**body, "event": self.event})

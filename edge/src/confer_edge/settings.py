@@ -1,0 +1,55 @@
+"""The edge's settings. `CONFER_` + name in capitals, or the alias that is told."""
+
+from typing import Annotated
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import NoDecode
+
+from confer_kit.settings import KitSettings
+
+PORTAL_ORIGINS = (
+    "https://portal.evep.my-firstcare.com,https://evep.my-firstcare.com,http://localhost:3000,http://localhost:3001"
+)
+
+
+class EdgeSettings(KitSettings):
+    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 inside a container")
+    port: int = Field(
+        9014, ge=0, le=65535, validation_alias=AliasChoices("CONFER_PORT", "SOCKETIO_PORT"),
+        description="port to listen on; also SOCKETIO_PORT",
+    )  # fmt: skip
+    socketio_enabled: bool = Field(
+        True, validation_alias=AliasChoices("CONFER_SOCKETIO_ENABLED", "SOCKETIO_ENABLED"),
+        description="false: Socket.IO answers 503, the rest is served; also SOCKETIO_ENABLED",
+    )  # fmt: skip
+    origins: Annotated[str, NoDecode] = Field(
+        PORTAL_ORIGINS, description="browser origins that may connect, separated by commas"
+    )
+    public_origins: Annotated[str, NoDecode] = Field(
+        "", description="origins under which this edge itself is reached; none: 127.0.0.1 and localhost on its port"
+    )
+    identity: str = Field(
+        "jwt", pattern="^(jwt|trusted-query)$",
+        description="jwt (users prove themselves by a signed token), or trusted-query (believes them; local demo only)",
+    )  # fmt: skip
+    jwt_secret: SecretStr | None = Field(None, description="the HS256 secret of identity=jwt, 32 bytes or more")
+    demo_dir: str = Field("", description="built demo portal, served at /demo/; none: not served")
+    ping_interval_s: float = Field(25, gt=0, description="Engine.IO pingInterval")
+    ping_timeout_s: float = Field(20, gt=0, description="Engine.IO pingTimeout")
+    payload_bytes_max: int = Field(1_000_000, gt=0, description="Engine.IO maxPayload")
+    nesting_max: int = Field(32, gt=0, description="levels of nesting in a client's JSON")
+    queued_packets_max: int = Field(2000, gt=0, description="unsent packets per client; a slower client is cut off")
+    pending_calls_max: int = Field(200, gt=0, description="calls of one client that wait for their turn")
+    rooms_max: int = Field(100, gt=0, description="rooms that one client may be in")
+    join_buffer_max: int = Field(5000, gt=0, description="facts held for a client while its snapshot is fetched")
+    leave_grace_s: float = Field(2, ge=0, description="how long a person stays after the client disconnected itself")
+    drop_grace_s: float = Field(15, ge=0, description="how long a person stays after the connection dropped")
+    beat_s: float = Field(5, gt=0, description="how often presence hears which sessions this edge serves")
+    tick_s: float = Field(2, gt=0, description="how often the edge probes its own live feed")
+    tick_late_s: float = Field(7, gt=0, description="without a probe for so long the edge is not ready")
+    health_check_s: float = Field(60, gt=0, description="how often clients get the event health_check")
+
+    def allowed_origins(self, port: int) -> list[str]:
+        """The configured origins and the edge's own; never what a Host header says."""
+        own = self.public_origins or f"http://127.0.0.1:{port},http://localhost:{port}"
+        return [o.strip() for o in f"{self.origins},{own}".split(",") if o.strip()]

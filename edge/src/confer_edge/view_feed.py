@@ -1,0 +1,60 @@
+"""Views: latest-wins state from the services, by a plain subscription; older ones than the last are dropped."""
+
+from collections import OrderedDict
+
+from nats.aio.msg import Msg
+
+from confer_contracts.subjects import Header
+from confer_edge import packets
+from confer_edge.audiences import Audiences
+from confer_kit.logs import logger
+from confer_kit.nats_link import Link
+
+log = logger(__name__)
+
+REMEMBERED_MAX = 50_000
+
+
+class ViewFeed:
+    """Hands views to their audiences. A replica that lags behind, or a second one, changes nothing."""
+
+    def __init__(self, link: Link, audiences: Audiences) -> None:
+        self._link = link
+        self._audiences = audiences
+        self._newest: OrderedDict[str, tuple[int, int]] = OrderedDict()
+
+    async def start(self) -> None:
+        """The client library renews the subscription after a reconnect."""
+        await self._link.nc.subscribe("view.>", cb=self._receive)
+
+    async def _receive(self, msg: Msg) -> None:
+        headers = msg.headers or {}
+        name = headers.get(Header.EVENT)
+        parts = msg.subject.split(".")
+        if name is None or len(parts) != 4:
+            log.warning("not a view", subject=msg.subject)
+            return
+        audience = f"{parts[1]}.{parts[2]}"
+        if not self._audiences.has(audience) or self._is_old(msg, headers.get(Header.AS_OF, "0")):
+            return
+        packet = packets.event(name, msg.data)
+        self._audiences.emit(audience, name, packet, origin=headers.get(Header.ORIGIN))
+
+    def _is_old(self, msg: Msg, as_of: str) -> bool:
+        """Whether this, or something newer, was handed out already. `as_of` 0: ephemeral, never old."""
+        seq = int(as_of) if as_of.isdigit() else 0
+        if not seq:
+            return False
+        content = hash(msg.data)
+        known, seen = self._newest.get(msg.subject, (0, 0))
+        if seq < known or (seq == known and content == seen):
+            return True
+        self._newest[msg.subject] = (seq, content)
+        self._newest.move_to_end(msg.subject)
+        if len(self._newest) > REMEMBERED_MAX:
+            self._newest.popitem(last=False)
+        return False
+
+    def forget(self) -> None:
+        """Sequences begin anew with a new log."""
+        self._newest.clear()
