@@ -1,0 +1,127 @@
+"""The command `confer`."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Coroutine
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import nats
+import nats.errors
+import typer
+
+from confer_ops.checkout import root
+from confer_ops.child import environment
+from confer_ops.console import Console
+from confer_ops.data import DataDirectory
+from confer_ops.demo import Demo
+from confer_ops.provision import provision as make_streams
+from confer_ops.trouble import Trouble
+from confer_ops.up import Options
+from confer_ops.up import up as run_system
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+
+class Identity(StrEnum):
+    TRUSTED_QUERY = "trusted-query"
+    JWT = "jwt"
+
+
+@app.command()
+def up(
+    *,
+    port: Annotated[
+        int, typer.Option(help="where the edge listens", min=1, max=65535, envvar=["CONFER_PORT", "SOCKETIO_PORT"])
+    ] = 9014,
+    data: Annotated[Path | None, typer.Option(help="where data is kept; .confer in the checkout if not given")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="delete the data first")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask before deleting")] = False,
+    demo: Annotated[bool, typer.Option(help="build and serve the demo portal")] = True,
+    nats_port: Annotated[
+        int | None, typer.Option(help="where NATS listens; 4222 or the next free port if not given", min=1, max=65535)
+    ] = None,
+    identity: Annotated[
+        Identity, typer.Option(help="how the edge knows who connects; trusted-query believes what clients say")
+    ] = Identity.TRUSTED_QUERY,
+) -> None:
+    """Start everything on this machine, and keep it running until Ctrl-C."""
+    console = Console(sys.stdout, colour=sys.stdout.isatty() and not environment({}).get("NO_COLOR"))
+    checkout = root()
+
+    async def start() -> int:
+        directory = DataDirectory(data or checkout / ".confer")
+        directory.open()
+        if fresh:
+            _forget(directory, yes)
+        directory.check()
+        options = Options(checkout, port, directory.path, nats_port, identity.value, demo)
+        return await run_system(options, directory, console)
+
+    _finish(start())
+
+
+def _forget(directory: DataDirectory, yes: bool) -> None:
+    if not directory.has_data:
+        return
+    if not yes:
+        if not sys.stdin.isatty():
+            raise Trouble(f"--fresh would delete the data in {directory.path}: say --yes as well to do so unasked.")
+        typer.confirm(f"Delete all data in {directory.path}?", abort=True)
+    directory.forget()
+
+
+@app.command()
+def provision(
+    nats_url: Annotated[str, typer.Option(help="the NATS server", envvar="CONFER_NATS_URL")] = "nats://127.0.0.1:4222",
+    replicas: Annotated[int, typer.Option(help="copies of each stream: 1, or 3 in a cluster", min=1, max=5)] = 1,
+) -> None:
+    """Make the streams that are missing; what is there stays."""
+
+    async def make() -> int:
+        try:
+            nc = await nats.connect(nats_url, name="confer-provision", connect_timeout=5, allow_reconnect=False)
+        except (OSError, TimeoutError, nats.errors.Error) as error:
+            raise Trouble(f"No NATS server answers at {nats_url} ({error}).") from None
+        try:
+            await make_streams(nc, replicas, say=print)
+        finally:
+            await nc.close()
+        print("the streams are as they should be")
+        return 0
+
+    _finish(make())
+
+
+@app.command()
+def demo() -> None:
+    """Build the demo portal, if it is not current."""
+    portal = Demo(root())
+    if portal.current:
+        print("the demo portal is current")
+        return
+    try:
+        portal.build()
+    except (OSError, subprocess.SubprocessError) as error:
+        print(f"the demo portal could not be built: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+def _finish(work: Coroutine[Any, Any, int]) -> None:
+    """Run it and leave with its exit code; Trouble is a sentence and exit code 1."""
+    try:
+        code = asyncio.run(work)
+    except Trouble as trouble:
+        print(f"confer: {trouble}", file=sys.stderr)
+        code = 1
+    raise SystemExit(code)
+
+
+def main() -> None:
+    app()
+
+
+if __name__ == "__main__":
+    main()

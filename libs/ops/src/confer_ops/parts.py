@@ -1,0 +1,60 @@
+"""The processes of one run: what each is told, and the order in which they stop."""
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+from confer_contracts.catalogue import SERVICES
+from confer_ops import nats_process
+from confer_ops.child import Child
+from confer_ops.console import Console
+from confer_ops.data import DataDirectory
+from confer_ops.demo import Demo
+from confer_ops.ports import HOST
+
+if TYPE_CHECKING:
+    from confer_ops.up import Options
+
+DRAIN_S, GRACE_S, NATS_GRACE_S = 4, 6.0, 5.0  # all of them together stay below 20 s
+
+
+class Parts:
+    """nats-server, the services, the edge, and whatever builds the demo portal."""
+
+    def __init__(
+        self, options: "Options", data: DataDirectory, console: Console, *, nats_port: int, monitoring: int
+    ) -> None:
+        self._console = console
+        self.nats_port, self.monitoring = nats_port, monitoring
+        self.nats_url = f"nats://{HOST}:{nats_port}"
+        self.url = f"http://{HOST}:{options.port}"
+        config = data.path / "nats.conf"
+        nats_process.write_config(config, store=data.store, port=nats_port, monitoring=monitoring)
+        self.nats = Child(
+            "nats-server", [nats_process.binary(), "-c", str(config)], console,
+            pass_fds=[data.lock_fd], shown=nats_process.shown,
+        )  # fmt: skip
+        self.services = [self._python(f"{name}-svc") for name in SERVICES]
+        self.edge = self._python(
+            "confer-edge",
+            CONFER_HOST=HOST,
+            CONFER_PORT=str(options.port),
+            CONFER_IDENTITY=options.identity,
+            CONFER_DEMO_DIR=str(Demo(options.checkout).dist),
+        )
+        self.builder = Child("demo", [sys.executable, "-m", "confer_ops.cli", "demo"], console)
+
+    def _python(self, name: str, **settings: str) -> Child:
+        shared = {"CONFER_NATS_URL": self.nats_url, "CONFER_LOG_FORMAT": "text", "CONFER_DRAIN_S": str(DRAIN_S)}
+        command = [sys.executable, "-u", "-m", name.replace("-", "_")]
+        return Child(name, command, self._console, env={**shared, **settings})
+
+    @property
+    def all(self) -> list[Child]:
+        return [self.nats, *self.services, self.edge]
+
+    async def stop(self) -> None:
+        """The edge first, so that its clients reconnect elsewhere or wait; NATS last, so that the others can drain."""
+        await asyncio.gather(self.edge.stop(GRACE_S), self.builder.stop(1))
+        await asyncio.gather(*(service.stop(GRACE_S) for service in self.services))
+        await self.nats.stop(NATS_GRACE_S)

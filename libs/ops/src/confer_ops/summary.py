@@ -1,0 +1,31 @@
+"""What a run shows once it is up: what runs where, and where to click."""
+
+from confer_ops.console import table
+from confer_ops.data import DataDirectory
+from confer_ops.parts import Parts
+
+
+def banner(identity: str) -> list[str]:
+    width = 78
+    rows = (
+        f"IDENTITY IS NOT CHECKED (CONFER_IDENTITY={identity})",
+        "Whoever connects is whoever they say they are. For trying out on this machine",
+        "only: anything else needs --identity jwt.",
+    )
+    return ["!" * (width + 4), *(f"! {row.ljust(width)} !" for row in rows), "!" * (width + 4)]
+
+
+def summary(
+    parts: Parts, data: DataDirectory, *, after_s: float, healthy: bool, demo: bool, building: bool
+) -> list[str]:
+    where = {
+        "nats-server": f"{parts.nats_url}   (monitoring http://127.0.0.1:{parts.monitoring})",
+        "confer-edge": parts.url,
+    }
+    rows = [(c.name, f"pid {c.pid}" if c.pid else "not running", where.get(c.name, "")) for c in parts.all]
+    places = [("Socket.IO", f"{parts.url}/socket.io/"), ("Health", f"{parts.url}/health"), ("Data", str(data.path))]
+    if demo:
+        later = "   (being built: a line will say when it is ready)" if building else ""
+        places.insert(0, ("Demo portal", f"{parts.url}/demo/{later}"))
+    head = f"Confer is up, after {after_s:.1f} s." if healthy else "Confer is not healthy yet: see the lines above."
+    return [f"  {head}", "", *table(rows), "", *table(places), "", "  Ctrl-C stops all of it."]

@@ -1,0 +1,135 @@
+"""`confer up`: the whole system on this machine, each part its own process, until somebody stops it."""
+
+import asyncio
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+import nats
+import nats.errors
+
+from confer_kit.tasks import Tasks
+from confer_ops import nats_process
+from confer_ops.console import Console
+from confer_ops.data import DataDirectory
+from confer_ops.demo import Demo
+from confer_ops.health import is_healthy
+from confer_ops.parts import Parts
+from confer_ops.ports import MONITORING_PORT, NATS_PORT, must_be_free, next_free
+from confer_ops.provision import existing, log_streams, provision
+from confer_ops.summary import banner, summary
+from confer_ops.trouble import Trouble
+
+HEALTHY_S = 45.0
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class Options:
+    checkout: Path
+    port: int
+    data: Path
+    nats_port: int | None
+    identity: str
+    demo: bool
+
+
+async def up(options: Options, data: DataDirectory, console: Console) -> int:
+    """Run everything until a signal; the exit code. Trouble when it cannot start."""
+    must_be_free(options.port, "--port")
+    if options.nats_port is not None:
+        must_be_free(options.nats_port, "--nats-port")
+    nats_port = options.nats_port or next_free(NATS_PORT, but_not={options.port})
+    monitoring = next_free(MONITORING_PORT, but_not={options.port, nats_port})
+    parts = Parts(options, data, console, nats_port=nats_port, monitoring=monitoring)
+    return await _Run(options, data, console, parts).until_stopped()
+
+
+class _Run:
+    def __init__(self, options: Options, data: DataDirectory, console: Console, parts: Parts) -> None:
+        self._options, self._data, self._console, self._parts = options, data, console, parts
+        self._demo = Demo(options.checkout)
+        self._tasks = Tasks()
+        self._stop = asyncio.Event()
+        self._code = 0
+
+    async def until_stopped(self) -> int:
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self._signalled, number)
+        self._console.when_closed = self._stop.set
+        starting = self._tasks.start(self._start(), "start")
+        stopped = self._tasks.start(self._stop.wait(), "stop")
+        try:
+            await asyncio.wait([starting, stopped], return_when=asyncio.FIRST_COMPLETED)
+            if starting.done() and (trouble := starting.result()):
+                raise trouble
+            await stopped
+            self._console.say("stopping")
+        finally:
+            starting.cancel()
+            await self._parts.stop()
+            await self._tasks.cancel()
+        self._console.say("stopped")
+        return self._code
+
+    def _signalled(self, number: int) -> None:
+        self._code = 130 if number == signal.SIGINT else 0
+        self._stop.set()
+
+    async def _start(self) -> Trouble | None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        if self._options.identity != "jwt":
+            self._console.block(banner(self._options.identity))
+        try:
+            self._tasks.start(self._parts.nats.run(), "nats-server")
+            if not await nats_process.answers(self._parts.nats, self._parts.nats_port):
+                complaint = nats_process.last_complaint(self._parts.nats)
+                return self._data.damaged(f"nats-server does not start on it ({complaint})")
+            await self._provide_streams()
+        except Trouble as trouble:
+            return trouble
+        for child in (*self._parts.services, self._parts.edge):
+            self._tasks.start(child.run(), child.name)
+        building = self._options.demo and self._demo.exists and not self._demo.current
+        if building:
+            self._tasks.start(self._build_demo(), "demo")
+        healthy = await self._healthy()
+        shown = summary(
+            self._parts, self._data, after_s=loop.time() - began, healthy=healthy,
+            demo=self._options.demo and self._demo.exists, building=building,
+        )  # fmt: skip
+        self._console.block(shown)
+        return None
+
+    async def _provide_streams(self) -> None:
+        nc = await nats.connect(self._parts.nats_url, name="confer-up", connect_timeout=5, allow_reconnect=False)
+        try:
+            lost = (self._data.streams & log_streams()) - await existing(nc)
+            if lost:
+                raise self._data.damaged(f"{', '.join(sorted(lost))} was there and cannot be read any more")
+            await provision(nc, say=self._console.say)
+            self._data.remember(await existing(nc))
+        except (nats.errors.Error, TimeoutError) as error:
+            complaint = nats_process.last_complaint(self._parts.nats)
+            raise self._data.damaged(f"JetStream does not work on it ({error!r}; {complaint})") from error
+        finally:
+            await nc.close()
+
+    async def _healthy(self) -> bool:
+        try:
+            async with asyncio.timeout(HEALTHY_S):
+                while True:
+                    if await is_healthy(self._options.port):
+                        return True
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            return False
+
+    async def _build_demo(self) -> None:
+        self._console.say("building the demo portal; everything else starts meanwhile")
+        if await self._parts.builder.once():
+            self._console.say(f"the demo portal is ready: {self._parts.url}/demo/")
+        elif not self._stop.is_set():
+            self._console.warn("the demo portal could not be built: see above. Everything else runs without it")
