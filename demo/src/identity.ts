@@ -60,9 +60,9 @@ export function initials(name: string): string {
   return letters.map((word) => [...(word ?? "")][0] ?? "").join("").toUpperCase() || "?";
 }
 
-/** A hue that is always the same for one person. */
+/** A hue that is always the same for one person (FNV-1a over the id). */
 export function hue(userId: string): number {
-  let hash = 7;
-  for (const char of userId) hash = (hash * 31 + char.codePointAt(0)!) % 9973;
-  return (hash * 47) % 360;
+  let hash = 0x811c9dc5;
+  for (const char of userId) hash = Math.imul(hash ^ char.codePointAt(0)!, 0x01000193);
+  return (hash >>> 8) % 360;
 }

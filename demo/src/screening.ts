@@ -11,11 +11,11 @@ export type FieldSpec = FieldKind & { name: string; label: string; hint?: string
 const ACUITY = ["6/6", "6/9", "6/12", "6/18", "6/24", "6/36", "6/60", "CF", "HM", "LP", "NLP"];
 
 export const FIELDS: readonly FieldSpec[] = [
-  { name: "acuity_right", label: "Visual acuity, right (OD)", kind: "choice", options: ACUITY },
-  { name: "acuity_left", label: "Visual acuity, left (OS)", kind: "choice", options: ACUITY },
+  { name: "acuity_right", label: "Acuity, right (OD)", kind: "choice", options: ACUITY },
+  { name: "acuity_left", label: "Acuity, left (OS)", kind: "choice", options: ACUITY },
   { name: "iop_right", label: "Pressure, right", hint: "mmHg", kind: "text", inputMode: "decimal", placeholder: "10–21" },
   { name: "iop_left", label: "Pressure, left", hint: "mmHg", kind: "text", inputMode: "decimal", placeholder: "10–21" },
-  { name: "colour_vision", label: "Colour vision", hint: "Ishihara plates read", kind: "text", placeholder: "e.g. 14 / 14" },
+  { name: "colour_vision", label: "Colour vision", hint: "Ishihara", kind: "text", placeholder: "e.g. 14 / 14" },
   { name: "glasses", label: "Wears glasses", kind: "yesno" },
   {
     name: "referral",

@@ -22,12 +22,13 @@ export function Field({ portal, spec }: Props) {
       <label for={id} id={`label-${spec.name}`}>{spec.label}{spec.hint && <small> {spec.hint}</small>}</label>
       <Input portal={portal} spec={spec} id={id} />
       <p class="field-foot">
-        {editors.length > 0 ? (
+        {editors.length > 0 && (
           <span class="editing" data-testid={`editing-${spec.name}`}>
             <Avatar userId={editors[0]!.user_id} name={editors[0]!.name} small />
             {editors.map((user) => user.name).join(", ")} {editors.length > 1 ? "are" : "is"} editing
           </span>
-        ) : <LastWrite portal={portal} name={spec.name} />}
+        )}
+        <LastWrite portal={portal} name={spec.name} brief={editors.length > 0} />
         <Saved portal={portal} name={spec.name} />
       </p>
     </div>
@@ -78,11 +79,12 @@ function Input({ portal, spec, id }: Props & { id: string }) {
   }
 }
 
-function LastWrite({ portal, name }: { portal: Portal; name: string }) {
+/** Who wrote the value, or what somebody wrote since the edit here began; `brief`: only the latter. */
+function LastWrite({ portal, name, brief }: { portal: Portal; name: string; brief: boolean }) {
   const known = portal.record.fields.value.get(name);
   const other = portal.record.meanwhile(name);
-  if (other) return <span class="meanwhile">{portal.presence.nameOf(other.user_id)} wrote “{shownValue(other.value)}” meanwhile</span>;
-  if (!known) return <span />;
+  if (other) return <span class="meanwhile" data-testid={`meanwhile-${name}`}>{portal.presence.nameOf(other.user_id)} wrote “{shownValue(other.value)}” meanwhile</span>;
+  if (!known || brief) return null;
   const by = known.user_id === portal.me.user_id ? "you" : portal.presence.nameOf(known.user_id);
   return <span data-testid={`by-${name}`} title={`version ${known.version}`}>{by}, {clock(known.timestamp)}</span>;
 }
