@@ -12,7 +12,7 @@ import engineio
 import socketio
 from engineio import exceptions as eio_exceptions
 from engineio.async_socket import AsyncSocket
-from engineio.packet import OPEN, Packet
+from engineio.packet import NOOP, OPEN, Packet
 from engineio.payload import Payload
 
 from confer_edge.packets import OrJson, nesting
@@ -49,6 +49,12 @@ class Socket(AsyncSocket):  # type: ignore[misc]
         if packets:  # the end mark comes after these
             self.queue.put_nowait(None)
         return packets
+
+    async def close(self, wait: bool = True, abort: bool = False, reason: str | None = None) -> None:
+        """A pending GET is answered when the session closes (Engine.IO v4, "closing the connection")."""
+        await super().close(wait=wait, abort=abort, reason=reason)
+        if self.closed and not self.upgraded:
+            self.queue.put_nowait(Packet(NOOP))
 
     def queue_packet(self, packet: Packet, queued_max: int) -> bool:
         """Put a packet behind all others; False when too many wait: the client is too slow."""

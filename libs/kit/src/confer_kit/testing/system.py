@@ -1,0 +1,185 @@
+"""The whole of Confer as real processes on free ports, for end-to-end tests: start, kill, freeze, start again."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from confer_kit.testing.nats import NatsServer, free_port
+
+SERVICES = ("presence-svc", "sync-svc", "queue-svc", "notify-svc")
+STARTED_WITHIN_S = 40
+
+
+class Process:
+    """One deployable. `log` is what it printed."""
+
+    def __init__(self, name: str, module: str, environment: Mapping[str, str], directory: Path) -> None:
+        self.name = name
+        self._module = module
+        self._environment = dict(environment)
+        self._log = directory / f"{name}.log"
+        self.process: asyncio.subprocess.Process | None = None
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text(errors="replace") if self._log.exists() else ""
+
+    @property
+    def running(self) -> bool:
+        return self.process is not None and self.process.returncode is None
+
+    async def start(self) -> None:
+        assert not self.running
+        with self._log.open("ab") as output:
+            self.process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", self._module, env=self._environment, stdout=output, stderr=output
+            )
+
+    async def kill(self) -> None:
+        """SIGKILL."""
+        if self.running:
+            assert self.process
+            self.process.kill()
+            await self.process.wait()
+
+    async def stop(self, timeout: float = 15) -> int:
+        """SIGTERM; the exit status. TimeoutError when it does not end."""
+        assert self.process
+        if self.running:
+            self.process.terminate()
+        async with asyncio.timeout(timeout):
+            return await self.process.wait()
+
+    def freeze(self) -> None:
+        assert self.process
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self.process
+        self.process.send_signal(signal.SIGCONT)
+
+
+class System:
+    """NATS, provisioned; four services; edges by number. `environment` overrides settings of all of them."""
+
+    def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
+        self._directory = directory
+        self.nats = NatsServer(directory / "nats", free_port())
+        self._environment = {
+            **os.environ,  # noqa: TID251 - children inherit it
+            "CONFER_NATS_URL": self.nats.url,
+            "CONFER_IDENTITY": "trusted-query",
+            "CONFER_LOG_FORMAT": "text",
+            **environment,
+        }
+        self.processes: dict[str, Process] = {}
+        self.ports: dict[str, int] = {}
+
+    def url(self, edge: str = "edge") -> str:
+        return f"http://127.0.0.1:{self.ports[edge]}"
+
+    async def start(self) -> None:
+        await self.nats.start()
+        await self.provision()
+        for name in SERVICES:
+            await self.add_service(name)
+        await self.add_edge("edge")
+        await self.healthy("edge")
+
+    async def provision(self) -> None:
+        process = await asyncio.create_subprocess_exec(
+            str(Path(sys.executable).with_name("confer")), "provision", env=self._environment,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        output, _ = await process.communicate()
+        assert process.returncode == 0, output.decode()
+
+    async def add_service(self, name: str, replica: str = "") -> Process:
+        """Start a service, or with `replica` another one of it."""
+        label = f"{name}{replica}"
+        process = self.processes[label] = Process(label, name.replace("-", "_"), self._environment, self._directory)
+        await process.start()
+        await self._until_log(process, f"{name} is up")
+        return process
+
+    async def add_edge(self, name: str, **environment: str) -> Process:
+        self.ports[name] = free_port()
+        own = {**self._environment, "CONFER_PORT": str(self.ports[name]), **environment}
+        process = self.processes[name] = Process(name, "confer_edge", own, self._directory)
+        await process.start()
+        return process
+
+    async def restart(self, name: str) -> None:
+        """Start a killed process again and wait until it serves."""
+        process = self.processes[name]
+        before = process.log.count(" is up")
+        await process.start()
+        if name in self.ports:
+            await self.healthy(name)
+        else:
+            await self._until(lambda: process.log.count(" is up") > before, process)
+
+    async def health(self, edge: str = "edge") -> tuple[int, dict[str, Any]]:
+        """Status and body of GET /health; 0 when nobody listens."""
+        return await asyncio.to_thread(_get_json, f"{self.url(edge)}/health")
+
+    async def healthy(self, edge: str = "edge", status: int = 200) -> None:
+        """Wait until /health answers with this status."""
+        async with asyncio.timeout(STARTED_WITHIN_S):
+            while (await self.health(edge))[0] != status:  # noqa: ASYNC110 - another process's state
+                await asyncio.sleep(0.1)
+
+    async def stop(self) -> None:
+        for process in self.processes.values():
+            await process.kill()
+        await self.nats.kill()
+
+    async def _until_log(self, process: Process, text: str) -> None:
+        await self._until(lambda: text in process.log, process)
+
+    @staticmethod
+    async def _until(condition: Any, process: Process) -> None:
+        try:
+            async with asyncio.timeout(STARTED_WITHIN_S):
+                while not condition():
+                    assert process.running, f"{process.name} ended:\n{process.log[-3000:]}"
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise AssertionError(f"{process.name} did not come up:\n{process.log[-3000:]}") from None
+
+
+def _get_json(url: str) -> tuple[int, dict[str, Any]]:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - loopback
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+    except OSError:
+        return 0, {}
+
+
+@asynccontextmanager
+async def running_system(**environment: str) -> AsyncIterator[System]:
+    """All of it, healthy; gone at the end. When the test fails, the tail of every log is printed."""
+    with tempfile.TemporaryDirectory(prefix="confer-system-", ignore_cleanup_errors=True) as directory:
+        (Path(directory) / "nats").mkdir()
+        system = System(Path(directory), environment)
+        try:
+            await system.start()
+            yield system
+        except BaseException:
+            for process in system.processes.values():
+                print(f"--- {process.name}\n{process.log[-2000:]}")
+            raise
+        finally:
+            await system.stop()
