@@ -3,12 +3,15 @@
 Silence is judged from the later of the two: never across a time in which we were deaf.
 """
 
+import asyncio
 from collections.abc import Collection
 
 from confer_kit import clock
 from confer_kit.event_log import EventLog, Unavailable
 
-CHECK_S = 2.0
+CHECK_S = 1.0
+PROBE_S = 1.0
+PROBE_EVERY_S = 0.2
 
 
 class Hearing:
@@ -17,7 +20,8 @@ class Hearing:
         self._log = log
         self._probe = probe
         self._heard: dict[str, float] = {}
-        self._checked = self.since = clock.now()
+        self.since = clock.now()
+        self._checked = 0.0
 
     def hear(self, incarnation: str, at: float) -> None:
         """The edge gave a sign of life."""
@@ -35,14 +39,21 @@ class Hearing:
 
     def interrupted(self) -> None:
         """The connection was cut, or we stood still: what was said meanwhile is lost."""
-        self._checked = self.since = clock.now()
+        self.since = clock.now()
 
     async def check(self) -> None:
-        """Called every CHECK_S. A frozen server keeps its connections, and a frozen process its clocks."""
-        if clock.now() - self._checked > 3 * CHECK_S:
+        """Called every CHECK_S, and before silence is judged: `since` moves when there is no answer within PROBE_S.
+
+        A frozen server keeps its connections, and a frozen process its clocks: neither is told by the link.
+        """
+        idle = clock.now() - self._checked
+        if idle < PROBE_EVERY_S:
+            return
+        if self._checked and idle > 4 * CHECK_S:
             self.interrupted()
         try:
-            await self._log.last(self._probe)
-        except Unavailable:
+            async with asyncio.timeout(PROBE_S):
+                await self._log.last(self._probe)
+        except (TimeoutError, Unavailable):
             self.interrupted()
         self._checked = clock.now()

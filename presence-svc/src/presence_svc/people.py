@@ -81,13 +81,14 @@ class People:
             timers.cancel(away)
 
     async def _expire(self, key: str, grace_until: float) -> None:
-        now = clock.now()
-        if now < self._settled_at:  # we were deaf meanwhile: they may be back
+        await self._hearing.check()
+        if clock.now() < self._settled_at:  # we were deaf meanwhile: they may be back
             self._service.timers.set(f"grace {key}", self._settled_at, partial(self._expire, key, grace_until))
             return
-        await self.change(key, Expire(grace_until=grace_until, now=now))
+        await self.change(key, Expire(grace_until=grace_until, now=clock.now()))
 
     async def _go_away(self, key: str, last_activity: float) -> None:
+        await self._hearing.check()
         due = self._away_at(last_activity)
         if clock.now() < due:
             self._service.timers.set(f"away {key}", due, partial(self._go_away, key, last_activity))

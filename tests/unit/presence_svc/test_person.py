@@ -162,6 +162,13 @@ def test_a_list_does_not_fight_what_just_happened() -> None:
     assert told(gone, replace(attach(n=1, at=13), settled_s=2.0)) is Notice.JOINED
 
 
+def test_two_clocks_may_differ_a_little() -> None:
+    here = after(attach(at=10))
+    assert told(here, attach("tab2", at=9)) is Notice.NOTHING
+    assert told(here, detach(at=9)) is Notice.LEFT
+    assert after(attach(at=10), attach("tab2", at=9)).state.last_activity == T0 + 10
+
+
 def test_the_tabs_of_one_person_are_bounded() -> None:
     full = after(*(attach(f"tab{n}") for n in range(SESSIONS_MAX)))
     full.when(attach("one-more")).then_refused(ErrorCode.LIMIT_EXCEEDED)

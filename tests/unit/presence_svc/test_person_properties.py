@@ -90,3 +90,17 @@ def test_the_room_hears_join_and_leave_in_turns_and_they_agree_with_presence(giv
         heard_in = person.present
         assert person.sessions == {} or person.grace_until is None
         assert person.focus is None or person.focus_session is not None
+
+
+@given(st.lists(commands, max_size=25), commands)
+def test_a_session_is_there_after_its_attach_and_gone_after_its_detach(before: list[Command], last: Command) -> None:
+    person = Person(user_id="ana")
+    for command in before:
+        person = ran(command, person)
+    after = ran(last, person)
+    if isinstance(last, Attach) and last.settled_s == 0:
+        assert last.session in after.sessions
+    if isinstance(last, Detach) and (held := after.sessions.get(last.session)):
+        assert held.incarnation != last.incarnation or held.attach > last.attach
+    if isinstance(last, LoseEdge):
+        assert last.incarnation not in {session.incarnation for session in after.sessions.values()}

@@ -200,7 +200,8 @@ def _attach(c: Attach, person: Person) -> Changed | None:
     sessions = {**before.sessions, c.session: Session(c.incarnation, c.attach, c.screening)}
     after = replace(
         before, name=c.name, role=c.role, status="active", sessions=sessions, grace_until=None,
-        screening=before.screening or c.screening, last_activity=c.now, changed_at=c.now,
+        screening=before.screening or c.screening, last_activity=max(c.now, before.last_activity),
+        changed_at=max(c.now, before.changed_at),
     )  # fmt: skip
     after = _focus_kept(_at_step(after, c.step, c.now))
     joined_screening = c.screening and not before.screening
@@ -271,7 +272,9 @@ def _without(sessions: set[str], person: Person, now: float, grace_s: float) -> 
     rest = {name: session for name, session in person.sessions.items() if name not in sessions}
     if not rest and grace_s <= 0:
         return _left(person, now)
-    after = replace(person, sessions=rest, changed_at=now, grace_until=None if rest else now + grace_s)
+    after = replace(
+        person, sessions=rest, changed_at=max(now, person.changed_at), grace_until=None if rest else now + grace_s
+    )
     return _told(_focus_kept(after), person)
 
 
@@ -295,7 +298,8 @@ def _focus_kept(person: Person) -> Person:
 
 
 def _unsettled(person: Person, now: float, settled_s: float) -> bool:
-    return now - person.changed_at < settled_s
+    """Commands of several replicas come with clocks that differ a little: without `settled_s`, order is arrival."""
+    return settled_s > 0 and now - person.changed_at < settled_s
 
 
 def _refuse_if_stale(op: str, person: Person) -> None:
