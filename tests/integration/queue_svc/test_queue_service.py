@@ -103,7 +103,6 @@ class World:
             self.tables.append((json.loads(msg.data), int(msg.headers[Header.AS_OF])))
 
         await self._link.nc.subscribe("view.queue.screening.table", cb=keep)
-        await self._link.nc.flush()
 
     async def tell(self, subject: FactSubject, body: object, event: str | None, fold: object = None) -> int:
         """Another service's fact."""
