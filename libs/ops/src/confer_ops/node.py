@@ -9,7 +9,8 @@ from pathlib import Path
 from confer_ops.checkout import fingerprint
 from confer_ops.child import environment, tethered
 
-MAJOR_MIN = 20
+OLDEST = (20, 19)  # what the demo portal's tools ask for
+WANTED = ".".join(map(str, OLDEST)) + " or later"
 _SHIM = '#!/bin/sh\nexec "{bin}/node" "{npm}/bin/{name}-cli.js" "$@"\n'
 _QUIET = ("--no-audit", "--no-fund", "--loglevel=error")
 
@@ -23,7 +24,7 @@ def find_or_install(checkout: Path) -> Path:
     """CalledProcessError when it cannot be installed."""
     found = find(checkout)
     if found is None:
-        print(f"no Node {MAJOR_MIN} or later with npm here: installing one (60 MB, once)", flush=True)
+        print(f"no Node {WANTED} with npm here: installing one (60 MB, once)", flush=True)
         found = _install(checkout)
     return found
 
@@ -82,5 +83,5 @@ def _of_machine() -> Path | None:
         asked = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=10, check=True)  # noqa: S603
     except (OSError, subprocess.SubprocessError):
         return None
-    version = re.match(r"v(\d+)\.", asked.stdout)
-    return Path(node).parent if version and int(version[1]) >= MAJOR_MIN else None
+    version = re.match(r"v(\d+)\.(\d+)", asked.stdout)
+    return Path(node).parent if version and (int(version[1]), int(version[2])) >= OLDEST else None
