@@ -196,7 +196,7 @@ class Gateway:
             Responder(session, "?", identifier).refuse(Rejection(ErrorCode.INVALID, why, field="payload"))
 
 
-class ConnectionRefused(SocketIOConnectionRefused):  # type: ignore[misc]  # noqa: N818
+class ConnectionRefused(SocketIOConnectionRefused):  # type: ignore[misc]
     """CONNECT_ERROR `{message, data: {code, ...}}` (Socket.IO v5)."""
 
     def __init__(self, refusal: Rejection) -> None:

@@ -87,7 +87,8 @@ class Joins:
         """The session is over. Facts stop at once; then presence is told room by room."""
         for audience in session.audiences:
             self._audiences.remove(audience, session.sid)
-        for audience in tuple(session.audiences):
+        attached = map(subjects.room_audience, session.attachments)  # also where the end came before the join was done
+        for audience in {*session.audiences, *attached}:
             await self.leave(session, audience, grace_s)
 
     async def resync(self, session: Session, audience: str) -> None:

@@ -13,6 +13,7 @@ from nats.micro.service import EndpointConfig, ServiceConfig
 from pydantic import BaseModel
 
 from confer_contracts import catalogue
+from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.presence import RoomSnapshotRequest
 from confer_contracts.route import Call
 from confer_contracts.subjects import FactSubject, Kind, stream_of
@@ -172,7 +173,9 @@ class Service:
         return Endpoint(subject, model, handler, self._requests, self.settings.in_flight_max)
 
     async def _answer_snapshot(self, request: RoomSnapshotRequest, context: Context) -> BaseModel:
-        handler = self._snapshots[request.kind]
+        handler = self._snapshots.get(request.kind)
+        if handler is None:
+            raise Rejection(ErrorCode.NOT_FOUND, f"kind: {self.name} has no snapshot of a {request.kind}", field="kind")
         assert self._follower is not None
         await self._follower.reached(request.seen.get(self.stream, 0), SNAPSHOT_WAIT_S)
         return await handler(request)
