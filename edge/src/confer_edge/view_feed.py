@@ -26,6 +26,7 @@ class ViewFeed:
     async def start(self) -> None:
         """The client library renews the subscription after a reconnect."""
         await self._link.nc.subscribe("view.>", cb=self._receive)
+        await self._link.settled()
 
     async def _receive(self, msg: Msg) -> None:
         headers = msg.headers or {}

@@ -48,7 +48,7 @@ class Follower:
     """Calls `deliver` for each message, in order. `position` is the last sequence that was delivered.
 
     on_reset(info)   the stream was made anew, or lost messages that this follower had not seen: what was built from
-                     it is void; following goes on at the stream's end
+                     it is void; following begins as at the start: at the end ("new"), or with what is there
     on_caught_up()   once, when everything that was there at start has been delivered
     """
 
@@ -142,7 +142,7 @@ class Follower:
         last, first = info.state.last_seq, info.state.first_seq
         if self._begun and (epoch != self.epoch or last < self.position or first > self.position + 1):
             log.warning("the stream was reset or trimmed", stream=self._stream, position=self.position, first=first)
-            self.position = last
+            self.position = last if self._start == "new" else 0
             self.epoch = epoch
             self._on_reset(info)
         elif not self._begun and self._start == "new":

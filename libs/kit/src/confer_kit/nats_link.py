@@ -47,6 +47,12 @@ class Link:
             closed_cb=self._closed,
         )
 
+    async def settled(self) -> None:
+        """The server knows every subscription made so far. nats-py writes flush's PING ahead of what is still
+        buffered, so that only the second one is a barrier."""
+        await self.nc.flush()
+        await self.nc.flush()
+
     async def _error(self, error: Exception) -> None:
         text = f"{type(error).__name__}: {error}"
         if text != self._last_error:  # a server that is away gives the same error several times a second

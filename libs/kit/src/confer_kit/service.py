@@ -167,7 +167,7 @@ class Service:
         for subject, endpoint in self._endpoints.items():
             name = subject.replace(".", "-")
             await self._micro.add_endpoint(EndpointConfig(name=name, subject=subject, handler=endpoint.receive))
-        await self.link.nc.flush()
+        await self.link.settled()
 
     def _endpoint(self, subject: str, model: type[BaseModel], handler: Handler[Any]) -> Endpoint:
         return Endpoint(subject, model, handler, self._requests, self.settings.in_flight_max)
