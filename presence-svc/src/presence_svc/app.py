@@ -5,14 +5,14 @@ from confer_contracts.subjects import Kind, stream_of
 from confer_kit.facts import StoredFact
 from confer_kit.service import Service
 from presence_svc.edges import Edges
-from presence_svc.handlers import Handlers
+from presence_svc.handlers import EVERYTHING, Handlers
 from presence_svc.hearing import CHECK_S, Hearing
 from presence_svc.people import People
 from presence_svc.settings import Settings
 
 
 def build(service: Service, settings: Settings) -> None:
-    hearing = Hearing(service.log, probe=f"log.{presence.SERVICE}.>")
+    hearing = Hearing(service.log, probe=EVERYTHING)
     people = People(service, settings, hearing)
     edges = Edges(service, settings, hearing, people)
     handlers = Handlers(service, people, edges)

@@ -4,6 +4,7 @@ from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.ids import patient_room, session_room, untoken
 from confer_contracts.message import Ok
 from confer_contracts.presence import (
+    SERVICE,
     Attach,
     AttachReply,
     CursorPosition,
@@ -19,6 +20,7 @@ from confer_contracts.presence import (
 )
 from confer_contracts.sync import StepChanged
 from confer_kit.calls import Context
+from confer_kit.event_log import Unavailable, as_rejection
 from confer_kit.facts import StoredFact
 from confer_kit.reactions import operation
 from confer_kit.service import Service
@@ -29,8 +31,13 @@ from presence_svc.domain.person import decide
 from presence_svc.edges import Edges
 from presence_svc.people import People
 
+ROSTER_WAIT_S = 1.0
+EVERYTHING = f"log.{SERVICE}.>"
+
 
 class Handlers:
+    """The answer to an attach is presence's part of a join: it holds all that the asking edge can have delivered."""
+
     def __init__(self, service: Service, people: People, edges: Edges) -> None:
         self._service = service
         self._people = people
@@ -42,7 +49,11 @@ class Handlers:
             session=who.session, incarnation=asked.incarnation, attach=asked.attach, name=who.name, role=who.role,
             now=ctx.now, step=asked.step, screening=asked.screening,
         )  # fmt: skip
-        await self._change(room, command, ctx)
+        before = self._service.position
+        seq = await self._change(room, command, ctx)
+        if seq <= before:  # nothing was appended: the edge may have delivered more than what we are sure to know
+            seq = await self._last_seq()
+        await self._service.reached(seq, ROSTER_WAIT_S)
         return AttachReply(op=ctx.op, as_of=self._service.position, users=views.users(self._people.index, room))
 
     async def detach(self, asked: Detach, ctx: Context) -> Ok:
@@ -104,9 +115,16 @@ class Handlers:
         command = commands.MoveStep(step=moved.step, at=fact.at)
         await self._people.change(key, command, op=operation("SYNC", fact), origin=fact.origin)
 
-    async def _change(self, room: str, command: commands.Command, ctx: Context) -> None:
+    async def _change(self, room: str, command: commands.Command, ctx: Context) -> int:
         key = person_key(room, ctx.identity.user_id)
-        await self._people.change(key, command, deadline=ctx.deadline, op=ctx.op, origin=ctx.identity.session)
+        return await self._people.change(key, command, deadline=ctx.deadline, op=ctx.op, origin=ctx.identity.session)
+
+    async def _last_seq(self) -> int:
+        try:
+            last = await self._service.log.last(EVERYTHING)
+        except Unavailable as error:
+            raise as_rejection(error) from error
+        return last.seq if last else 0
 
 
 def _room(name: str) -> str:

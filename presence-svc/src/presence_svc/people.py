@@ -30,7 +30,7 @@ class People:
     async def change(
         self, key: str, command: Command, *, deadline: float | None = None, op: str | None = None,
         origin: str | None = None,
-    ) -> Person:  # fmt: skip
+    ) -> int:  # fmt: skip
         """Run a command; answers the person after it. Rejection as the domain's, or limit_exceeded by a full room."""
         if isinstance(command, Attach):
             self._refuse_if_full(key)
@@ -41,7 +41,7 @@ class People:
 
         folded = await self._ledger.transact(key, decided, deadline or clock.now() + BACKGROUND_S)
         self._know(key, folded.state, folded.seq)
-        return folded.state
+        return folded.seq
 
     def observe(self, fact: StoredFact) -> None:
         """A fact of the own stream, in order."""

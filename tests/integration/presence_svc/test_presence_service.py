@@ -197,6 +197,18 @@ async def test_people_come_and_go_and_every_replica_shows_them(world: World) -> 
     assert view.headers and int(view.headers[Header.AS_OF]) >= 5
 
 
+async def test_the_answer_to_an_attach_holds_everybody_who_came_before(world: World) -> None:
+    """Whichever replica answers: what an edge has delivered is in the roster, also in that of a repeated attach."""
+    await world.replica()
+    await world.replica()
+    for number in range(1, 30):
+        answer = await world.attach(f"u{number:02}", number)
+        assert names(answer["users"]) == [f"u{n:02}" for n in range(1, number + 1)]
+        assert answer["as_of"] >= number
+        again = await world.attach("u01", 1)
+        assert (len(again["users"]), again["as_of"]) == (number, number)
+
+
 async def test_a_short_cut_is_no_news_and_a_long_one_ends_once_over_two_replicas(world: World) -> None:
     await world.replica()
     await world.replica()
