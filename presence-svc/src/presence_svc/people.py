@@ -31,7 +31,10 @@ class People:
         self, key: str, command: Command, *, deadline: float | None = None, op: str | None = None,
         origin: str | None = None,
     ) -> int:  # fmt: skip
-        """Run a command; answers the person after it. Rejection as the domain's, or limit_exceeded by a full room."""
+        """Run a command; answers the sequence of the person's last fact after it (0: there is none).
+
+        Rejection as the domain's, `limit_exceeded` when the room is full, or as `Ledger.transact`.
+        """
         if isinstance(command, Attach):
             self._refuse_if_full(key)
 
