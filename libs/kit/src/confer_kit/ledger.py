@@ -63,7 +63,7 @@ class Ledger(Generic[S, E]):
         self._codec = codec
         self._capacity = capacity
         self._folds: OrderedDict[str, Folded[S]] = OrderedDict()
-        self._loading: dict[str, list[StoredFact]] = {}
+        self._loading: dict[str, list[list[StoredFact]]] = {}  # one list per reader: two may read the same one
         self._lanes: dict[str, tuple[asyncio.Lock, list[int]]] = {}
 
     async def transact(self, key: str, decide: Callable[[S], NewFact | None], deadline: float) -> Folded[S]:
@@ -108,7 +108,7 @@ class Ledger(Generic[S, E]):
         key = self._codec.aggregate(fact.subject)
         if key is None:
             return
-        if (waiting := self._loading.get(key)) is not None:
+        for waiting in self._loading.get(key, ()):
             waiting.append(fact)
         if (folded := self._folds.get(key)) is not None:
             self._advance(folded, fact)
@@ -137,12 +137,14 @@ class Ledger(Generic[S, E]):
             return folded
         folded = Folded(self._codec.initial(key))
         arrived: list[StoredFact] = []
-        self._loading[key] = arrived
+        readers = self._loading.setdefault(key, [])
+        readers.append(arrived)
         try:
             await self._catch_up(key, folded)
         finally:
-            if self._loading.get(key) is arrived:
-                del self._loading[key]
+            readers[:] = [reader for reader in readers if reader is not arrived]
+            if not readers:
+                self._loading.pop(key, None)
         for fact in arrived:  # what the follower brought while the log was read
             self._advance(folded, fact)
         if (meanwhile := self._folds.get(key)) is not None and meanwhile.seq >= folded.seq:
