@@ -11,7 +11,7 @@ import pytest
 from confer_contracts.ids import patient_room, session_room
 from confer_contracts.message import Identity
 from confer_contracts.presence import RoomSnapshotRequest
-from confer_contracts.subjects import FactSubject
+from confer_contracts.subjects import ACTIVITY, FactSubject
 from confer_kit import clock
 from confer_kit.calls import ask
 from confer_kit.facts import NewFact, StoredFact
@@ -72,8 +72,8 @@ async def rig() -> AsyncIterator[Rig]:
 
 
 async def eventually(read: Callable[[], Awaitable[Any]], accept: Callable[[Any], bool]) -> Any:
-    """What `read` gives once it is accepted; fails after 10 seconds."""
-    async with asyncio.timeout(10):
+    """What `read` gives once it is accepted; fails after 20 seconds."""
+    async with asyncio.timeout(20):
         while not accept(value := await read()):
             await asyncio.sleep(0.02)
     return value
@@ -229,3 +229,18 @@ async def test_the_activity_of_a_record_is_listed_newest_first_over_all_services
     assert first["more"]
     rest = await rig.call("activity_log", {"patient_id": PATIENT, "before": first["rows"][0]["sequence"]})
     assert first["rows"] + rest["rows"] == answer["rows"]
+
+
+async def test_the_activity_is_indexed_again_when_its_stream_is_made_anew(rig: Rig) -> None:
+    await rig.replica()
+    await rig.call("field_update", {"patient_id": PATIENT, "field": "a", "value": 1})
+
+    async def listed() -> list[Any]:
+        page = await rig.call("activity_log", {"patient_id": PATIENT})
+        return [row["detail"]["value"] for row in page.get("rows", [])]
+
+    await eventually(listed, lambda values: values == [1])
+    await rig.link.nc.jetstream().delete_stream(ACTIVITY)
+    await provision(rig.link.nc)
+    await rig.call("field_update", {"patient_id": PATIENT, "field": "a", "value": 2})
+    await eventually(listed, lambda values: values == [2, 1])

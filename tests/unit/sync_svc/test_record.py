@@ -15,7 +15,7 @@ from sync_svc.domain.messages import (
     UpdateFields,
     UpdateStep,
 )
-from sync_svc.domain.record import FIELDS_MAX, PEOPLE_MAX, RECORD_BYTES_MAX, Record, Step, decide, evolve
+from sync_svc.domain.record import FIELDS_MAX, PEOPLE_MAX, RECORD_BYTES_MAX, STEPS_MAX, Record, Step, decide, evolve
 
 given = specification(Record, evolve, decide)
 T0 = 1_750_000_000.0
@@ -181,6 +181,13 @@ def test_a_step_remembers_when_it_was_entered_and_completed() -> None:
         record = evolve(record, event)
     assert record.steps[3] == Step("Acuity", "completed", 4, "bob", T0 + 600, T0, T0 + 120)
     assert record.steps[4] == Step("Refraction", "in_progress", 1, "ann", T0 + 120, T0 + 120)
+
+
+def test_a_record_has_a_limited_number_of_steps() -> None:
+    full = [StepUpdated("ann", f"{n}", T0, n, "waiting", 1) for n in range(STEPS_MAX)]
+    given(*full).when(UpdateStep("ann", "x", T0, STEPS_MAX, "waiting")).then_refused(ErrorCode.LIMIT_EXCEEDED, "step")
+    given(*full).when(MoveToStep("ann", "x", T0, STEPS_MAX, "!")).then_refused(ErrorCode.LIMIT_EXCEEDED, "step")
+    given(*full).when(UpdateStep("ann", "x", T0, 0, "blocked")).then(StepUpdated("ann", "x", T0, 0, "blocked", 2))
 
 
 def test_only_the_latest_movers_are_remembered() -> None:

@@ -30,7 +30,8 @@ from sync_svc.domain.messages import (
 
 FIELDS_MAX = 1000  # per record
 RECORD_BYTES_MAX = 512 * 1024  # all names and values as JSON, so that a snapshot fits into one message
-PEOPLE_MAX = 1000  # whose step is remembered, the latest movers
+STEPS_MAX = 100
+PEOPLE_MAX = 200  # whose step is remembered, the latest movers
 
 
 # --- state -----------------------------------------------------------------------------------------------
@@ -112,12 +113,14 @@ def decide(command: Command, record: Record) -> Event | None:
             committed = tuple(_commit(change, record.fields.get(change.field)) for change in changes)
             return FieldsUpdated(user, op, now, committed, form_step)
         case UpdateStep(user, op, now, step, status, name):
+            _refuse_another_step(step, record)
             return StepUpdated(user, op, now, step, status, _version_of(record.steps.get(step)) + 1, name)
         case MoveToStep(user, op, now, step, name):
+            _refuse_another_step(step, record)
             before = record.people.get(user)
-            return (
-                None if before == step else MovedToStep(user, op, now, step, name, _left_behind(before, step, record))
-            )
+            if before == step:
+                return None
+            return MovedToStep(user, op, now, step, name, _left_behind(before, step, record))
         case ReportConflict(user, op, now, name, message):
             return ConflictReported(user, op, now, name, message)
         case _:
@@ -150,6 +153,11 @@ def _refuse_if_too_large(changes: tuple[Change, ...], record: Record) -> None:
     if size > RECORD_BYTES_MAX:
         rule = f"value: the fields of a record have at most {RECORD_BYTES_MAX} bytes of JSON together"
         raise Rejection(ErrorCode.LIMIT_EXCEEDED, rule, field="value")
+
+
+def _refuse_another_step(step: int, record: Record) -> None:
+    if step not in record.steps and len(record.steps) >= STEPS_MAX:
+        raise Rejection(ErrorCode.LIMIT_EXCEEDED, f"step: a record has at most {STEPS_MAX} steps", field="step")
 
 
 def _commit(change: Change, current: Field | None) -> Committed:
