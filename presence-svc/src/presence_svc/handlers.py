@@ -26,7 +26,7 @@ from confer_kit.reactions import operation
 from confer_kit.service import Service
 from presence_svc import views
 from presence_svc.codec import person_key
-from presence_svc.domain import person as commands
+from presence_svc.domain import commands
 from presence_svc.domain.person import decide
 from presence_svc.edges import Edges
 from presence_svc.people import People

@@ -8,7 +8,8 @@ from confer_kit.facts import NewFact, StoredFact
 from confer_kit.service import Service
 from presence_svc import views
 from presence_svc.codec import PersonCodec, room_of
-from presence_svc.domain.person import Attach, Command, Expire, GoAway, Person, decide
+from presence_svc.domain.commands import Attach, Command, Expire, GoAway
+from presence_svc.domain.person import Person, decide
 from presence_svc.hearing import Hearing
 from presence_svc.index import Index
 from presence_svc.settings import Settings

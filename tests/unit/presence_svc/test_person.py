@@ -6,25 +6,8 @@ import pytest
 
 from confer_contracts.errors import ErrorCode
 from confer_kit.testing import Given, specification
-from presence_svc.domain.person import (
-    OPERATIONS_MAX,
-    SESSIONS_MAX,
-    Attach,
-    Changed,
-    Command,
-    Detach,
-    Expire,
-    Focus,
-    GoAway,
-    Heartbeat,
-    LoseEdge,
-    MoveStep,
-    Notice,
-    Person,
-    Session,
-    decide,
-    evolve,
-)
+from presence_svc.domain.commands import Attach, Command, Detach, Expire, Focus, GoAway, Heartbeat, LoseEdge, MoveStep
+from presence_svc.domain.person import OPERATIONS_MAX, SESSIONS_MAX, Changed, Notice, Person, Session, decide, evolve
 
 T0 = 1_700_000_000.0
 NOBODY = Person(user_id="ana")

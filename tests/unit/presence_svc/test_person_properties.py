@@ -7,21 +7,8 @@ from hypothesis import strategies as st
 
 from confer_contracts.errors import Rejection
 from presence_svc.codec import PersonCodec
-from presence_svc.domain.person import (
-    Attach,
-    Command,
-    Detach,
-    Expire,
-    Focus,
-    GoAway,
-    Heartbeat,
-    LoseEdge,
-    MoveStep,
-    Notice,
-    Person,
-    decide,
-    evolve,
-)
+from presence_svc.domain.commands import Attach, Command, Detach, Expire, Focus, GoAway, Heartbeat, LoseEdge, MoveStep
+from presence_svc.domain.person import Notice, Person, decide, evolve
 
 T0 = 1_700_000_000.0
 sessions = st.sampled_from(["tab1", "tab2", "a b"])

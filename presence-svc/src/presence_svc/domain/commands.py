@@ -1,0 +1,84 @@
+"""What can be said about a person in a room (pure data). Times are Unix seconds.
+
+Attach, Detach, Heartbeat, Focus, MoveStep     what sessions and other services tell
+GoAway, Expire, LoseEdge                       what the passing of time tells; each names what it judged
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attach:
+    """A session is in the room. `settled_s`: do nothing if sessions came or went that lately (a list may be older)."""
+
+    session: str
+    incarnation: str
+    attach: int
+    name: str
+    role: str
+    now: float
+    step: int | None = None
+    screening: bool = False
+    settled_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detach:
+    """A session is gone, if it is still the one named; the person is kept for `grace_s` after the last one."""
+
+    session: str
+    incarnation: str
+    attach: int
+    now: float
+    grace_s: float = 0.0
+    settled_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoseEdge:
+    """An edge is gone, and with it every session that it still holds."""
+
+    incarnation: str
+    now: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    now: float
+    step: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Focus:
+    """The person edits `name` in that session; None: no longer."""
+
+    name: str | None
+    session: str
+    op: str
+    now: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveStep:
+    """They moved to another step of the record, at that time."""
+
+    step: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoAway:
+    """Nothing was heard since `last_activity`, for long."""
+
+    last_activity: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expire:
+    """The grace period that ends at `grace_until` is over."""
+
+    grace_until: float
+    now: float
+
+
+Command = Attach | Detach | LoseEdge | Heartbeat | Focus | MoveStep | GoAway | Expire
