@@ -66,6 +66,6 @@ class Feed:
 
 
 def _source(value: str) -> tuple[str, int]:
-    """Stream and sequence of `Nats-Stream-Source`; a message without it came from nowhere else."""
+    """Stream and sequence of `Nats-Stream-Source` (`SYNC:C=<consumer> 12 ...`); a message without it is LIVE's own."""
     parts = value.split(" ", 2)
-    return (parts[0], int(parts[1])) if len(parts) > 1 and parts[1].isdigit() else ("", 0)
+    return (parts[0].partition(":")[0], int(parts[1])) if len(parts) > 1 and parts[1].isdigit() else ("", 0)

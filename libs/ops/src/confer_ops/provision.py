@@ -1,18 +1,16 @@
-"""Makes the streams. Idempotent: what is there is left or added to; LIVE is only ever made when it is missing."""
+"""Makes the streams. Idempotent: what is there is left or added to; LIVE is made only when it or its feed is missing."""
 
 import asyncio
 import secrets
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
 
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.api import StreamConfig, StreamInfo
 from nats.js.errors import NotFoundError
 
-from confer_contracts.subjects import LIVE
-from confer_kit import clock
 from confer_ops import streams
+from confer_ops.streams import Sourced
 from confer_ops.trouble import Trouble
 
 SOURCES_READY_S = 15.0
@@ -25,19 +23,13 @@ def _silent(_: str) -> None: ...
 
 
 async def provision(nc: Client, replicas: int = 1, say: Say = _silent) -> None:
-    """Make what is missing, adjust what may be adjusted, and tell `say` each thing done.
-
-    Returns when LIVE takes from all its sources: a fact appended before that could be passed over.
-    """
+    """Make what is missing, adjust what may be adjusted, and tell `say` each thing done."""
     js = nc.jetstream()
-    for config in (*streams.logs(), streams.ticks(), streams.activity()):
+    for config in (*streams.logs(), streams.ticks()):
         await _ensure(js, config.evolve(num_replicas=replicas), say)
-    if await _find(js, LIVE) is None:
-        epoch = secrets.token_hex(4)
-        start = datetime.fromtimestamp(clock.now(), UTC)
-        await js.add_stream(streams.live(epoch, start).evolve(num_replicas=replicas))
-        say(f"made stream {LIVE}, epoch {epoch}")
-    await _until_sourced(js, LIVE)
+    await _ensure_sourced(js, streams.activity().evolve(num_replicas=replicas), streams.activity_sources(), say)
+    epoch = secrets.token_hex(4)
+    await _ensure_sourced(js, streams.live(epoch).evolve(num_replicas=replicas), streams.live_sources(), say)
 
 
 async def existing(nc: Client) -> frozenset[str]:
@@ -72,6 +64,34 @@ async def _ensure(js: JetStreamContext, wanted: StreamConfig, say: Say) -> None:
     if changes:
         await js.update_stream(found.config.evolve(**changes))
         say(f"adjusted stream {wanted.name}: {', '.join(changes)}")
+
+
+async def _ensure_sourced(js: JetStreamContext, wanted: StreamConfig, sources: Sequence[Sourced], say: Say) -> None:
+    """A stream fed by others. Without one of its consumers it has missed facts: it is made anew, with a new epoch."""
+    assert wanted.name is not None
+    there = [await _has_consumer(js, sourced) for sourced in sources]
+    if await _find(js, wanted.name) is not None:
+        if all(there):
+            await _ensure(js, wanted, say)
+            return
+        await js.delete_stream(wanted.name)
+        say(f"removed stream {wanted.name}: it no longer gets everything")
+    for sourced, exists in zip(sources, there, strict=True):
+        if exists:  # it remembers a place from before; a new stream begins now
+            await js.delete_consumer(sourced.stream, sourced.name)
+        await js.add_consumer(sourced.stream, sourced.consumer())
+    await js.add_stream(wanted)
+    epoch = (wanted.metadata or {}).get(streams.EPOCH)
+    say(f"made stream {wanted.name}" + (f", epoch {epoch}" if epoch else ""))
+    await _until_sourced(js, wanted.name)
+
+
+async def _has_consumer(js: JetStreamContext, sourced: Sourced) -> bool:
+    try:
+        await js.consumer_info(sourced.stream, sourced.name)
+    except NotFoundError:
+        return False
+    return True
 
 
 async def _until_sourced(js: JetStreamContext, name: str) -> None:

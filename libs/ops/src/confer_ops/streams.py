@@ -1,9 +1,20 @@
-"""The streams of an installation, as configurations. What they must be and why is in docs/adr and nats-facts."""
+"""The streams of an installation, as configurations."""
 
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Final
 
-from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig, StreamSource, SubjectTransform
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    DeliverPolicy,
+    DiscardPolicy,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+    StreamConsumerSource,
+    StreamSource,
+    SubjectTransform,
+)
 
 from confer_contracts.catalogue import SERVICES
 from confer_contracts.subjects import ACTIVITY, LIVE, Kind, stream_of
@@ -15,6 +26,7 @@ RECOVERY_WINDOW_S = 2 * MINUTE
 LIVE_AGE_S = 5 * RECOVERY_WINDOW_S
 ACTIVITY_AGE_S = 90 * DAY
 TICK_AGE_S = MINUTE
+SOURCED_IN_FLIGHT = 1000  # messages between two streams, unacknowledged
 _SMALLEST_WINDOW_S = 0.1  # nobody sends Nats-Msg-Id; the server insists on a window for it
 
 
@@ -48,20 +60,57 @@ def ticks() -> StreamConfig:
     )
 
 
-def live(epoch: str, start: datetime) -> StreamConfig:
-    """All facts in one sequence, by audience, for a short time. Holes would look like loss: nothing may be deleted.
+@dataclass(frozen=True)
+class Sourced:
+    """What a stream takes from another one, through a durable consumer of that stream.
 
-    The start is a time: after a crash a start sequence would fill it again with what has aged out (measured).
+    Durable, because the server's own consumers remember only what the target still holds: after a crash, facts of a
+    service that had been quiet for longer than LIVE's age were passed over for ever (measured, ADR 0008).
     """
-    services = (*SERVICES, EDGE)
+
+    target: str
+    stream: str
+    name: str
+    subjects: str
+    audience: str | None = None  # the subject in the target; None: as it is
+    start: DeliverPolicy = DeliverPolicy.NEW
+
+    @property
+    def _deliver(self) -> str:
+        return f"_sourced.{self.target}.{self.stream}.{self.name}"
+
+    def consumer(self) -> ConsumerConfig:
+        return ConsumerConfig(
+            durable_name=self.name,
+            deliver_subject=self._deliver,
+            deliver_policy=self.start,
+            filter_subject=self.subjects,
+            ack_policy=AckPolicy.FLOW_CONTROL,
+            flow_control=True,
+            idle_heartbeat=1,  # seconds; the server accepts no other for this ack policy
+            max_ack_pending=SOURCED_IN_FLIGHT,
+        )
+
+    def source(self) -> StreamSource:
+        transforms = [SubjectTransform(src=self.subjects, dest=self.audience)] if self.audience else None
+        via = StreamConsumerSource(name=self.name, deliver_subject=self._deliver)
+        return StreamSource(name=self.stream, subject_transforms=transforms, consumer=via)
+
+
+def live_sources() -> tuple[Sourced, ...]:
+    audience = "{{wildcard(1)}}.{{wildcard(2)}}"
+    every = [Sourced(LIVE, stream_of(s), "live", f"log.{s}.*.*.*", audience) for s in (*SERVICES, EDGE)]
+    # a ticket's facts also go to the patient's room, which their key token names
+    patients = Sourced(LIVE, stream_of("queue"), "live-room", "log.queue.queue.*.*", f"{Kind.ROOM}.{{{{wildcard(2)}}}}")
+    return (*every, patients)
+
+
+def live(epoch: str) -> StreamConfig:
+    """All facts in one sequence, by audience, for a short time. Holes would look like loss: nothing may be deleted."""
     return _stream(
         LIVE,
         "every fact, by audience, in one sequence",
-        sources=[
-            *(_sourced(s, f"log.{s}.*.*.*", "{{wildcard(1)}}.{{wildcard(2)}}", start) for s in services),
-            # a ticket's facts also go to the patient's room, which their key token names
-            _sourced("queue", "log.queue.queue.*.*", f"{Kind.ROOM}.{{{{wildcard(2)}}}}", start),
-        ],
+        sources=[sourced.source() for sourced in live_sources()],
         max_age=LIVE_AGE_S,
         deny_delete=True,
         deny_purge=True,
@@ -69,12 +118,9 @@ def live(epoch: str, start: datetime) -> StreamConfig:
     )
 
 
-def _sourced(service: str, subjects: str, audience: str, start: datetime) -> StreamSource:
-    return StreamSource(
-        name=stream_of(service),
-        opt_start_time=start,
-        subject_transforms=[SubjectTransform(src=subjects, dest=audience)],
-    )
+def activity_sources() -> tuple[Sourced, ...]:
+    every = DeliverPolicy.ALL
+    return tuple(Sourced(ACTIVITY, stream_of(s), "activity", f"log.{s}.>", start=every) for s in SERVICES)
 
 
 def activity() -> StreamConfig:
@@ -82,6 +128,6 @@ def activity() -> StreamConfig:
     return _stream(
         ACTIVITY,
         "who did what when",
-        sources=[StreamSource(name=stream_of(service)) for service in SERVICES],
+        sources=[sourced.source() for sourced in activity_sources()],
         max_age=ACTIVITY_AGE_S,
     )
