@@ -13,7 +13,7 @@ export interface Failure {
 }
 export type Answer<Reply> = (Reply & { status: "ok" }) | Failure;
 /** A part of a join's answer; its service may be away. */
-export type Part<Body> = ({ status: "ok" } & Body) | { status: "unavailable" };
+export type Part<Body> = (Body & { status?: "ok" }) | { status: "unavailable" };
 
 // --- presence ---
 export interface ActiveUser {

@@ -112,7 +112,10 @@ export function createPortal(place: Place) {
   }
   for (const name of ["done", "returned", "no_show"] as const) link.on(`ticket_${name}`, queue.ended);
   link.on("queue_updated", (rows) => setRows(rows));
-  link.on("notification", inbox.arrived);
+  link.on("notification", (item) => {
+    inbox.arrived(item);
+    activity.soon();
+  });
   link.on("new_message", inbox.messageArrived);
   link.on("notification_counts", ({ unread }) => (inbox.unread.value = unread));
   link.on("notification_read", inbox.wasRead);
@@ -178,9 +181,10 @@ export function createPortal(place: Place) {
   return { me, patient, link, presence, record, steps, queue, activity, inbox, focusOn, openPatient };
 }
 
-function take<Body>(part: Part<Body> | undefined, available: { value: boolean }): ({ status: "ok" } & Body) | null {
-  available.value = part?.status === "ok";
-  return part?.status === "ok" ? part : null;
+function take<Body>(part: Part<Body> | undefined, available: { value: boolean }): Body | null {
+  const known = part !== undefined && part.status !== "unavailable" ? (part as Body) : null;
+  available.value = known !== null;
+  return known;
 }
 
 export type Portal = ReturnType<typeof createPortal>;

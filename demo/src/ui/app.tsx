@@ -57,7 +57,7 @@ function PatientLine({ portal }: { portal: Portal }) {
     <div class="patient" data-testid="patient">
       <h1>{known?.name ?? id}</h1>
       <p>
-        <span class="tag">{id}</span>
+        {known && <span class="tag">{id}</span>}
         {known && <span>{known.note}</span>}
         {row && <span class="in-queue">{row.status === "waiting" ? `No. ${row.queue_position} in the queue` : `In the queue: ${row.status}`}</span>}
       </p>

@@ -40,7 +40,7 @@ function Row({ portal, row }: { portal: Portal; row: QueueRow }) {
         <button class="link" onClick={() => void portal.openPatient(row.patient_id)} aria-current={open || undefined}>
           {patientName(row.patient_id) ?? row.patient_id}
         </button>
-        <small>{row.patient_id} · since {clock(row.created_at)}</small>
+        <small>{patientName(row.patient_id) && `${row.patient_id} · `}since {clock(row.created_at)}</small>
       </td>
       <td><span class={`chip ${row.priority}`}>{row.priority}</span></td>
       <td><span class={`chip ${row.status}`}>{row.status.replace("_", " ")}</span></td>
