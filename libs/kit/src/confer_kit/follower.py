@@ -138,7 +138,7 @@ class Follower:
             await self._end(subscription, consumer)
 
     def _check_continuity(self, info: StreamInfo) -> None:
-        epoch = (info.config.metadata or {}).get(EPOCH, "")
+        epoch = (info.config.metadata or {}).get(EPOCH) or str(info.created)
         last, first = info.state.last_seq, info.state.first_seq
         if self._begun and (epoch != self.epoch or last < self.position or first > self.position + 1):
             log.warning("the stream was reset or trimmed", stream=self._stream, position=self.position, first=first)
