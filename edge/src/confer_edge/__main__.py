@@ -7,7 +7,7 @@ import uvloop
 from confer_edge.app import Edge, listening
 from confer_edge.settings import EdgeSettings
 from confer_kit import logs, telemetry
-from confer_kit.process import connected, read_settings, stop_event
+from confer_kit.process import connected, read_settings, stop_event, unless_stopped
 
 log = logs.logger(__name__)
 NAME = "confer-edge"
@@ -17,7 +17,7 @@ async def serve(settings: EdgeSettings) -> None:
     stop = stop_event()
     async with connected(settings, NAME, stop) as link:
         edge = Edge(link, settings)
-        await edge.start()
+        await unless_stopped(stop, edge.start())
         async with listening(edge.application, settings) as port:
             log.info(f"listening on http://{settings.host}:{port}")
             await stop.wait()

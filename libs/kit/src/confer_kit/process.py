@@ -3,10 +3,10 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import nats.errors
 import nats.js.errors
@@ -45,7 +45,7 @@ def run(name: str, settings: type[T], build: Callable[[Service, T], None]) -> No
 async def _serve(name: str, process: str, settings: T, build: Callable[[Service, T], None]) -> None:
     stop = stop_event()
     async with connected(settings, process, stop) as link:
-        await wait_for_stream(link, stream_of(name), settings)
+        await unless_stopped(stop, wait_for_stream(link, stream_of(name), settings))
         async with started(name, link, settings, build):
             log.info(f"{process} is up")
             await stop.wait()
@@ -57,7 +57,7 @@ async def connected(settings: KitSettings, process: str, stop: asyncio.Event) ->
     """A link that is drained at the end; `stop` is set when NATS closes it for good."""
     link = Link()
     link.on_closed.append(stop.set)
-    await wait_for_nats(link, settings, process)
+    await unless_stopped(stop, wait_for_nats(link, settings, process))
     try:
         yield link
     finally:
@@ -91,6 +91,19 @@ async def wait_for_stream(link: Link, stream: str, settings: KitSettings) -> Non
             await asyncio.sleep(0.25)
         else:
             return
+
+
+async def unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Do the work, or end the process cleanly when `stop` is set before it is done."""
+    async with asyncio.TaskGroup() as group:
+        working = group.create_task(work)
+        stopping = group.create_task(stop.wait())
+        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not working.done():
+            working.cancel()
+    if stop.is_set():
+        raise SystemExit(0)
 
 
 def stop_event() -> asyncio.Event:
