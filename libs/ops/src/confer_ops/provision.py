@@ -1,4 +1,4 @@
-"""Makes the streams. Idempotent: what is there is left or added to; LIVE is made only when it or its feed is missing."""
+"""Makes the streams. Idempotent: what is there stays or is added to; LIVE is made when it or its feed is missing."""
 
 import asyncio
 import secrets
