@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-WINDOW = {"width": 860, "height": 1060}
+WINDOW = {"width": 860, "height": 1190}
 FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-gpu"]
 PATIENT = "P-1001"
 NURSE = {"user_id": "u-malee", "name": "มาลี สุขใจ", "role": "nurse", "patient": PATIENT}
@@ -60,13 +60,28 @@ def work_together(nurse: Page, doctor: Page) -> None:
         field.select_option(value) if name.startswith("acuity") else field.fill(value)
         expect(doctor.get_by_test_id(f"field-{name}")).to_have_value(value)
     nurse.get_by_test_id("field-glasses-yes").check()
+    nurse.get_by_test_id("call-next").click()
+    expect(doctor.locator('[data-testid="queue-row"][data-status="called"]').first).to_be_visible()
+    notify(doctor, NURSE["user_id"], "Room 2 is free", "Please bring the next patient.")
+    expect(nurse.get_by_test_id("unread")).not_to_have_text("0")
     doctor.get_by_test_id("field-notes").fill("Early lens changes on the left. Repeat the pressure after lunch.")
     nurse.get_by_test_id("field-colour_vision").fill("14 / 14")
     expect(doctor.get_by_test_id("field-colour_vision")).to_have_value("14 / 14")
     expect(nurse.get_by_test_id("editing-notes")).to_be_visible()
     expect(doctor.get_by_test_id("editing-colour_vision")).to_be_visible()
     for page in (nurse, doctor):
+        page.mouse.move(0, 0)
         page.evaluate("scrollTo(0, 0)")
+
+
+def notify(page: Page, user: str, title: str, text: str) -> None:
+    page.get_by_test_id("bell").click()
+    page.get_by_test_id("compose-to").select_option(f"user:{user}")
+    page.get_by_test_id("compose-title").fill(title)
+    page.get_by_test_id("compose-text").fill(text)
+    page.get_by_test_id("compose-send").click()
+    expect(page.get_by_test_id("toast").filter(has_text="Sent")).to_be_visible()
+    page.keyboard.press("Escape")
 
 
 def picture(browser: Browser, windows: list[Page], out: Path) -> None:
