@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 
-from confer_contracts.errors import Rejection
+from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.ids import check_id
 
 TEXT_CHARS_MAX = 4000
@@ -100,7 +100,14 @@ def failed(refusal: Rejection, op: str | None = None) -> dict[str, Any]:
     return {**refusal.details, **body}
 
 
+def refusal_of(body: dict[str, Any]) -> Rejection:
+    """The refusal behind an error acknowledgement: the reverse of `failed`."""
+    own = {"status", "code", "message", "retry", "op", "field"}
+    details = {name: value for name, value in body.items() if name not in own}
+    return Rejection(ErrorCode(body["code"]), body["message"], field=body.get("field"), details=details)
+
+
 __all__ = [
     "Body", "Failed", "Id", "Identity", "JsonValue", "Ok", "OpId", "Payload", "PortalPayload", "ShortText", "Step",
-    "Text", "Version", "failed", "json_depth",
+    "Text", "Version", "failed", "json_depth", "refusal_of",
 ]  # fmt: skip

@@ -1,6 +1,8 @@
-"""Reacting to another service's facts: a durable consumer on its log, at least once, in order.
+"""Reacting to another service's facts: a durable consumer on its log, at least once.
 
-The operation id of what a reaction does is source stream + sequence, so that a redelivery changes nothing.
+In order as long as nothing fails: what failed comes again after what followed it, so a handler that cares compares
+the facts' sequences. The operation id of what a reaction does is source stream + sequence, so that a redelivery
+changes nothing.
 """
 
 import asyncio

@@ -1,12 +1,15 @@
 """A service: calls answered, own log followed, other logs reacted to, views published. Wiring only."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Literal, TypeVar
 
+import nats.errors
+import orjson
 from nats.js.api import StreamInfo
 from nats.micro import add_service
 from nats.micro.service import EndpointConfig, ServiceConfig
@@ -14,6 +17,7 @@ from pydantic import BaseModel
 
 from confer_contracts import catalogue
 from confer_contracts.errors import ErrorCode, Rejection
+from confer_contracts.message import refusal_of
 from confer_contracts.presence import RoomSnapshotRequest
 from confer_contracts.route import Call
 from confer_contracts.subjects import FactSubject, Kind, stream_of
@@ -118,7 +122,10 @@ class Service:
         body = request.model_dump_json().encode()
         timeout_s = max(0.05, min(call.timeout_s, context.deadline - clock.now()))
         answer = await ask(self.link.nc, call.subject, body, context.identity, op=context.op, timeout_s=timeout_s)
-        return call.reply.model_validate_json(answer)
+        members = orjson.loads(answer)
+        if members.get("status") == "error":
+            raise refusal_of(members)
+        return call.reply.model_validate(members)
 
     @property
     def position(self) -> int:
@@ -157,7 +164,8 @@ class Service:
         """Take no further request, answer those in flight within `drain_s`, end the loops."""
         if self._micro is not None:
             for endpoint in self._micro._endpoints:  # its own stop() drops what is queued
-                await endpoint._subscription.drain()
+                with contextlib.suppress(nats.errors.Error):  # drained before, or NATS has closed the connection
+                    await endpoint._subscription.drain()
         await self._requests.finished(self.settings.drain_s)
         await self.tasks.cancel()
 
