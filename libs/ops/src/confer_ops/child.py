@@ -58,7 +58,10 @@ class Child:
         loop, backoff = asyncio.get_running_loop(), Backoff()
         while not self._stopping.is_set():
             began = loop.time()
-            ending = _ending(await self._live())
+            try:
+                ending = _ending(await self._live())
+            except OSError as error:
+                ending = f"could not be started ({error})"
             if self._stopping.is_set():
                 return
             self.exits += 1
@@ -80,34 +83,47 @@ class Child:
 
     async def _live(self) -> int:
         """One life; its exit code, negative for a signal."""
-        self._process = process = await asyncio.create_subprocess_exec(
-            *tethered(self._argv),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env=environment(self._env),
-            start_new_session=True,  # a terminal's Ctrl-C reaches us alone; we stop the others in order
-            pass_fds=self._pass_fds,
-        )
+        output, into = os.pipe()  # our own: asyncio's would make `wait` wait for grandchildren that hold it
+        try:
+            self._process = process = await asyncio.create_subprocess_exec(
+                *tethered(self._argv),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=into,
+                stderr=into,
+                env=environment(self._env),
+                start_new_session=True,  # a terminal's Ctrl-C reaches us alone; we stop the others in order
+                pass_fds=self._pass_fds,
+            )
+        except OSError:
+            os.close(output)
+            raise
+        finally:
+            os.close(into)
         if self._stopping.is_set():  # asked while it was being started
             process.terminate()
         elif self.exits:
             self._console.say(f"{self.name} is back (pid {process.pid})")
         printing = Tasks()
-        printing.start(self._print(process), f"output of {self.name}")
+        printing.start(self._print(output), f"output of {self.name}")
         try:
             code = await process.wait()
-            await printing.finished(1)  # not for ever: a grandchild may still hold the pipe
+            await printing.finished(1)  # not for ever: a grandchild may still hold it
         finally:
             await printing.cancel()
         return code
 
-    async def _print(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None
-        async for line in lines(process.stdout):
-            self.last_lines.append(line)
-            if (text := self._shown(line)) is not None:
-                self._console.line(self.name, text)
+    async def _print(self, output: int) -> None:
+        stream = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(output, "rb", buffering=0)
+        )
+        try:
+            async for line in lines(stream):
+                self.last_lines.append(line)
+                if (text := self._shown(line)) is not None:
+                    self._console.line(self.name, text)
+        finally:
+            transport.close()
 
     async def stop(self, grace_s: float) -> None:
         """SIGTERM, and SIGKILL to its whole group after `grace_s` seconds."""
@@ -124,7 +140,7 @@ class Child:
             await process.wait()
         finally:
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)  # what it started itself
+                os.killpg(process.pid, signal.SIGKILL)  # what it started and left behind
 
 
 async def lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:
