@@ -139,6 +139,12 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         if sid is not None:
             self.on_closed(sid, reason or "")
 
+    async def _handle_eio_disconnect(self, eio_sid: str, reason: str | None) -> None:
+        """A Socket.IO DISCONNECT means to go. An Engine.IO close alone is a lost connection: the stock client comes
+        back after it by itself."""
+        own = reason == self.reason.CLIENT_DISCONNECT
+        await super()._handle_eio_disconnect(eio_sid, self.reason.TRANSPORT_CLOSE if own else reason)
+
     async def _handle_event(self, eio_sid: str, namespace: str | None, id: int | None, data: Any) -> None:  # noqa: A002
         """An event is a non-empty array that begins with a name (Socket.IO v5, "Packet types"); else close."""
         if not isinstance(data, list) or not data or not isinstance(data[0], str):

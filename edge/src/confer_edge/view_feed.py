@@ -36,19 +36,20 @@ class ViewFeed:
             log.warning("not a view", subject=msg.subject)
             return
         audience = f"{parts[1]}.{parts[2]}"
-        if not self._audiences.has(audience) or self._is_old(msg, headers.get(Header.AS_OF, "0")):
+        if not self._audiences.has(audience) or self._is_old(msg, headers):
             return
         packet = packets.event(name, msg.data)
         self._audiences.emit(audience, name, packet, origin=headers.get(Header.ORIGIN))
 
-    def _is_old(self, msg: Msg, as_of: str) -> bool:
-        """Whether this, or something newer, was handed out already. `as_of` 0: ephemeral, never old."""
+    def _is_old(self, msg: Msg, headers: dict[str, str]) -> bool:
+        """Whether this, or something newer, was handed out already. As of 0: ephemeral, never old."""
+        as_of = headers.get(Header.AS_OF, "0")
         seq = int(as_of) if as_of.isdigit() else 0
         if not seq:
             return False
         content = hash(msg.data)
         known, seen = self._newest.get(msg.subject, (0, 0))
-        if seq < known or (seq == known and content == seen):
+        if seq < known or (seq == known and content == seen and Header.AGAIN not in headers):
             return True
         self._newest[msg.subject] = (seq, content)
         self._newest.move_to_end(msg.subject)

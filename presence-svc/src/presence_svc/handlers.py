@@ -82,7 +82,7 @@ class Handlers:
                 continue
             if decide(command, person) is not None:
                 await self._change(room, command, ctx)
-            self._people.show(room)
+            self._people.show(room, again=True)
         return Ok(op=ctx.op)
 
     async def field_focus(self, asked: FieldFocus, ctx: Context) -> Ok:

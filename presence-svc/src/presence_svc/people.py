@@ -54,10 +54,10 @@ class People:
         if key is not None and event is not None:
             self._know(key, event.person, fact.seq)
 
-    def show(self, room: str) -> None:
-        """Publish the room's roster soon."""
+    def show(self, room: str, *, again: bool = False) -> None:
+        """Publish the room's roster soon; `again`: even if nothing changed."""
         self._service.views.coalesce(
-            views.ROSTER, room, lambda: (views.roster(self.index, room), self._service.position)
+            views.ROSTER, room, lambda: (views.roster(self.index, room), self._service.position), again=again
         )
 
     def _know(self, key: str, person: Person, seq: int) -> None:

@@ -76,6 +76,7 @@ class Header:
     ORIGIN: Final = "Confer-Origin"  # the session that it came from
     FOLD: Final = "Confer-Fold"  # JSON (ASCII) for the service's own fold; never emitted
     AS_OF: Final = "Confer-As-Of"  # of a view: the source sequence that it reflects
+    AGAIN: Final = "Confer-Again"  # of a view: shown on purpose although nothing changed
     IDENTITY: Final = "Confer-Identity"  # of a call: JSON (ASCII) of an Identity
     DEADLINE: Final = "Confer-Deadline"  # of a call: Unix milliseconds after which nobody waits for it
     TRACEPARENT: Final = "traceparent"  # W3C Trace Context

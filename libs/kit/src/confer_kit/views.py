@@ -25,24 +25,30 @@ class Views:
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._dirty: dict[tuple[str, str], tuple[View, str, Render]] = {}
+        self._dirty: dict[tuple[str, str], tuple[View, str, Render, bool]] = {}
         self._recent: dict[tuple[str, str], tuple[float, View, str, Render]] = {}
         self._wake = asyncio.Event()
 
-    async def publish(self, view: View, ident: str, body: bytes, *, as_of: int = 0, origin: str | None = None) -> None:
+    async def publish(
+        self, view: View, ident: str, body: bytes, *, as_of: int = 0, origin: str | None = None, again: bool = False
+    ) -> None:
         """Send one view now. `ident` is a token; `as_of` the source sequence that it reflects; `origin` the session
-        that a view of the kind `others` skips. At most once: a view that is lost is announced again."""
+        that a view of the kind `others` skips; `again` shows it to those too who have the same already.
+        At most once: a view that is lost is announced again."""
         headers = {Header.EVENT: view.event, Header.AS_OF: str(as_of)}
         if origin is not None:
             headers[Header.ORIGIN] = origin
+        if again:
+            headers[Header.AGAIN] = "1"
         try:
             await self._link.nc.publish(f"view.{view.kind}.{ident}.{view.name}", body, headers=headers)
         except nats.errors.Error as error:
             log.debug("a view was not published", view=view.name, error=str(error))
 
-    def coalesce(self, view: View, ident: str, render: Render) -> None:
-        """The view changed: `render` makes body and source sequence when it is sent."""
-        self._dirty[view.name, ident] = (view, ident, render)
+    def coalesce(self, view: View, ident: str, render: Render, *, again: bool = False) -> None:
+        """The view changed, or is to be shown `again`: `render` makes body and source sequence when it is sent."""
+        waiting = self._dirty.get((view.name, ident))
+        self._dirty[view.name, ident] = (view, ident, render, again or (waiting is not None and waiting[-1]))
         self._recent[view.name, ident] = (clock.now(), view, ident, render)
         self._wake.set()
 
@@ -51,8 +57,8 @@ class Views:
             await self._wake.wait()
             self._wake.clear()
             dirty, self._dirty = self._dirty, {}
-            for view, ident, render in dirty.values():
-                await self._send(view, ident, render)
+            for view, ident, render, again in dirty.values():
+                await self._send(view, ident, render, again=again)
             await asyncio.sleep(COALESCE_S)
 
     async def announce(self) -> None:
@@ -62,10 +68,10 @@ class Views:
         for _, view, ident, render in tuple(self._recent.values()):
             await self._send(view, ident, render)
 
-    async def _send(self, view: View, ident: str, render: Render) -> None:
+    async def _send(self, view: View, ident: str, render: Render, *, again: bool = False) -> None:
         try:
             body, as_of = render()
         except Exception:
             log.exception("a view could not be drawn", view=view.name)
             return
-        await self.publish(view, ident, body, as_of=as_of)
+        await self.publish(view, ident, body, as_of=as_of, again=again)
