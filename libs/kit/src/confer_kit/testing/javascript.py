@@ -1,0 +1,139 @@
+"""The official JavaScript clients, 4.7 and 4.8, driven from here: one Node process for any number of clients."""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import shutil
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from confer_kit.tasks import Tasks
+from confer_kit.testing.received import WAIT_S, Received
+
+LINE_BYTES_MAX = 16 * 1024 * 1024
+
+
+class JavaScriptClient(Received):
+    """One socket. `sids` are those of all its connections, in order; `transports` what each began with."""
+
+    def __init__(self, node: "Node", name: str) -> None:
+        super().__init__(name)
+        self._node = node
+        self._acks: dict[int, asyncio.Future[Any]] = {}
+        self.sids: list[str] = []
+        self.transports: list[str] = []
+        self.upgrades: list[str] = []
+        self.disconnects: list[str] = []
+        self.connect_errors: list[tuple[str, Any]] = []
+        self.connected = False
+
+    async def emit(self, event: str, *args: Any) -> None:
+        await self.steps(["emit", event, *args])
+
+    async def call(self, event: str, *args: Any, timeout: float = WAIT_S) -> Any:
+        """The acknowledgement's first argument."""
+        number = next(self._node.numbers)
+        answer = self._acks[number] = asyncio.get_running_loop().create_future()
+        await self.steps(["call", number, event, *args])
+        async with asyncio.timeout(timeout):
+            return await answer
+
+    async def close(self) -> None:
+        await self.steps(["close"])
+
+    async def connect(self) -> None:
+        await self.steps(["connect"])
+
+    async def cut(self) -> None:
+        """The connection breaks as in a bad network; the client comes back by itself."""
+        await self.steps(["cut"])
+
+    async def steps(self, *steps: list[Any]) -> None:
+        """All of them in one tick of the page."""
+        await self._node.command(self.name, *steps)
+
+    async def is_connected(self, times: int = 1) -> None:
+        await self.until(lambda: self.connected and len(self.sids) >= times, f"connection {times}")
+
+    def told(self, what: str, values: list[Any]) -> None:
+        match what:
+            case "event":
+                self.put(values[0], values[1:])
+            case "ack":
+                self._acks.pop(values[0]).set_result(values[1] if len(values) > 1 else None)
+            case "connect":
+                self.connected = True
+                self.sids.append(values[0])
+                self.transports.append(values[1])
+            case "disconnect":
+                self.connected = False
+                self.disconnects.append(values[0])
+            case "connect_error":
+                self.connect_errors.append((values[0], values[1]))
+            case "upgrade":
+                self.upgrades.append(values[0])
+            case _:
+                self.put(f"failed: {what}", values)
+        self.changed()
+
+
+class Node:
+    """The process, and the clients in it."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._clients: dict[str, JavaScriptClient] = {}
+        self._names = itertools.count(1)
+        self.numbers = itertools.count(1)
+
+    async def open(
+        self, version: str, url: str | None, options: Mapping[str, Any], *steps: list[Any], name: str = "client"
+    ) -> JavaScriptClient:
+        """A new socket; `steps` follow in the same tick, before the connection is up."""
+        client = JavaScriptClient(self, f"{name} {next(self._names)} ({version})")
+        self._clients[client.name] = client
+        await client.steps(["open", version, url, dict(options)], *steps)
+        return client
+
+    async def close_all(self) -> None:
+        for client in tuple(self._clients.values()):
+            await client.close()
+        self._clients.clear()
+
+    async def command(self, name: str, *steps: list[Any]) -> None:
+        assert self._process.stdin
+        self._process.stdin.write(json.dumps([name, *steps]).encode() + b"\n")
+        await self._process.stdin.drain()
+
+    async def read(self) -> None:
+        """Hand out what the process tells, until it ends."""
+        assert self._process.stdout
+        async for line in self._process.stdout:
+            name, what, *values = json.loads(line)
+            if name in self._clients:
+                self._clients[name].told(what, values)
+
+
+@asynccontextmanager
+async def node(directory: Path) -> AsyncIterator[Node]:
+    """Node with the driver of `directory`; ended, with all clients, at the end."""
+    assert (directory / "node_modules").is_dir(), f"the JavaScript clients are missing: run `npm ci` in {directory}"
+    binary = shutil.which("node")
+    assert binary, "Node is missing"
+    process = await asyncio.create_subprocess_exec(
+        binary, str(directory / "driver.mjs"),
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=LINE_BYTES_MAX,
+    )  # fmt: skip
+    running = Node(process)
+    tasks = Tasks()
+    tasks.start(running.read(), "node")
+    try:
+        yield running
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        await tasks.cancel()

@@ -1,0 +1,101 @@
+"""A Socket.IO client that sends whatever bytes a test wants, over one WebSocket (Engine.IO 4, Socket.IO 5)."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+
+from confer_kit.tasks import Tasks
+from confer_kit.testing.received import WAIT_S, Received
+
+
+class RawClient(Received):
+    """`acks` by number, as they came. `refused` is the body of a CONNECT_ERROR."""
+
+    def __init__(self, name: str, socket: aiohttp.ClientWebSocketResponse) -> None:
+        super().__init__(name)
+        self._socket = socket
+        self.acks: dict[int, Any] = {}
+        self.sid: str | None = None
+        self.refused: Any = None
+        self.ended = False
+        self._number = 0
+
+    async def send(self, text: str) -> None:
+        """One Engine.IO packet."""
+        await self._socket.send_str(text)
+
+    async def emit(self, event: str, *args: Any) -> None:
+        await self.send("42" + json.dumps([event, *args]))
+
+    async def call(self, event: str, *args: Any, timeout: float = WAIT_S) -> Any:
+        number = self.next_number()
+        await self.send(f"42{number}" + json.dumps([event, *args]))
+        return await self.acked(number, timeout)
+
+    async def acked(self, number: int, timeout: float = WAIT_S) -> Any:
+        await self.until(lambda: number in self.acks, f"ack {number}", timeout=timeout)
+        return self.acks[number]
+
+    async def emit_binary(self, event: str, payload: Any, number: int | None, *parts: bytes) -> None:
+        """A BINARY_EVENT; `payload` holds the placeholders."""
+        acked = "" if number is None else str(number)
+        await self.send(f"45{len(parts)}-{acked}" + json.dumps([event, payload]))
+        for part in parts:
+            await self._socket.send_bytes(part)
+
+    def next_number(self) -> int:
+        self._number += 1
+        return self._number
+
+    async def close(self) -> None:
+        await self._socket.close()
+
+    async def read(self) -> None:
+        """Until the connection ends."""
+        async for message in self._socket:
+            if message.type is aiohttp.WSMsgType.TEXT:
+                await self._receive(message.data)
+        self.ended = True
+        self.changed()
+
+    async def _receive(self, text: str) -> None:
+        if text == "2":
+            await self.send("3")
+        elif text.startswith("40"):
+            self.sid = json.loads(text[2:])["sid"]
+        elif text.startswith("44"):
+            self.refused = json.loads(text[2:])
+        elif text.startswith("42"):
+            name, *args = json.loads(text[2:])
+            self.put(name, args)
+        elif text.startswith("43"):
+            digits = len(text[2:]) - len(text[2:].lstrip("0123456789"))
+            self.acks[int(text[2 : 2 + digits])] = json.loads(text[2 + digits :])[0]
+        self.changed()
+
+
+@asynccontextmanager
+async def raw_client(
+    url: str, query: Mapping[str, str] | None = None, auth: Any = None, name: str = "raw"
+) -> AsyncIterator[RawClient]:
+    """Connected, or refused."""
+    tasks = Tasks()
+    parameters = {"EIO": "4", "transport": "websocket", **(query or {})}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(f"{url}/socket.io/", params=parameters, max_msg_size=0, heartbeat=None) as socket,
+    ):
+        client = RawClient(name, socket)
+        tasks.start(client.read(), name)
+        await client.send("40" + ("" if auth is None else json.dumps(auth)))
+        await client.until(lambda: client.sid is not None or client.refused is not None or client.ended, "CONNECT")
+        try:
+            yield client
+        finally:
+            await socket.close()
+            await asyncio.sleep(0)
+            await tasks.cancel()
