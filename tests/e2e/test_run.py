@@ -1,0 +1,189 @@
+"""`confer up` as a person runs it: everything starts, a killed part returns, Ctrl-C leaves nothing behind."""
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import sys
+import tempfile
+import urllib.request
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import nats
+import pytest
+
+from confer_kit.testing.nats import free_port
+from confer_ops import streams
+
+PARTS = ("nats-server", "presence-svc", "sync-svc", "queue-svc", "notify-svc", "confer-edge")
+RECORD = "log.sync.room.p1.record"
+
+
+class Up:
+    """A running `confer up`, and what it has printed."""
+
+    def __init__(self, *options: str) -> None:
+        self.port = free_port()
+        self.nats_port = free_port()
+        self._options = [f"--port={self.port}", f"--nats-port={self.nats_port}", "--no-demo", *options]
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the run
+        self.process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        confer = str(Path(sys.executable).with_name("confer"))
+        self.process = await asyncio.create_subprocess_exec(
+            confer, "up", *self._options, stdout=self._output, stderr=self._output, stdin=asyncio.subprocess.DEVNULL
+        )
+
+    @property
+    def printed(self) -> str:
+        self._output.seek(0)
+        return self._output.read().decode()
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The parts that run, by name, as the kernel knows them."""
+        assert self.process is not None
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        found = {}
+        for pid in map(int, children):
+            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"_", b"-").decode()
+            for name in PARTS:
+                if name in command and "tether.py" not in command:
+                    found[name] = pid
+        return found
+
+    async def until(self, true: Callable[[], object], seconds: float = 60) -> None:
+        assert self.process is not None
+        try:
+            async with asyncio.timeout(seconds):
+                while not true():
+                    assert self.process.returncode is None, self.printed
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            pytest.fail(self.printed)
+
+    async def up(self) -> None:
+        await self.until(lambda: "Confer is up" in self.printed)
+
+    async def interrupted(self) -> int:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGINT)
+        return await asyncio.wait_for(self.process.wait(), 20)
+
+
+@asynccontextmanager
+async def running(*options: str) -> AsyncIterator[Up]:
+    run = Up(*options)
+    await run.start()
+    assert run.process is not None
+    try:
+        yield run
+    finally:
+        if run.process.returncode is None:
+            run.process.kill()
+            await run.process.wait()
+
+
+async def refused(*options: str) -> str:
+    """What it says when it does not start: one sentence, exit code 1."""
+    async with running(*options) as run:
+        assert run.process is not None
+        assert await asyncio.wait_for(run.process.wait(), 30) == 1
+        *_, sentence = run.printed.splitlines()
+        assert sentence.startswith("confer: ")
+        assert "Traceback" not in run.printed
+        return sentence
+
+
+def health(port: int) -> int:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2) as answer:
+        return int(answer.status)
+
+
+async def test_a_killed_part_returns_and_no_other_dies(tmp_path: Path) -> None:
+    async with running(f"--data={tmp_path}") as run:
+        await run.up()
+        assert await asyncio.to_thread(health, run.port) == 200
+        assert all(re.search(rf"{name} +pid {run.pids[name]}", run.printed) for name in PARTS)
+        for name in PARTS:
+            before = run.pids
+            os.kill(before[name], signal.SIGKILL)
+            await run.until(lambda n=name, b=before: run.pids.get(n, b[n]) != b[n])  # type: ignore[misc]
+            others = {part: pid for part, pid in run.pids.items() if part != name}
+            assert others == {part: pid for part, pid in before.items() if part != name}
+        assert run.printed.count("was ended by SIGKILL") == len(PARTS)
+
+
+async def test_ctrl_c_leaves_no_process_and_the_next_start_has_the_data(tmp_path: Path) -> None:
+    async with running(f"--data={tmp_path}") as run:
+        await run.up()
+        nc = await nats.connect(f"nats://127.0.0.1:{run.nats_port}")
+        ack = await nc.jetstream().publish(RECORD, b"kept")
+        epoch = (await nc.jetstream().stream_info("LIVE")).config.metadata
+        await nc.close()
+        pids = run.pids
+        assert set(pids) == set(PARTS)
+        assert await run.interrupted() == 130
+        assert not [name for name, pid in pids.items() if Path(f"/proc/{pid}").exists()]
+        assert "was killed" not in run.printed
+    async with running(f"--data={tmp_path}") as again:
+        await again.up()
+        assert "made stream" not in again.printed
+        nc = await nats.connect(f"nats://127.0.0.1:{again.nats_port}")
+        assert (await nc.jetstream().get_msg("SYNC", ack.seq)).data == b"kept"
+        assert (await nc.jetstream().stream_info("LIVE")).config.metadata == epoch
+        await nc.close()
+    async with running(f"--data={tmp_path}", "--fresh", "--yes") as fresh:
+        await fresh.up()
+        nc = await nats.connect(f"nats://127.0.0.1:{fresh.nats_port}")
+        assert (await nc.jetstream().stream_info("LIVE")).config.metadata != epoch
+        assert streams.EPOCH in ((await nc.jetstream().stream_info("LIVE")).config.metadata or {})
+        await nc.close()
+
+
+async def test_nothing_outlives_a_killed_supervisor_and_the_next_start_works(tmp_path: Path) -> None:
+    async with running(f"--data={tmp_path}") as run:
+        await run.up()
+        pids = run.pids
+        assert run.process is not None
+        run.process.kill()
+        await run.process.wait()
+        async with asyncio.timeout(10):
+            while any(Path(f"/proc/{pid}").exists() for pid in pids.values()):
+                await asyncio.sleep(0.05)
+    async with running(f"--data={tmp_path}") as again:
+        await again.up()
+
+
+async def test_a_busy_port_is_one_sentence(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert await refused(f"--data={tmp_path}", f"--port={port}") == (
+            f"confer: Port {port} on 127.0.0.1 is already in use: "
+            "stop what listens there, or choose another with --port."
+        )
+        assert "--nats-port" in await refused(f"--data={tmp_path}", f"--nats-port={port}")
+
+
+async def test_a_data_directory_in_use_or_damaged_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert "is not a directory" in await refused(f"--data={tmp_path / 'file'}")
+    data = tmp_path / "data"
+    async with running(f"--data={data}") as run:
+        await run.up()
+        assert "Another `./run` is using" in await refused(f"--data={data}")
+        assert await run.interrupted() == 130
+    damaged = next(data.glob("nats/jetstream/*/streams/SYNC"))
+    (damaged / "meta.inf").write_text("not what it was")
+    assert "damaged" in await refused(f"--data={data}")
+    assert "--yes" in await refused(f"--data={data}", "--fresh")
+    (data / "streams.json").unlink()
+    (data / "nats" / "jetstream").rename(data / "elsewhere")
+    (data / "nats" / "jetstream").write_text("a file where the store should be")
+    assert "nats-server does not start on it" in await refused(f"--data={data}")
