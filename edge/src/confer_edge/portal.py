@@ -269,4 +269,4 @@ def named_room(name: str) -> str:
 
 def _shown(part: dict[str, Any]) -> dict[str, Any]:
     """A snapshot part as a client gets it: without our bookkeeping."""
-    return {k: v for k, v in part.items() if k not in ("as_of", "op") and not (k == "status" and v == "ok")}
+    return {k: v for k, v in part.items() if k not in ("as_of", "op")}

@@ -93,9 +93,11 @@ class Handlers:
         by = _heard(fact, presence.SERVICE, user)
         if fact.event == "user_left":
             await self._react(commands.StaffLeft(by, patient, fact.seq))
-        elif (fact.fold or {}).get("joined_screening"):
+            return
+        screening = bool((fact.fold or {}).get("joined_screening"))
+        if screening or fact.event == "user_joined":
             step = fact.json().get("step")
-            await self._react(commands.Attend(by, clock.new_id(), patient, fact.seq, step))
+            await self._react(commands.Attend(by, clock.new_id(), patient, fact.seq, step, enqueue=screening))
 
     async def on_sync(self, fact: StoredFact) -> None:
         """The record's step is shown beside the patient."""

@@ -195,6 +195,14 @@ def test_an_operation_older_than_a_day_is_refused() -> None:
 
 # --- staff and steps --------------------------------------------------------------------------------------
 
+
+def test_whoever_comes_without_screening_queues_nobody_but_is_listed_where_the_patient_waits() -> None:
+    looks = Attend(by("PRESENCE-7", "ben"), "t9", "p1", 7, 4, enqueue=False)
+    given().when(looks).then_nothing()
+    both = replace(ATTENDED, staff=(*ATTENDED.staff, Attendance("ben", 7, True)))
+    given(SCREENED).when(looks).then(event(Change.STAFF_JOINED, both, "PRESENCE-7", "ben"))
+
+
 ATTENDED = replace(FIRST, staff=(Attendance("ana", 5, True),), step=3)
 SCREENED = event(Change.QUEUED, ATTENDED, "PRESENCE-5")
 

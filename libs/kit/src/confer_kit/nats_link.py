@@ -39,7 +39,6 @@ class Link:
             max_outstanding_pings=2,
             connect_timeout=2,
             pending_size=8 * 1024 * 1024,
-            drain_timeout=int(settings.drain_s),
             error_cb=self._error,
             disconnected_cb=self._disconnected,
             reconnected_cb=self._reconnected,

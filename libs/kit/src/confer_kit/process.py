@@ -62,7 +62,9 @@ async def connected(settings: KitSettings, process: str, stop: asyncio.Event) ->
         yield link
     finally:
         with contextlib.suppress(nats.errors.Error, TimeoutError):
-            await asyncio.wait_for(link.nc.drain(), settings.drain_s)
+            async with asyncio.timeout(settings.drain_s):
+                await link.nc.flush()  # the last answers; subscriptions were drained by whoever made them
+                await link.nc.close()
         telemetry.shutdown()
 
 

@@ -27,13 +27,17 @@ class Enqueue:
 
 @dataclass(frozen=True, slots=True)
 class Attend:
-    """A person began to screen a patient, says the presence fact `sequence`: queues the patient, lists the person."""
+    """A person came to a patient, says the presence fact `sequence`: lists the person on the patient's ticket.
+
+    `enqueue`: it is to screen the patient, who is queued if need be; otherwise a patient in no queue stays so.
+    """
 
     by: By
     ticket: str
     patient_id: str
     sequence: int
     step: int | None = None
+    enqueue: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,6 +127,8 @@ def _enqueue(command: Enqueue, queue: Queue) -> TicketChanged | None:
 def _attend(command: Attend, queue: Queue) -> TicketChanged | None:
     news = Attendance(command.by.user, command.sequence, present=True)
     ticket = queue.ticket_of(command.patient_id)
+    if ticket is None and not command.enqueue:
+        return None
     if ticket is None:
         fresh = _new_ticket(command.by, command.ticket, command.patient_id, "normal", queue)
         return _changed(Change.QUEUED, replace(fresh.attended(news), step=command.step), command.by)
