@@ -37,6 +37,8 @@ from confer_kit.tasks import Tasks
 
 log = logger(__name__)
 
+BACKLOG = 4096
+
 
 class Edge:
     """One edge process. Its incarnation is new with each start: presence tells by it what a dead edge left behind."""
@@ -135,6 +137,7 @@ async def listening(application: ASGIApp, settings: EdgeSettings) -> AsyncIterat
     listener.setsockopt(sockets.SOL_SOCKET, sockets.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
+        listener.listen(BACKLOG)  # from here on clients wait instead of being refused
     except OSError as error:
         raise SystemExit(
             f"confer-edge: cannot listen on {settings.host}:{settings.port} ({error.strerror}). "
@@ -150,7 +153,7 @@ async def listening(application: ASGIApp, settings: EdgeSettings) -> AsyncIterat
         lifespan="off",
         log_config=None,
         access_log=False,
-        backlog=4096,
+        backlog=BACKLOG,
         timeout_graceful_shutdown=2,
     )
     server = HttpServer(config)

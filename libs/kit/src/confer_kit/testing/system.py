@@ -132,6 +132,10 @@ class System:
         """Status and body of GET /health; 0 when nobody listens."""
         return await asyncio.to_thread(_get_json, f"{self.url(edge)}/health")
 
+    async def status(self, path: str, edge: str = "edge") -> int:
+        """Of GET `path`; 0 when nobody listens."""
+        return (await asyncio.to_thread(_get, f"{self.url(edge)}{path}"))[0]
+
     async def healthy(self, edge: str = "edge", status: int = 200) -> None:
         """Wait until /health answers with this status."""
         async with asyncio.timeout(STARTED_WITHIN_S):
@@ -158,14 +162,19 @@ class System:
 
 
 def _get_json(url: str) -> tuple[int, dict[str, Any]]:
+    status, body = _get(url)
+    return status, json.loads(body) if body else {}
+
+
+def _get(url: str) -> tuple[int, bytes]:
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - loopback
-            return answer.status, json.load(answer)
+            return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         with error:
-            return error.code, json.load(error)
+            return error.code, error.read()
     except OSError:
-        return 0, {}
+        return 0, b""
 
 
 @asynccontextmanager
