@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from confer_contracts.message import Body, Id, Payload, PortalPayload, ShortText, Step
+from confer_contracts.message import Id, Payload, PortalPayload, ShortText, Step
 from confer_contracts.route import EdgeEvent
 
 SCREENING_PREFIX = "screening_"
@@ -51,17 +51,6 @@ class Authenticate(PortalPayload):
     token: Annotated[str, Field(max_length=16 * 1024)] | None = None
     user_id: Id | None = None
     role: ShortText | None = None
-
-
-class JoinReply(Body):
-    """The answer to a join. Each part is a snapshot, or `{"status": "unavailable"}` where its service is away."""
-
-    status: str = "ok"
-    room: str
-    offset: str
-    presence: dict[str, Any] = {}
-    sync: dict[str, Any] = {}
-    queue: dict[str, Any] = {}
 
 
 EDGE_EVENTS = (
