@@ -8,12 +8,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-import nats
-import nats.errors
 import typer
 
 from confer_ops.checkout import root
 from confer_ops.child import environment
+from confer_ops.connection import connected
 from confer_ops.console import Console
 from confer_ops.data import DataDirectory
 from confer_ops.demo import Demo
@@ -22,7 +21,9 @@ from confer_ops.trouble import Trouble
 from confer_ops.up import Options
 from confer_ops.up import up as run_system
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=__doc__
+)
 
 
 class Identity(StrEnum):
@@ -81,14 +82,8 @@ def provision(
     """Make the streams that are missing; what is there stays."""
 
     async def make() -> int:
-        try:
-            nc = await nats.connect(nats_url, name="confer-provision", connect_timeout=5, allow_reconnect=False)
-        except (OSError, TimeoutError, nats.errors.Error) as error:
-            raise Trouble(f"No NATS server answers at {nats_url} ({error}).") from None
-        try:
+        async with connected(nats_url, "confer-provision") as nc:
             await make_streams(nc, replicas, say=print)
-        finally:
-            await nc.close()
         print("the streams are as they should be")
         return 0
 

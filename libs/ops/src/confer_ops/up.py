@@ -5,11 +5,11 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-import nats
 import nats.errors
 
 from confer_kit.tasks import Tasks
 from confer_ops import nats_process
+from confer_ops.connection import connected
 from confer_ops.console import Console
 from confer_ops.data import DataDirectory
 from confer_ops.demo import Demo
@@ -104,18 +104,16 @@ class _Run:
         return None
 
     async def _provide_streams(self) -> None:
-        nc = await nats.connect(self._parts.nats_url, name="confer-up", connect_timeout=5, allow_reconnect=False)
         try:
-            lost = (self._data.streams & log_streams()) - await existing(nc)
-            if lost:
-                raise self._data.damaged(f"{', '.join(sorted(lost))} was there and cannot be read any more")
-            await provision(nc, say=self._console.say)
-            self._data.remember(await existing(nc))
+            async with connected(self._parts.nats_url, "confer-up") as nc:
+                lost = (self._data.streams & log_streams()) - await existing(nc)
+                if lost:
+                    raise self._data.damaged(f"{', '.join(sorted(lost))} was there and cannot be read any more")
+                await provision(nc, say=self._console.say)
+                self._data.remember(await existing(nc))
         except (nats.errors.Error, TimeoutError) as error:
             complaint = nats_process.last_complaint(self._parts.nats)
             raise self._data.damaged(f"JetStream does not work on it ({error!r}; {complaint})") from error
-        finally:
-            await nc.close()
 
     async def _healthy(self) -> bool:
         try:
