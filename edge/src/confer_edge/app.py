@@ -27,7 +27,7 @@ from confer_edge.joins import Joins
 from confer_edge.portal import Portal
 from confer_edge.probe import Probe
 from confer_edge.settings import EdgeSettings
-from confer_edge.transport import Server
+from confer_edge.transport import Server, bounded_bodies
 from confer_edge.view_feed import ViewFeed
 from confer_kit import clock
 from confer_kit.logs import logger
@@ -61,7 +61,8 @@ class Edge:
         self.beat = Beat(link, self.incarnation, self.gateway.sessions.values)
         pages = web.application(self.probe, lambda: len(self.gateway.sessions), settings.demo_dir)
         served: Any = self.server if settings.socketio_enabled else None
-        self.application: ASGIApp = socketio.ASGIApp(served, pages) if served else without_socketio(pages)
+        application: ASGIApp = socketio.ASGIApp(served, pages) if served else without_socketio(pages)
+        self.application = bounded_bodies(application, settings.payload_bytes_max)
 
     async def start(self) -> None:
         await wait_for_stream(self._link, LIVE, self._settings)

@@ -14,6 +14,7 @@ from engineio import exceptions as eio_exceptions
 from engineio.async_socket import AsyncSocket
 from engineio.packet import NOOP, OPEN, Packet
 from engineio.payload import Payload
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from confer_edge.packets import OrJson, nesting
 from confer_edge.settings import EdgeSettings
@@ -49,6 +50,15 @@ class Socket(AsyncSocket):  # type: ignore[misc]
         if packets:  # the end mark comes after these
             self.queue.put_nowait(None)
         return packets
+
+    async def handle_post_request(self, environ: dict[str, Any]) -> None:
+        """What is too large or broken ends the session at once; the library would first wait until the client has
+        fetched what is queued."""
+        try:
+            await super().handle_post_request(environ)
+        except eio_exceptions.EngineIOError:
+            await self.close(wait=False, reason=self.server.reason.TRANSPORT_ERROR)
+            raise
 
     async def close(self, wait: bool = True, abort: bool = False, reason: str | None = None) -> None:
         """A pending GET is answered when the session closes (Engine.IO v4, "closing the connection")."""
@@ -173,6 +183,23 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         socket = self.eio.sockets.get(eio_sid)
         if socket is not None:
             await socket.close(wait=False, reason=self.eio.reason.TRANSPORT_ERROR)
+
+
+def bounded_bodies(application: ASGIApp, bytes_max: int) -> ASGIApp:
+    """A body beyond the limit is not read on: the library collects all of it before it looks at Content-Length."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        taken = 0
+
+        async def bounded() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b"")) if message["type"] == "http.request" else 0
+            return message if taken <= bytes_max else {"type": "http.request", "body": b"", "more_body": False}
+
+        await application(scope, bounded if scope["type"] == "http" else receive, send)
+
+    return serve
 
 
 def well_formed_event(text: str) -> tuple[str, str, int | None] | None:
