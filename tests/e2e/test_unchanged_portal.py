@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from confer_kit.testing import System, running_system
-from confer_kit.testing.javascript import JavaScriptClient, Node, node
+from confer_kit.testing.javascript import WAYS, JavaScriptClient, Node, Way, node
 from confer_kit.testing.received import MISSING
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.node]
@@ -19,23 +19,7 @@ LEAVE_GRACE_S, DROP_GRACE_S = 0.6, 5.0
 _numbers = itertools.count(1)
 
 
-class Way(NamedTuple):
-    """A version of the client, and how it connects."""
-
-    version: str
-    transports: list[str]
-
-
-WAYS = [
-    pytest.param(Way(version, transports), id=f"{version}-{name}")
-    for version in ("4.7", "4.8")
-    for name, transports in (
-        ("polling", ["polling"]),
-        ("websocket", ["websocket"]),
-        ("upgrade", ["polling", "websocket"]),
-    )
-]
-every_way = pytest.mark.parametrize("way", WAYS)
+every_way = pytest.mark.parametrize("way", WAYS, ids=str)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -8,12 +8,34 @@ import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from confer_kit.tasks import Tasks
 from confer_kit.testing.received import WAIT_S, Received
 
 LINE_BYTES_MAX = 16 * 1024 * 1024
+
+
+class Way(NamedTuple):
+    """A version of the client, and how it connects."""
+
+    version: str
+    name: str
+    transports: list[str]
+
+    def __str__(self) -> str:
+        return f"{self.version}-{self.name}"
+
+
+WAYS = [
+    Way(version, name, transports)
+    for version in ("4.7", "4.8")
+    for name, transports in (
+        ("polling", ["polling"]),
+        ("websocket", ["websocket"]),
+        ("upgrade", ["polling", "websocket"]),
+    )
+]
 
 
 class JavaScriptClient(Received):
