@@ -59,6 +59,11 @@ class FactSubject(NamedTuple):
     def __str__(self) -> str:
         return f"log.{self.service}.{self.kind}.{self.ident}.{self.key}"
 
+    @property
+    def template(self) -> str:
+        """The subject without ids, for traces and metrics."""
+        return f"log.{self.service}.{self.kind}.{{id}}.{{key}}"
+
     @classmethod
     def parse(cls, subject: str) -> "FactSubject":
         _, service, kind, ident, key = subject.split(".")

@@ -58,9 +58,7 @@ async def ask(nc: Client, subject: str, body: bytes, identity: Identity, *, op: 
     """
     if not nc.is_connected:
         raise Rejection(ErrorCode.UNAVAILABLE, "the server is reconnecting: try again")
-    with telemetry.span(
-        f"send {subject}", telemetry.Kind.PRODUCER, attributes={telemetry.DESTINATION: subject}
-    ) as span:
+    with telemetry.span(f"send {subject}", telemetry.Kind.PRODUCER, attributes={telemetry.ROUTE: subject}) as span:
         headers = encode_context(identity, op, clock.now() + timeout_s) | telemetry.inject()
         try:
             return (await nc.request(subject, body, timeout=timeout_s, headers=headers)).data

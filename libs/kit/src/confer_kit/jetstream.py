@@ -33,10 +33,8 @@ class JetStreamEventLog:
 
     async def append(self, fact: NewFact, *, guard: str, expected: int, timeout: float) -> int:
         subject = str(fact.subject)
-        route = f"log.{fact.subject.service}.{fact.subject.kind}"
-        with telemetry.span(
-            f"send {route}", telemetry.Kind.PRODUCER, attributes={telemetry.DESTINATION: subject}
-        ) as span:
+        route = fact.subject.template
+        with telemetry.span(f"send {route}", telemetry.Kind.PRODUCER, attributes={telemetry.ROUTE: route}) as span:
             headers = fact.headers() | telemetry.inject() | {_EXPECTED: str(expected)}
             if guard != subject:
                 headers[_EXPECTED_UNDER] = guard

@@ -76,8 +76,10 @@ async def _react(msg: Msg, handler: Reaction) -> None:
         headers=headers,
     )
     parent = telemetry.incoming(headers)
-    route = f"process log.{fact.subject.service}.{fact.subject.kind}"
-    with telemetry.span(route, telemetry.Kind.CONSUMER, parent, link=parent):
+    route = fact.subject.template
+    with telemetry.span(
+        f"process {route}", telemetry.Kind.CONSUMER, parent, link=parent, attributes={telemetry.ROUTE: route}
+    ):
         try:
             await handler(fact)
         except Rejection as refusal:

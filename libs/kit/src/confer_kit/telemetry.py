@@ -15,13 +15,14 @@ from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanK
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from confer_contracts.subjects import Header
+from confer_kit import clock
 
 Kind = SpanKind
-DESTINATION: Final = "messaging.destination.name"
-ROUTE: Final = "messaging.destination.template"
+ROUTE: Final = "messaging.destination.template"  # never the subject itself: ids stay out of traces
 SYSTEM: Final = "messaging.system"
 SEQUENCE: Final = "confer.fact.sequence"
 OUTCOME: Final = "confer.outcome"
+ERROR: Final = "error.type"
 AUDIENCE_KIND: Final = "confer.audience.kind"
 MEMBERS: Final = "confer.members"
 
@@ -39,7 +40,8 @@ def setup(service: str, endpoint: str | None, version: str) -> None:
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
-    _provider = TracerProvider(resource=Resource.create({"service.name": service, "service.version": version}))
+    named = {"service.name": service, "service.version": version, "service.instance.id": clock.new_id()}
+    _provider = TracerProvider(resource=Resource.create(named))
     _provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=1000))
     trace.set_tracer_provider(_provider)
 
@@ -94,7 +96,8 @@ def span(
     link: context.Context | None = None,
     attributes: Mapping[str, str | int] | None = None,
 ) -> Iterator[Span]:
-    """A span that is current inside the block. An exception marks it failed and goes on."""
+    """A span that is current inside the block. An exception marks it failed and goes on: by its type alone, because
+    a message may quote ids and values."""
     if _provider is None:
         attached = context.attach(parent) if parent is not None else None
         try:
@@ -105,10 +108,17 @@ def span(
         return
     links = [Link(trace.get_current_span(link).get_span_context())] if link is not None else None
     tracer = trace.get_tracer("confer")
+    system = {} if kind is SpanKind.SERVER else {SYSTEM: "nats"}
     with tracer.start_as_current_span(
-        name, context=parent, kind=kind, links=links, attributes={SYSTEM: "nats", **(attributes or {})}
-    ) as current:
-        yield current
+        name, context=parent, kind=kind, links=links, attributes={**system, **(attributes or {})},
+        record_exception=False, set_status_on_exception=False,
+    ) as current:  # fmt: skip
+        try:
+            yield current
+        except Exception as error:
+            current.set_attribute(ERROR, type(error).__name__)
+            current.set_status(Status(StatusCode.ERROR))
+            raise
 
 
 def failed(current: Span, code: str) -> None:
