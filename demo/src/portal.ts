@@ -1,7 +1,7 @@
 // The portal of one person: the connection, the state, and which event changes what.
 
 import { signal } from "@preact/signals";
-import type { Events, Part, QueueRow, Snapshot } from "./contract";
+import type { Answer, Calls, Events, Part, QueueRow, Snapshot } from "./contract";
 import { newOp } from "./ids";
 import type { Place } from "./identity";
 import { connect } from "./socket";
@@ -15,6 +15,9 @@ import { say } from "./state/toasts";
 
 const ASK_AGAIN_MS = 3000;
 const HEARTBEAT_MS = 25_000;
+const BACK_MS = 1000; // the same for who is shown as away
+/** Calls that are repeated anyway until they are answered. */
+const ASKING: ReadonlySet<keyof Calls> = new Set(["join_patient_room", "queue_open", "notification_inbox"]);
 
 export function createPortal(place: Place) {
   const { me } = place;
@@ -22,11 +25,23 @@ export function createPortal(place: Place) {
   const current = () => patient.peek();
   const link = connect(me);
   const presence = createPresence(me);
-  const steps = createSteps(current, link.call, say);
-  const record = createRecord(me.user_id, current, link.call, say, () => void join());
-  const queue = createQueue(link.call, say);
-  const activity = createActivity(current, link.call);
-  const inbox = createInbox(link.call, presence.nameOf, say);
+  const steps = createSteps(current, call, say);
+  const record = createRecord(me.user_id, current, call, say, () => void join());
+  const queue = createQueue(call, say);
+  const activity = createActivity(current, call);
+  const inbox = createInbox(call, presence.nameOf, say);
+
+  /** A service that is away is asked for what it shows, and again until it answers: its panel says so meanwhile. */
+  async function call<E extends keyof Calls>(event: E, request: Calls[E][0]): Promise<Answer<Calls[E][1]>> {
+    const answer = await link.call(event, request);
+    const away = answer.status === "error" && answer.code === "unavailable" && link.status.peek() === "connected";
+    if (away && !ASKING.has(event)) {
+      if (event.startsWith("queue_")) askForQueue();
+      else if (event.startsWith("notification_") || event === "send_message") void inbox.load();
+      else askForRoom();
+    }
+    return answer;
+  }
 
   // --- joining: at each connect, and again while a part of the answer was missing ---
 
@@ -46,7 +61,8 @@ export function createPortal(place: Place) {
   async function join(): Promise<void> {
     const mine = ++joining;
     clearTimeout(again);
-    const answer = await link.call("join_patient_room", { patient_id: current(), step: steps.mine.peek() });
+    again = undefined;
+    const answer = await call("join_patient_room", { patient_id: current(), step: steps.mine.peek() });
     if (mine !== joining) return;
     answered = mine;
     if (answer.status === "ok") {
@@ -54,13 +70,18 @@ export function createPortal(place: Place) {
       const whole = applySnapshot(answer);
       if (!whole) again = setTimeout(() => void join(), ASK_AGAIN_MS);
       record.resume();
-      if (focus) sendFocus();
+      if (focus && presence.available.peek()) sendFocus();
     } else if (answer.retry) again = setTimeout(() => void join(), ASK_AGAIN_MS);
     else say("error", "The record cannot be opened", answer.message);
     const facts = held;
     held = [];
     for (const apply of facts) apply();
     activity.soon();
+  }
+
+  /** Join again, unless that is under way or will be soon. */
+  function askForRoom(): void {
+    if (again === undefined && answered === joining) void join();
   }
 
   /** False when a part is away. */
@@ -75,11 +96,19 @@ export function createPortal(place: Place) {
     return Boolean(users && state);
   }
 
+  let queueAgain: ReturnType<typeof setTimeout> | undefined;
+
   async function openQueue(): Promise<void> {
-    const answer = await link.call("queue_open", { queue: QUEUE });
-    queue.available.value = answer.status === "ok" && Array.isArray(answer.rows);
-    if (answer.status === "ok" && answer.rows) queue.rows.value = answer.rows;
-    else if (link.status.peek() === "connected") setTimeout(() => void openQueue(), ASK_AGAIN_MS);
+    clearTimeout(queueAgain);
+    queueAgain = undefined;
+    const answer = await call("queue_open", { queue: QUEUE });
+    if (answer.status === "ok") return setRows(answer.rows);
+    queue.available.value = false;
+    if (link.status.peek() === "connected") queueAgain = setTimeout(() => void openQueue(), ASK_AGAIN_MS);
+  }
+
+  function askForQueue(): void {
+    if (queueAgain === undefined) void openQueue();
   }
 
   link.onConnect(openAll);
@@ -143,7 +172,7 @@ export function createPortal(place: Place) {
   }
 
   function sendFocus(): void {
-    void link.call("field_focus", { patient_id: current(), field: focus, op: newOp() });
+    void call("field_focus", { patient_id: current(), field: focus, op: newOp() });
   }
 
   async function openPatient(id: string): Promise<boolean> {
@@ -153,7 +182,7 @@ export function createPortal(place: Place) {
       return false;
     }
     record.suspend();
-    void link.call("leave_patient_room", { patient_id: current() });
+    void call("leave_patient_room", { patient_id: current() });
     patient.value = id;
     room = null;
     presence.replace([]);
@@ -167,9 +196,10 @@ export function createPortal(place: Place) {
 
   let beaten = Date.now();
   function stillHere(): void {
-    if (Date.now() - beaten < HEARTBEAT_MS) return;
+    const pause = presence.isAway(me.user_id) ? BACK_MS : HEARTBEAT_MS;
+    if (Date.now() - beaten < pause) return;
     beaten = Date.now();
-    void link.call("user_heartbeat", { step: steps.mine.peek(), last_activity: new Date().toISOString() });
+    void call("user_heartbeat", { step: steps.mine.peek(), last_activity: new Date().toISOString() });
   }
   for (const sign of ["pointermove", "pointerdown", "keydown", "scroll"]) {
     window.addEventListener(sign, stillHere, { passive: true });

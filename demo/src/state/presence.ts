@@ -42,7 +42,10 @@ export function createPresence(me: Person) {
   const nameOf = (userId: string): string =>
     users.value.find((user) => user.user_id === userId)?.name ?? names.get(userId) ?? userId;
 
-  return { users, available, editors, replace, put, moved, remove, nameOf };
+  const isAway = (userId: string): boolean =>
+    users.value.some((user) => user.user_id === userId && user.status === "away");
+
+  return { users, available, editors, replace, put, moved, remove, nameOf, isAway };
 }
 
 export type Presence = ReturnType<typeof createPresence>;

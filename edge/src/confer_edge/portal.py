@@ -165,8 +165,10 @@ class Portal:
 
     async def _leave_patient_room(self, session: Session, request: PatientRoom, respond: Responder) -> None:
         room = patient_room(request.patient_id)
+        left = session.attachments.get(room)
         await self._joins.leave(session, room_audience(room))
-        if not any(a.screening for a in session.attachments.values()):
+        # the queue came with the screening; who opened it by `queue_open` closes it by `queue_close`
+        if left is not None and left.screening and not any(a.screening for a in session.attachments.values()):
             await self._joins.leave(session, audience(Kind.QUEUE, queue.DEFAULT_QUEUE))
         respond.ok(room=room_audience(room), patient_id=request.patient_id)
 

@@ -217,6 +217,12 @@ def test_a_colleague_is_listed_with_the_same_ticket() -> None:
     given(SCREENED).when(joined).then(event(Change.STAFF_JOINED, both, "PRESENCE-7", "ben"))
 
 
+def test_who_holds_the_ticket_is_listed_once() -> None:
+    assert CALLED.working == ["ana"]
+    assert replace(ATTENDED, status="called", claim=CLAIM).working == ["ana"]
+    assert replace(ATTENDED, status="called", claim=replace(CLAIM, user="ben")).working == ["ana", "ben"]
+
+
 def test_who_leaves_is_no_longer_listed() -> None:
     left = replace(ATTENDED, staff=(Attendance("ana", 9, False),))
     given(SCREENED).when(StaffLeft(by("PRESENCE-9"), "p1", 9)).then(event(Change.STAFF_LEFT, left, "PRESENCE-9"))

@@ -71,8 +71,9 @@ class Ticket:
 
     @property
     def working(self) -> list[str]:
-        """Ids of the people who are with the patient, in the order in which they were heard of."""
-        return [one.user for one in self.staff if one.present]
+        """Ids of the people who are with the patient, in the order in which they were heard of, and of the holder."""
+        present = [one.user for one in self.staff if one.present]
+        return present if self.claim is None or self.claim.user in present else [*present, self.claim.user]
 
     def heard(self, user: str) -> int:
         """Sequence of the newest presence fact that is known of a person."""
