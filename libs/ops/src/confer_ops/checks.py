@@ -36,7 +36,7 @@ LINT = (
 
 def fast_tests(checkout: Path) -> Check:
     folders = [f"tests/{name}" for name in ("unit", "contract") if (checkout / "tests" / name).is_dir()]
-    return Check("unit and contract tests", [*_PYTEST, "-q", *folders])
+    return Check("unit and contract tests", [*_PYTEST, "-q", "-m", "not node", *folders])
 
 
 def check(checkout: Path, checks: Sequence[Check]) -> list[str]:

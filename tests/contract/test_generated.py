@@ -1,0 +1,22 @@
+"""What is generated is current: `python docs/generate.py` would change nothing."""
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def files() -> dict[Path, str]:
+    generated: dict[str, Any] = runpy.run_path(str(ROOT / "docs" / "generate.py"))
+    made: dict[Path, str] = generated["files"]()
+    return made
+
+
+@pytest.mark.parametrize("name", ["docs/asyncapi.json", "docs/settings.md", "README.md"])
+def test_a_generated_file_is_current(files: dict[Path, str], name: str) -> None:
+    assert (ROOT / name).read_text() == files[ROOT / name], "run: python docs/generate.py"
+    assert len(files) == 3

@@ -1,0 +1,89 @@
+"""Operation ids: a repeat is recognised or refused, never run again."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from confer_contracts import operations
+from confer_contracts.errors import ErrorCode, Rejection
+from confer_contracts.operations import KEPT_MAX, KEPT_S, OperationLog, made_at
+
+NOW = 1_700_000_000.0
+
+
+def operation(at: float, number: int = 0) -> str:
+    """A UUIDv7 made at `at`."""
+    digits = f"{int(at * 1000):012x}7{number:03x}8{number:015x}"
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+def refused(log: OperationLog[str], user: str, op: str, now: float) -> bool:
+    try:
+        log.refuse_if_stale(user, op, now)
+    except Rejection as refusal:
+        assert (refusal.code, refusal.field) == (ErrorCode.STALE_OPERATION, "op")
+        return True
+    return False
+
+
+def test_the_time_of_a_uuid_is_read_and_other_ids_have_none() -> None:
+    assert made_at(operation(NOW)) == NOW
+    assert made_at(operation(NOW).replace("-", "").upper()) == NOW
+    for other in ("", "op-1", "7" * 31, "g" * 12 + "7" + "0" * 19, "0f0e0d0c-0b0a-4908-8706-050403020100", "ทำ"):
+        assert made_at(other) is None
+
+
+def test_what_ran_is_found_by_user_and_operation() -> None:
+    log: OperationLog[str] = OperationLog()
+    op = operation(NOW)
+    log.remember("ann", op, NOW, "first")
+    assert log.find("ann", op) == "first"
+    assert log.find("ben", op) is None
+    assert log.find("ann", operation(NOW, 1)) is None
+
+
+def test_an_operation_older_than_a_day_is_refused_unless_it_is_remembered() -> None:
+    log: OperationLog[str] = OperationLog()
+    old = operation(NOW - KEPT_S - 1)
+    assert refused(log, "ann", old, NOW)
+    assert not refused(log, "ann", operation(NOW - KEPT_S + 1), NOW)
+    assert not refused(log, "ann", "an id without a time", NOW)
+    log.remember("ann", old, NOW, "late but known")
+    assert not refused(log, "ann", old, NOW)
+
+
+def test_no_more_are_kept_than_the_bound_and_what_is_forgotten_is_refused() -> None:
+    log: OperationLog[int] = OperationLog()
+    ops = [operation(NOW + n / 100, n) for n in range(KEPT_MAX + 10)]
+    for number, op in enumerate(ops):
+        log.remember("ann", op, NOW + number / 100, number)
+    assert len(log.results) == KEPT_MAX
+    assert log.find("ann", ops[-1]) == KEPT_MAX + 9
+    assert log.find("ann", ops[0]) is None
+    with pytest.raises(Rejection):
+        log.refuse_if_stale("ann", ops[0], NOW + 100)
+
+
+def test_what_is_older_than_a_day_is_forgotten() -> None:
+    log: OperationLog[str] = OperationLog()
+    log.remember("ann", operation(NOW), NOW, "old")
+    log.remember("ann", operation(NOW + KEPT_S + 1), NOW + KEPT_S + 1, "new")
+    assert list(log.results.values()) == [(NOW + KEPT_S + 1, "new")]
+
+
+@given(st.lists(st.tuples(st.floats(0, KEPT_S), st.floats(0, 600)), min_size=1, max_size=40))
+def test_no_operation_runs_twice(arrivals: list[tuple[float, float]]) -> None:
+    """Each arrives some time after it was made, and later again: it is found or refused, never new."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(operations, "KEPT_MAX", 5)
+        log: OperationLog[int] = OperationLog()
+        now, ran = NOW, []
+        for number, (pause, age) in enumerate(arrivals):
+            now += pause
+            op = operation(now - age, number)
+            if not refused(log, "ann", op, now):  # type: ignore[arg-type]
+                log.remember("ann", op, now, number)
+                ran.append(op)
+            for earlier in ran:
+                assert log.find("ann", earlier) is not None or refused(log, "ann", earlier, now)  # type: ignore[arg-type]
+        assert len(log.results) <= 5
