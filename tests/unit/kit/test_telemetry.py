@@ -1,0 +1,64 @@
+"""Without an exporter nothing is recorded, and the trace id still travels: the activity log shows it."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from confer_contracts.subjects import Header
+from confer_kit import telemetry
+
+PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def test_a_message_without_a_trace_begins_one_that_goes_on() -> None:
+    with telemetry.span("receive", telemetry.Kind.SERVER, telemetry.incoming(None)):
+        own, headers = telemetry.trace_id(), telemetry.inject()
+    assert own is not None
+    assert re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-00", headers[Header.TRACEPARENT])
+    assert telemetry.trace_id_of(headers) == own
+    with telemetry.span("process", telemetry.Kind.CONSUMER, telemetry.incoming(headers)):
+        assert telemetry.trace_id() == own
+    assert telemetry.trace_id() is None
+
+
+def test_a_trace_that_came_in_goes_on() -> None:
+    parent = telemetry.incoming({Header.TRACEPARENT: PARENT})
+    with (
+        telemetry.span("process", telemetry.Kind.CONSUMER, parent),
+        telemetry.span("send", telemetry.Kind.PRODUCER),
+    ):
+        assert telemetry.inject() == {Header.TRACEPARENT: PARENT}
+    assert telemetry.inject() == {}
+
+
+def test_each_root_is_another_trace() -> None:
+    seen = set()
+    for _ in range(100):
+        with telemetry.span("receive", telemetry.Kind.SERVER, telemetry.incoming({})):
+            seen.add(telemetry.trace_id())
+    assert len(seen) == 100
+
+
+def test_the_context_ends_with_the_block_even_when_it_raises() -> None:
+    root = telemetry.incoming(None)
+    with pytest.raises(ValueError, match="on"), telemetry.span("receive", telemetry.Kind.SERVER, root):
+        raise ValueError("on")
+    assert telemetry.trace_id() is None
+
+
+@pytest.mark.parametrize("header", ["", "nonsense", "00-zz-zz-01", "00-" + "0" * 32 + "-" + "0" * 16 + "-01", "ก"])
+def test_a_trace_header_that_is_none_does_no_harm(header: str) -> None:
+    with telemetry.span("process", telemetry.Kind.CONSUMER, telemetry.incoming({Header.TRACEPARENT: header})):
+        telemetry.inject()
+    assert not telemetry.sampled({Header.TRACEPARENT: header})
+
+
+def test_nothing_is_sampled_and_no_sdk_is_loaded_without_an_endpoint() -> None:
+    assert not telemetry.sampled({Header.TRACEPARENT: PARENT})
+    code = (
+        "import sys; from confer_kit import telemetry; telemetry.setup('x', None, '0'); telemetry.shutdown(); "
+        "sys.exit(any(name.startswith('opentelemetry.sdk') for name in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
