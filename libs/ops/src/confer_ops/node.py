@@ -12,7 +12,7 @@ from confer_ops.child import environment, tethered
 OLDEST = (20, 19)  # what the demo portal's tools ask for
 WANTED = ".".join(map(str, OLDEST)) + " or later"
 _SHIM = '#!/bin/sh\nexec "{bin}/node" "{npm}/bin/{name}-cli.js" "$@"\n'
-_QUIET = ("--no-audit", "--no-fund", "--loglevel=error")
+_QUIET = ("--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error")
 
 
 def find(checkout: Path) -> Path | None:
