@@ -2,7 +2,8 @@
 
     .venv/bin/python demo/screenshot.py http://127.0.0.1:9014/demo/ docs/two-windows.png
 
-It works in the record of patient P-1001 as two invented people, and leaves what it typed there.
+It works in the record of patient P-1001 as two invented people, after a third one has filled the queue, and leaves
+what it typed there.
 """
 
 import argparse
@@ -16,6 +17,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 WINDOW = {"width": 860, "height": 1190}
 FLAGS = ["--no-sandbox", "--disable-background-networking", "--disable-gpu"]
 PATIENT = "P-1001"
+RECEPTION = {"user_id": "u-ploy", "name": "พลอย ศรีสุข", "role": "coordinator", "patient": "P-1004"}
 NURSE = {"user_id": "u-malee", "name": "มาลี สุขใจ", "role": "nurse", "patient": PATIENT}
 DOCTOR = {"user_id": "u-anan", "name": "Dr. Anan Wattana", "role": "doctor", "patient": PATIENT}
 BEFORE = {"acuity_right": "6/9", "acuity_left": "6/12", "iop_right": "16", "iop_left": "17"}
@@ -42,6 +44,16 @@ def open_window(browser: Browser, url: str, person: dict[str, str]) -> Page:
     return page
 
 
+def fill_queue(reception: Page) -> None:
+    """Before anybody comes to the patients: who is with a patient is shown from then on."""
+    for patient, priority in QUEUED.items():
+        reception.get_by_test_id("enqueue-patient").fill(patient)
+        reception.get_by_test_id("enqueue-priority").select_option(priority)
+        reception.get_by_test_id("enqueue").click()
+        expect(reception.locator(f'[data-testid="queue-row"][data-patient="{patient}"]')).to_be_visible()
+    reception.close()
+
+
 def work_together(nurse: Page, doctor: Page) -> None:
     """The nurse fills the form and calls a patient; the doctor reads along and writes the notes."""
     for page in (nurse, doctor):
@@ -50,11 +62,6 @@ def work_together(nurse: Page, doctor: Page) -> None:
         nurse.get_by_test_id(f"step-{step}").click()
         expect(doctor.get_by_test_id(f"step-{step}")).to_have_attribute("data-status", "in_progress")
     doctor.get_by_test_id("step-4").click()
-    for patient, priority in QUEUED.items():
-        nurse.get_by_test_id("enqueue-patient").fill(patient)
-        nurse.get_by_test_id("enqueue-priority").select_option(priority)
-        nurse.get_by_test_id("enqueue").click()
-        expect(nurse.locator(f'[data-testid="queue-row"][data-patient="{patient}"]')).to_be_visible()
     for name, value in BEFORE.items():
         field = nurse.get_by_test_id(f"field-{name}")
         field.select_option(value) if name.startswith("acuity") else field.fill(value)
@@ -62,6 +69,9 @@ def work_together(nurse: Page, doctor: Page) -> None:
     nurse.get_by_test_id("field-glasses-yes").check()
     nurse.get_by_test_id("call-next").click()
     expect(doctor.locator('[data-testid="queue-row"][data-status="called"]').first).to_be_visible()
+    for page in (nurse, doctor):
+        here = page.locator(f'[data-testid="queue-row"][data-patient="{PATIENT}"] .faces .avatar')
+        expect(here).to_have_count(2)
     notify(doctor, NURSE["user_id"], "Room 2 is free", "Please bring the next patient.")
     expect(nurse.get_by_test_id("unread")).not_to_have_text("0")
     doctor.get_by_test_id("field-notes").fill("Early lens changes on the left. Repeat the pressure after lunch.")
@@ -104,6 +114,7 @@ def main() -> None:
     given = parser.parse_args()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=given.chromium, args=FLAGS)
+        fill_queue(open_window(browser, given.url, RECEPTION))
         nurse, doctor = (open_window(browser, given.url, person) for person in (NURSE, DOCTOR))
         work_together(nurse, doctor)
         doctor.wait_for_timeout(7500)  # until the toasts are gone

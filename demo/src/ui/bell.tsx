@@ -42,7 +42,7 @@ function Drawer({ portal }: { portal: Portal }) {
         <h2>Notifications</h2>
         <button class="link" data-testid="read-all" disabled={!inbox.unread.value} onClick={() => void inbox.read({ all: true })}>Mark all as read</button>
       </header>
-      {!inbox.available.value && <p class="away-note" role="status">Temporarily unavailable.</p>}
+      {!inbox.available.value && <p class="away-note" role="status" data-testid="inbox-unavailable">Temporarily unavailable.</p>}
       <ul class="inbox">
         {items.map((item) => <Item key={item.id} portal={portal} item={item} />)}
         {!items.length && <li class="quiet">Nothing yet.</li>}

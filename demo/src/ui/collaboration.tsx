@@ -21,7 +21,7 @@ export function Collaboration({ portal }: { portal: Portal }) {
   return (
     <Panel id="collaboration" title="Live collaboration" away={!presence.available.value} aside={
       <p class="staff-line">
-        <strong data-testid="staff-count">{users.length}</strong> active staff{away > 0 && `, ${away} away`}
+        <strong data-testid="staff-count">{users.length - away}</strong> active staff{away > 0 && `, ${away} away`}
         <span class={`status ${status}`} role="status" data-testid="status">{LABELS[status]}</span>
       </p>
     }>

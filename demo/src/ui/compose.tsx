@@ -20,8 +20,8 @@ export function Compose({ portal }: { portal: Portal }) {
     const [kind, id = ""] = split(to);
     const sent = direct ? await inbox.write(id, text) : await inbox.notify(addressee(kind, id, portal.patient.value), title, text, urgent);
     if (!sent) return;
-    setTitle("");
-    setText("");
+    setTitle((now) => (now === title ? "" : now)); // the next one may already be typed
+    setText((now) => (now === text ? "" : now));
   }
 
   return (

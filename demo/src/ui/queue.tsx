@@ -44,7 +44,10 @@ function Row({ portal, row }: { portal: Portal; row: QueueRow }) {
       </td>
       <td><span class={`chip ${row.priority}`}>{row.priority}</span></td>
       <td><span class={`chip ${row.status}`}>{row.status.replace("_", " ")}</span></td>
-      <td class="faces">{row.staff_working.map((id) => <Avatar key={id} userId={id} name={presence.nameOf(id)} small />)}</td>
+      <td class="faces" data-testid="queue-staff">
+        {row.staff_working.map((id) => <Avatar key={id} userId={id} name={presence.nameOf(id)} small />)}
+        <span class="sr">{row.staff_working.map(presence.nameOf).join(", ")}</span>
+      </td>
       <td>
         {row.status === "waiting" && (
           <button class="quiet-button" aria-label={`Take ${row.patient_id} out of the queue`} onClick={() => void queue.cancel(row.ticket)}>✕</button>
@@ -84,7 +87,7 @@ function AddToQueue({ portal }: { portal: Portal }) {
   async function add(event: Event) {
     event.preventDefault();
     if (patient.trim()) await portal.queue.enqueue(patient.trim(), priority);
-    setOther(null);
+    setOther((now) => (now === other ? null : now)); // the next one may already be typed
   }
   return (
     <form class="add" onSubmit={add}>

@@ -1,0 +1,87 @@
+"""A person's window on the demo portal, by what the page names for tests (`data-testid`)."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from playwright.async_api import Browser, Locator, expect
+
+from confer_kit.testing.browser import Window, window
+
+
+@dataclass(frozen=True)
+class Person:
+    user_id: str
+    name: str
+    role: str
+
+
+class Desk:
+    """A person at a window."""
+
+    def __init__(self, opened: Window, person: Person) -> None:
+        self.window = opened
+        self.page = opened.page
+        self.person = person
+
+    async def open(self, url: str, patient: str) -> None:
+        """The patient's record, connected and loaded. `url`: where the demo portal is, with its last slash."""
+        who = {"user_id": self.person.user_id, "name": self.person.name, "role": self.person.role}
+        await self.page.goto(f"{url}?{urlencode(who | {'patient': patient})}")
+        await self.is_ready()
+
+    async def is_ready(self) -> None:
+        await expect(self.get("status")).to_have_text("Connected")
+        await self.is_saved()
+
+    async def is_saved(self) -> None:
+        await expect(self.get("form-status")).to_have_text("Everything is saved.")
+
+    def get(self, name: str) -> Locator:
+        return self.page.get_by_test_id(name)
+
+    def field(self, name: str) -> Locator:
+        return self.get(f"field-{name}")
+
+    def badge(self, person: Person) -> Locator:
+        return self.page.locator(f'[data-testid="staff-badge"][data-user="{person.user_id}"]')
+
+    def row(self, patient: str) -> Locator:
+        """Of the queue."""
+        return self.page.locator(f'[data-testid="queue-row"][data-patient="{patient}"]')
+
+    def activity(self, text: str) -> Locator:
+        return self.get("activity-row").filter(has_text=text)
+
+    def toast(self, text: str) -> Locator:
+        return self.get("toast").filter(has_text=text)
+
+    async def move_the_mouse(self) -> None:
+        await self.page.mouse.move(10, 10)
+        await self.page.mouse.move(40, 40)
+
+    async def enqueue(self, patient: str, priority: str) -> None:
+        await self.get("enqueue-patient").fill(patient)
+        await self.get("enqueue-priority").select_option(priority)
+        await self.get("enqueue").click()
+
+    async def tell(self, to: str, text: str, title: str | None = None) -> None:
+        """Fill and send the form behind the bell, which is open. `to`: `room`, `user:<id>`, `message:<id>`, ..."""
+        await self.get("compose-to").select_option(to)
+        if title is not None:
+            await self.get("compose-title").fill(title)
+        await self.get("compose-text").fill(text)
+        await self.get("compose-send").click()
+
+
+@asynccontextmanager
+async def desks(browser: Browser, url: str, patient: str, *names: str) -> AsyncIterator[list[Desk]]:
+    """Nurses of these names, each alone in the world of this patient, at the open record."""
+    async with AsyncExitStack() as stack:
+        opened = []
+        for name in names:
+            person = Person(f"{patient}-{name.lower()}", name, "nurse")
+            opened.append(Desk(await stack.enter_async_context(window(browser)), person))
+            await opened[-1].open(url, patient)
+        yield opened

@@ -1,0 +1,378 @@
+"""Two people in two Chromium windows on the demo portal: what one does, the other sees; cuts and failures too.
+
+Every window must end without a console error, an exception, a failed or a refused request; what a deliberate cut
+causes is excused where the cut is made.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Route, expect
+
+from confer_kit.testing import System, running_system
+from confer_kit.testing.browser import chromium, window
+from confer_kit.testing.demo_portal import Desk, desks
+from confer_ops.checkout import root
+from confer_ops.demo import Demo
+
+AWAY_AFTER_S = 8
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.browser]
+
+
+@dataclass(frozen=True)
+class Office:
+    """The running system, and a browser to look at it."""
+
+    system: System
+    browser: Browser
+
+    @property
+    def url(self) -> str:
+        return f"{self.system.url()}/demo/"
+
+    def desks(self, patient: str, *names: str) -> AbstractAsyncContextManager[list[Desk]]:
+        return desks(self.browser, self.url, patient, *names)
+
+
+@pytest.fixture(scope="module")
+def pages() -> Path:
+    """The built demo portal."""
+    demo = Demo(root())
+    if not demo.current:
+        demo.build()
+    return demo.dist
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def office(pages: Path) -> AsyncIterator[Office]:
+    settings = {
+        "CONFER_DEMO_DIR": str(pages), "CONFER_PRESENCE_AWAY_AFTER_S": str(AWAY_AFTER_S), "CONFER_DROP_GRACE_S": "2",
+    }  # fmt: skip
+    async with running_system(**settings) as system, chromium() as browser:
+        yield Office(system, browser)
+
+
+# --- the beginning ------------------------------------------------------------------------------------------
+
+
+async def test_the_start_page_opens_a_record_which_a_reload_keeps(office: Office) -> None:
+    async with window(office.browser) as opened:
+        page, see = opened.page, opened.page.get_by_test_id
+        answer = asyncio.Event()
+
+        async def late(route: Route) -> None:
+            await answer.wait()
+            await route.continue_()
+
+        await page.route("**/socket.io/**", late)
+        await page.goto(office.url.removesuffix("/"))
+        await see("who-u-sarah").click()
+        await see("patient-P-1002").click()
+        await see("open").click()
+        await expect(see("status")).to_have_text("Connecting…")
+        answer.set()
+        await expect(see("status")).to_have_text("Connected")
+        await page.unroute("**/socket.io/**")
+        await page.reload()
+        await expect(see("status")).to_have_text("Connected")
+        await expect(see("me")).to_contain_text("Sarah Miller")
+        await expect(see("patient")).to_contain_text("Noi Chaiyasit")
+
+
+async def test_anybody_can_come_to_any_patient(office: Office) -> None:
+    async with window(office.browser) as opened:
+        see = opened.page.get_by_test_id
+        await opened.page.goto(office.url)
+        await see("who-custom").click()
+        await see("custom-name").fill("ใหม่ มาแล้ว")
+        await see("custom-role").select_option("technician")
+        await see("patient-custom").click()
+        await see("custom-patient").fill("HN ๔๒.>*")
+        await see("open").click()
+        await expect(see("status")).to_have_text("Connected")
+        await expect(see("patient")).to_contain_text("HN ๔๒.>*")
+        await expect(see("staff-badge")).to_contain_text("ใหม่ มาแล้ว")
+
+
+# --- together -----------------------------------------------------------------------------------------------
+
+
+async def test_two_people_see_each_other_come_move_rest_and_leave(office: Office) -> None:
+    async with office.desks("roster", "Ann", "Bob") as (ann, bob):
+        for desk in (ann, bob):
+            await expect(desk.get("staff-badge")).to_have_count(2)
+            await desk.move_the_mouse()
+            await expect(desk.get("staff-count")).to_have_text("2")
+        await ann.get("step-2").click()
+        await expect(bob.badge(ann.person)).to_contain_text("Visual acuity")
+        await expect(ann.badge(bob.person).get_by_test_id("badge-status")).to_have_text("away")
+        await bob.move_the_mouse()
+        await expect(ann.badge(bob.person).get_by_test_id("badge-status")).to_have_text("active")
+        await bob.page.close()
+        await expect(ann.badge(bob.person)).to_have_count(0)
+        await expect(ann.get("staff-badge")).to_have_count(1)
+
+
+async def test_what_one_types_the_other_reads_with_the_author(office: Office) -> None:
+    async with office.desks("typing", "Ann", "Bob") as (ann, bob):
+        await ann.field("notes").press_sequentially("Cornea clear")
+        await expect(bob.get("editing-notes")).to_have_text("AAnn is editing")
+        await expect(bob.field("notes")).to_have_value("Cornea clear")
+        await expect(bob.get("flash-notes")).to_be_attached()
+        await ann.field("acuity_right").select_option("6/12")
+        await ann.field("glasses-yes").check()
+        await expect(bob.get("editing-notes")).to_have_count(0)
+        await expect(bob.get("by-notes")).to_contain_text("Ann")
+        await expect(ann.get("by-notes")).to_contain_text("you")
+        await expect(bob.field("glasses-yes")).to_be_checked()
+        await bob.page.reload()
+        await bob.is_ready()
+        await expect(bob.field("acuity_right")).to_have_value("6/12")
+        await expect(bob.field("notes")).to_have_value("Cornea clear")
+        await expect(bob.get("editing-glasses")).to_contain_text("Ann is editing")
+
+
+async def test_two_people_in_one_field_are_told_who_overwrote_what(office: Office) -> None:
+    warning = "Notes: two of you wrote"
+    async with office.desks("conflict", "Ann", "Bob") as (ann, bob):
+        await ann.get("live-toggle").uncheck()
+        await ann.field("notes").fill("from Ann")
+        await bob.field("notes").fill("from Bob")
+        await expect(ann.get("meanwhile-notes")).to_contain_text("Bob wrote “from Bob” meanwhile")
+        await expect(ann.field("notes")).to_have_value("from Ann")
+        await ann.get("save-all").click()
+        await expect(ann.toast(warning)).to_be_visible()
+        await expect(bob.field("notes")).to_have_value("from Ann")
+        await expect(ann.activity("from Bob")).to_have_count(1)
+
+        await bob.field("notes").fill("from both")
+        await expect(ann.field("notes")).to_have_value("from both")
+        await expect(bob.toast(warning)).to_have_count(0)  # this one was based on what Bob saw
+
+
+async def test_save_all_is_one_commit(office: Office) -> None:
+    async with office.desks("save-all", "Ann", "Bob") as (ann, bob):
+        await ann.get("live-toggle").uncheck()
+        await ann.field("iop_right").fill("16")
+        await ann.field("iop_left").fill("17")
+        await ann.field("referral").select_option("Optometry")
+        await expect(ann.get("form-status")).to_have_text("3 changes are not saved yet.")
+        await expect(bob.field("iop_right")).to_have_value("")
+        await ann.get("save-all").click()
+        await ann.is_saved()
+        for name, value in {"iop_right": "16", "iop_left": "17", "referral": "Optometry"}.items():
+            await expect(bob.field(name)).to_have_value(value)
+        await expect(bob.activity("saved 3 fields together")).to_have_count(1)
+
+
+async def test_workflow_steps(office: Office) -> None:
+    async with office.desks("steps", "Ann", "Bob") as (ann, bob):
+        await ann.get("step-3").click()
+        await expect(bob.get("step-3")).to_have_attribute("data-status", "in_progress")
+        await expect(bob.get("step-3")).to_contain_text("A")  # Ann's badge is there
+        await ann.get("step-status").select_option("blocked")
+        await expect(bob.get("step-3")).to_contain_text("Blocked")
+        await bob.page.reload()
+        await bob.is_ready()
+        await expect(bob.get("step-3")).to_have_attribute("data-status", "blocked")
+        await expect(bob.activity("marked Tonometry as blocked")).to_have_count(1)
+
+
+async def test_activity_says_who_did_what_with_the_trace(office: Office) -> None:
+    async with office.desks("activity", "Ann", "Bob") as (ann, bob):
+        await ann.field("colour_vision").fill("14 / 14")
+        row = bob.activity("set Colour vision to “14 / 14”")
+        await expect(row).to_contain_text("Ann")
+        await expect(row.locator("code")).to_have_attribute("title", re.compile("^Trace [0-9a-f]{32}$"))
+        await expect(ann.activity("set Colour vision")).to_contain_text("You")
+        await expect(bob.activity("came in")).to_have_count(2)
+
+
+# --- the queue ----------------------------------------------------------------------------------------------
+
+
+async def test_the_queue_is_one_for_everybody(office: Office) -> None:
+    """Bob calls, serves and gives back; he opens another record and still sees the queue."""
+    async with office.desks("reception", "Ann", "Bob") as (ann, bob):
+        await ann.enqueue("q-normal", "normal")
+        await ann.enqueue("q-high", "high")
+        await expect(bob.row("q-normal")).to_contain_text("2")
+        await expect(bob.get("queue-row").first).to_have_attribute("data-patient", "q-high")
+
+        await bob.get("call-next").click()
+        await expect(ann.row("q-high")).to_have_attribute("data-status", "called")
+        await expect(ann.row("q-high").get_by_test_id("queue-staff")).to_contain_text("Bob")
+        await bob.get("claim-start").click()
+        await expect(ann.row("q-high")).to_have_attribute("data-status", "serving")
+        await bob.get("claim-done").click()
+        await expect(ann.row("q-high")).to_have_count(0)
+        await expect(bob.get("claim")).to_have_count(0)
+
+        await bob.get("call-next").click()
+        await expect(ann.row("q-normal")).to_have_attribute("data-status", "called")
+        await bob.get("claim-return").click()
+        await expect(ann.row("q-normal")).to_have_attribute("data-status", "waiting")
+        await expect(ann.row("q-normal").get_by_test_id("queue-staff")).to_have_text("")
+
+        await bob.row("q-normal").get_by_role("button", name="q-normal", exact=True).click()
+        await expect(bob.get("patient")).to_contain_text("No. 1 in the queue")
+        await expect(ann.row("q-normal").get_by_test_id("queue-staff")).to_contain_text("Bob")
+
+        await ann.get("call-next").click()
+        await expect(bob.row("q-normal")).to_have_attribute("data-status", "called")
+        await ann.get("claim-no-show").click()
+        await expect(bob.get("queue-row")).to_have_count(0)
+        await bob.get("call-next").click()
+        await expect(bob.toast("Nobody is waiting")).to_be_visible()
+
+
+# --- notifications ------------------------------------------------------------------------------------------
+
+
+async def test_a_notification_is_counted_kept_and_read_on_every_tab(office: Office) -> None:
+    async with office.desks("notify", "Ann", "Bob") as (ann, bob), office.desks("notify", "Bob") as (other_tab,):
+        await ann.get("bell").click()
+        await ann.tell(f"user:{bob.person.user_id}", "Please bring the next patient.", "Room 2 is free")
+        await expect(bob.toast("Room 2 is free")).to_be_visible()
+        for desk in (bob, other_tab):
+            await expect(desk.get("unread")).to_have_text("1")
+        await expect(ann.get("unread")).to_have_text("0")
+        await bob.page.reload()
+        await expect(bob.get("unread")).to_have_text("1")
+        await bob.get("bell").click()
+        item = bob.get("inbox-item")
+        await expect(item).to_have_count(1)
+        await expect(item).to_contain_text("Room 2 is free")
+        await expect(item).to_contain_text("Ann")
+        await bob.get("mark-read").click()
+        for desk in (bob, other_tab):
+            await expect(desk.get("unread")).to_have_text("0")
+        await expect(item).to_have_attribute("data-read", "true")
+
+
+async def test_a_direct_message_and_one_to_the_room(office: Office) -> None:
+    async with office.desks("message", "Ann", "Bob") as (ann, bob):
+        await ann.get("bell").click()
+        await ann.tell(f"message:{bob.person.user_id}", "ขอบคุณค่ะ")
+        await expect(bob.toast("Message from Ann")).to_contain_text("ขอบคุณค่ะ")
+        await expect(bob.get("unread")).to_have_text("1")
+        await ann.tell("room", "", "Lunch")
+        await expect(bob.toast("Lunch")).to_be_visible()
+        await expect(bob.activity("told everybody here: “Lunch”")).to_have_count(1)
+        await bob.get("bell").click()
+        await expect(bob.get("inbox-item")).to_have_count(2)
+        await bob.get("read-all").click()
+        await expect(bob.get("unread")).to_have_text("0")
+
+
+# --- cuts and failures --------------------------------------------------------------------------------------
+
+
+async def test_what_is_typed_without_a_connection_is_saved_when_it_is_back(office: Office) -> None:
+    async with office.desks("offline", "Ann", "Bob") as (ann, bob):
+        await ann.field("notes").press_sequentially("Before the cut")
+        ann.window.excuse("ERR_INTERNET_DISCONNECTED")
+        await ann.window.context.set_offline(True)
+        await ann.field("notes").press_sequentially(", and after it")
+        await expect(ann.get("status")).to_have_text("Reconnecting…")
+        await expect(ann.get("state-notes")).to_have_text("not saved yet")
+        await ann.field("iop_left").fill("21")
+        await expect(ann.get("form-status")).to_contain_text("kept here until the connection is back")
+        await bob.field("iop_right").fill("15")
+        await bob.is_saved()
+        await ann.window.context.set_offline(False)
+        await ann.is_ready()
+        await expect(bob.field("notes")).to_have_value("Before the cut, and after it")
+        await expect(bob.field("iop_left")).to_have_value("21")
+        await expect(ann.field("iop_right")).to_have_value("15")
+        await expect(bob.activity("Before the cut, and after it")).to_have_count(1)
+        await expect(bob.get("staff-badge")).to_have_count(2)
+
+
+async def test_the_edge_is_killed_while_somebody_types(office: Office) -> None:
+    async with office.desks("edge-killed", "Ann", "Bob") as (ann, bob):
+        for desk in (ann, bob):
+            desk.window.excuse("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE")
+        await ann.field("notes").press_sequentially("One ")
+        await office.system.processes["edge"].kill()
+        await ann.field("notes").press_sequentially("sentence")
+        await expect(ann.get("status")).to_have_text("Reconnecting…")
+        await expect(ann.get("state-notes")).to_have_text("not saved yet")
+        await office.system.restart("edge")
+        for desk in (ann, bob):
+            await desk.is_ready()
+            await expect(desk.field("notes")).to_have_value("One sentence")
+            await expect(desk.get("staff-badge")).to_have_count(2)
+        await expect(bob.activity("One sentence")).to_have_count(1)
+
+
+async def _type(ann: Desk) -> None:
+    await ann.field("notes").fill("kept")
+    await expect(ann.get("state-notes")).to_have_text("not saved yet")
+
+
+async def _saved(ann: Desk, bob: Desk) -> None:
+    await ann.is_saved()
+    await expect(bob.field("notes")).to_have_value("kept")
+
+
+async def _focus(ann: Desk) -> None:
+    await ann.field("notes").focus()
+
+
+async def _seen_editing(ann: Desk, bob: Desk) -> None:
+    await expect(bob.get("editing-notes")).to_contain_text("Ann")
+
+
+async def _call_next(ann: Desk) -> None:
+    await ann.get("call-next").click()
+    await expect(ann.toast("Nobody was called")).to_be_visible()
+
+
+async def _queue_works(ann: Desk, bob: Desk) -> None:
+    await ann.enqueue("q-again", "normal")
+    await expect(bob.row("q-again")).to_be_visible()
+    await bob.row("q-again").get_by_role("button", name="Take q-again out of the queue").click()
+    await expect(ann.row("q-again")).to_have_count(0)
+
+
+async def _tell(ann: Desk) -> None:
+    await ann.get("bell").click()
+    await ann.tell("room", "", "Tea is ready")
+    await expect(ann.toast("Not sent")).to_be_visible()
+
+
+async def _tell_again(ann: Desk, bob: Desk) -> None:
+    await ann.get("compose-send").click()  # what was written is still there
+    await expect(bob.toast("Tea is ready")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("service", "panel", "tried", "works_again"),
+    [
+        ("sync-svc", "form", _type, _saved),
+        ("presence-svc", "collaboration", _focus, _seen_editing),
+        ("queue-svc", "queue", _call_next, _queue_works),
+        ("notify-svc", "inbox", _tell, _tell_again),
+    ],
+)
+async def test_a_panel_whose_service_is_away_says_so_and_recovers(
+    office: Office, service: str, panel: str, tried: Callable[[Desk], Awaitable[None]],
+    works_again: Callable[[Desk, Desk], Awaitable[None]],
+) -> None:  # fmt: skip
+    async with office.desks(service, "Ann", "Bob") as (ann, bob):
+        await office.system.processes[service].kill()
+        await tried(ann)
+        note = ann.get(f"{panel}-unavailable")
+        await expect(note).to_contain_text("Temporarily unavailable")
+        await expect(ann.get("status")).to_have_text("Connected")
+        await office.system.restart(service)
+        await expect(note).to_have_count(0)
+        await works_again(ann, bob)
