@@ -6,7 +6,8 @@ import orjson
 from pydantic import BaseModel
 
 from confer_contracts.catalogue import snapshots_of
-from confer_contracts.errors import ErrorCode, Rejection
+from confer_contracts.errors import Rejection
+from confer_contracts.message import refusal_of
 from confer_contracts.presence import RoomSnapshotRequest
 from confer_contracts.route import Call
 from confer_contracts.subjects import Kind, stream_of
@@ -43,9 +44,7 @@ class Calls:
         if respond.wants_ack:
             respond.raw(answer)
         elif not answer.startswith(_OK):
-            body = orjson.loads(answer)
-            answered = Rejection(ErrorCode(body["code"]), body["message"], field=body.get("field"))
-            self._refuse(call, request, respond, answered, op)
+            self._refuse(call, request, respond, refusal_of(orjson.loads(answer)), op)
         elif call.reply_event is not None:
             reply = call.reply.model_validate_json(answer)
             respond.emit(call.reply_event, reply.event_body())

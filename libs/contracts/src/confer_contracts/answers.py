@@ -10,9 +10,9 @@ from confer_contracts.sync import RecordField, StepState
 
 
 class Part(Body):
-    """A part of a snapshot; `status` is there only where its service is away."""
+    """A part of a snapshot: `unavailable`, and nothing else, where its service is away."""
 
-    status: Literal["unavailable"] | None = None
+    status: Literal["ok", "unavailable"]
 
 
 class PresencePart(Part):
@@ -32,9 +32,9 @@ class QueuePart(Part):
 
 
 class RoomSnapshot(Body):
-    presence: PresencePart = PresencePart()
-    sync: SyncPart = SyncPart()
-    queue: QueuePart = QueuePart()
+    presence: PresencePart
+    sync: SyncPart
+    queue: QueuePart
 
 
 class RoomJoined(Ok, RoomSnapshot):
@@ -57,8 +57,13 @@ class NamedRoomReply(Ok):
     message: str
 
 
-class NamedRoomJoined(NamedRoomReply, RoomSnapshot):
-    offset: str | None = None  # none: a room without a state, such as a role's
+class NamedRoomJoined(NamedRoomReply):
+    """A role's room has no offset and no snapshot."""
+
+    offset: str | None = None
+    presence: PresencePart | None = None
+    sync: SyncPart | None = None
+    queue: QueuePart | None = None
 
 
 class QueueOpened(Ok):

@@ -1,13 +1,14 @@
 """The seed's four events as JSON: request, acknowledgement, and what every member of the room gets.
 
-The README and the AsyncAPI document show these; a test holds them against the models, another against what a running
-system really sends.
+One story in this order, on a record that has a value and a step in progress. The README and the AsyncAPI document
+show these; one test holds them against the models, another against what a running system really sends.
 """
 
 from dataclasses import dataclass
 from typing import Any, Final
 
 _OP: Final = "019a1b2c-3d4e-7f50-8a6b-9c0d1e2f3a4b"
+_OP_2: Final = "019a1b2c-5d6e-7f50-8a6b-9c0d1e2f3a4b"
 _AT: Final = "2025-11-22T03:04:05.678Z"
 _ME: Final = {
     "user_id": "u-17", "name": "มาลี Suk", "role": "nurse", "step": 3, "status": "active", "focus": None,
@@ -16,6 +17,9 @@ _ME: Final = {
 _STEP: Final = {
     "step": 3, "step_number": 3, "step_name": "Vision screening", "status": "completed",
     "completion_status": "completed", "version": 2, "assigned_staff": [], "actual_duration": 12.5,
+}  # fmt: skip
+_STEP_BEFORE: Final = {
+    **_STEP, "status": "in_progress", "completion_status": "in_progress", "version": 1, "actual_duration": None,
 }  # fmt: skip
 
 
@@ -36,19 +40,15 @@ EXAMPLES: Final[dict[str, Example]] = {
             "room": "room.P-1001",
             "patient_id": "P-1001",
             "offset": "5f1c9a2e.412",
-            "presence": {"users": [_ME]},
+            "presence": {"status": "ok", "users": [_ME]},
             "sync": {
+                "status": "ok",
                 "fields": {"va_left": {"value": "6/9", "version": 4, "user_id": "u-17", "timestamp": _AT}},
-                "steps": [_STEP],
+                "steps": [_STEP_BEFORE],
             },
-            "queue": {"queue": "screening", "rows": []},
+            "queue": {"status": "ok", "queue": "screening", "rows": []},
         },
         broadcast={"user_joined": _ME, "active_users_updated": [_ME]},
-    ),
-    "leave_patient_room": Example(
-        request={"patient_id": "P-1001"},
-        ack={"status": "ok", "room": "room.P-1001", "patient_id": "P-1001"},
-        broadcast={"user_left": "u-17", "active_users_updated": []},
     ),
     "field_update": Example(
         request={"patient_id": "P-1001", "field": "va_left", "value": "6/6", "base_version": 4, "op": _OP},
@@ -69,17 +69,22 @@ EXAMPLES: Final[dict[str, Example]] = {
     ),
     "step_update": Example(
         request={
-            "patient_id": "P-1001", "step": 3, "status": "completed", "step_name": "Vision screening", "op": _OP,
+            "patient_id": "P-1001", "step": 3, "status": "completed", "step_name": "Vision screening", "op": _OP_2,
         },
         ack={
-            "status": "ok", "op": _OP, "patient_id": "P-1001", "step": 3, "step_status": "completed", "version": 2,
+            "status": "ok", "op": _OP_2, "patient_id": "P-1001", "step": 3, "step_status": "completed", "version": 2,
         },
         broadcast={
             "step_updated": {
                 "patient_id": "P-1001", "step": 3, "step_name": "Vision screening", "status": "completed",
-                "version": 2, "user_id": "u-17", "op": _OP, "timestamp": _AT,
+                "version": 2, "user_id": "u-17", "op": _OP_2, "timestamp": _AT,
             },
             "step_status_updated": [_STEP],
         },
+    ),
+    "leave_patient_room": Example(
+        request={"patient_id": "P-1001"},
+        ack={"status": "ok", "room": "room.P-1001", "patient_id": "P-1001"},
+        broadcast={"user_left": "u-17", "active_users_updated": []},
     ),
 }  # fmt: skip

@@ -290,7 +290,8 @@ ACTIVITY_LOG = Call(
 CALLS = (FIELD_UPDATE, STEP_UPDATE, STEP_CHANGE, FIELD_COMPLETED, FIELD_CONFLICT_DETECTED, ACTIVITY_LOG)
 SNAPSHOTS = (Snapshot(service=SERVICE, kind=Kind.ROOM, reply=Record),)
 FACTS = (
-    Fact(service=SERVICE, event="field_updated", kind=Kind.ROOM, body=FieldUpdated, doc="A field has a new value."),
+    Fact(service=SERVICE, event="field_updated", kind=Kind.ROOM, body=FieldUpdated | LiveFieldUpdated,
+         doc="A field has a new value (in the room of a session: with the members of `live_field_updated`)."),
     Fact(service=SERVICE, event="fields_updated", kind=Kind.ROOM, body=FieldsUpdated,
          doc="Several fields have new values, in one commit."),
     Fact(service=SERVICE, event="live_field_updated", kind=Kind.ROOM, body=LiveFieldUpdated, others=True,

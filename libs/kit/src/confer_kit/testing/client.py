@@ -51,7 +51,7 @@ class Client:
         self.received: list[Received] = []
         self.ends: list[str] = []
         self.connections = 0
-        self._query = {"user_id": user, "name": user.title(), "role": role}
+        self._query = {"user_id": user, "user_name": user.title(), "user_role": role}
         self._transport = transport
         self._socket = _Socket(self.received, reconnection=reconnects, reconnection_delay=0.2, reconnection_delay_max=1)
         self._socket.on("connect", self._connected)
