@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMPS = VENV / "confer-installed"
+HALF_DONE = VENV / "confer-half-done"  # there while pip unpacks: what it leaves when interrupted looks complete to it
 MEMBERS = ("libs/contracts", "libs/kit", "libs/ops", "edge", "presence-svc", "sync-svc", "queue-svc", "notify-svc")
 RUNTIME, DEVELOPMENT, NODE = "requirements.lock", "requirements-dev.lock", "requirements-node.lock"
 
@@ -131,7 +132,7 @@ def _alone() -> Iterator[None]:
 
 def _make_venv() -> None:
     moved = _installed("root") not in (None, str(ROOT))  # its scripts name the old place
-    if not moved and _works("import pip._internal.cli.main"):
+    if not moved and not HALF_DONE.exists() and _works("import pip._internal.cli.main"):
         return
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     try:
@@ -156,7 +157,14 @@ def _pip_locked(lock_file: Path) -> None:
     total = len(re.findall(r"^[A-Za-z0-9]", lock_file.read_text(), re.MULTILINE))
     command = ["install", "--require-hashes", "--no-deps", "--progress-bar", "off", "-r", str(lock_file)]
     progress = Progress(f"installing {lock_file.name}", total)
-    _pip(*command, each_line=progress.saw)
+
+    def saw(line: str) -> None:
+        if line.startswith("Installing collected packages"):
+            HALF_DONE.touch()
+        progress.saw(line)
+
+    _pip(*command, each_line=saw)
+    HALF_DONE.unlink(missing_ok=True)
     progress.done()
 
 
