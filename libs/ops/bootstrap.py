@@ -120,8 +120,9 @@ def _works(check: str = "import sys; sys.exit(sys.version_info < (3, 11))") -> b
 
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
-    """One installation at a time in this checkout."""
+    """One installation at a time in this checkout. pip inherits the lock: should we be killed, it may still be at work."""
     with (ROOT / "libs" / "ops" / "bootstrap.py").open() as held:
+        os.set_inheritable(held.fileno(), True)
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -205,7 +206,12 @@ def _pip(*arguments: str, path: str | None = None, each_line: object = None) -> 
         env["PATH"] = path
     last: list[str] = []
     with subprocess.Popen(
-        [PYTHON, "-m", "pip", *arguments], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [PYTHON, "-m", "pip", *arguments],
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        close_fds=False,
     ) as process:
         assert process.stdout is not None
         try:
