@@ -3,7 +3,7 @@
 import pytest
 
 from confer_edge import packets
-from confer_edge.transport import well_formed_event
+from confer_edge.unparsed import unparsed_event
 
 
 def test_a_facts_json_is_spliced_in_as_it_is() -> None:
@@ -34,15 +34,22 @@ def test_the_depth_of_parsed_json_needs_no_recursion() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "identifier"),
-    [('25["e","\\ud800"]', 5), ("2" + '["e",' + "[" * 100_000 + "]" * 100_000 + "]", None), ('2["e",{"a":1}]', None)],
+    ("text", "identifier", "field"),
+    [
+        ('25["e","\\ud800"]', 5, "payload"),
+        ('25["e",{"user":{"name":["\\ud800"]}}]', 5, "user.name.0"),
+        ('25["e",{"a\\ud800":1}]', 5, "a?"),
+        ("2" + '["e",' + "[" * 100_000 + "]" * 100_000 + "]", None, "payload"),
+        ('2["e",1e999]', None, "payload"),
+        (f'2["e",{"9" * 5000}]', None, "payload"),
+    ],
 )
-def test_json_that_only_our_parser_refuses_is_an_event(text: str, identifier: int | None) -> None:
-    event = well_formed_event(text)
+def test_json_that_only_our_parser_refuses_is_an_event(text: str, identifier: int | None, field: str) -> None:
+    event = unparsed_event(text)
     assert event is not None
-    assert event[2] == identifier
+    assert (event.event, event.identifier, event.field) == ("e", identifier, field)
 
 
-@pytest.mark.parametrize("text", ["2[", "2", '2{"a":1}', "2[1]", "9", '3["e"]', "2nonsense"])
+@pytest.mark.parametrize("text", ["2[", "2", '2{"a":1}', "2[1]", "9", '3["e"]', "2nonsense", '2["e",NaN]'])
 def test_what_is_no_event_is_a_violation(text: str) -> None:
-    assert well_formed_event(text) is None
+    assert unparsed_event(text) is None

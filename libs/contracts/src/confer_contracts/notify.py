@@ -116,7 +116,7 @@ class InboxQuery(Payload):
 
     limit: Annotated[int, Field(strict=True, ge=1, le=200)] = 50
     before: Id | None = None
-    unread_only: bool = False
+    unread_only: Annotated[bool, Field(strict=True)] = False
 
 
 class Inbox(Ok):

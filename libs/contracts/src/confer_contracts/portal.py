@@ -1,10 +1,10 @@
 """What the edge itself answers, and the first portal's table: event -> room, answers (portal-contract.md)."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
-from confer_contracts.message import Id, Payload, PortalPayload, ShortText, Step
+from confer_contracts.message import Id, JsonValue, Payload, PortalPayload, ShortText, Step
 from confer_contracts.route import EdgeEvent
 
 SCREENING_PREFIX = "screening_"
@@ -42,13 +42,13 @@ class QueueOpen(Payload):
 
 class Subscribe(PortalPayload):
     type: Id
-    filters: Any = None
+    filters: JsonValue = None
 
 
 class Authenticate(PortalPayload):
     """`token` in jwt mode; the other two count only in trusted-query mode."""
 
-    token: Annotated[str, Field(max_length=16 * 1024)] | None = None
+    token: Annotated[str, Field(strict=True, max_length=16 * 1024)] | None = None
     user_id: Id | None = None
     role: ShortText | None = None
 

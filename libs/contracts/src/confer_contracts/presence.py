@@ -147,7 +147,7 @@ class UserHeartbeat(PortalPayload):
 
     step: Step | None = None
     last_activity: ShortText | None = None
-    rooms: list[str] = []
+    rooms: list[Annotated[str, Field(strict=True, min_length=1, max_length=400)]] = []  # tokens
 
 
 class FieldFocus(Payload):
@@ -169,7 +169,7 @@ class SessionField(PortalPayload):
 class LiveTyping(SessionField):
     current_value: Text
     user_name: ShortText
-    typing_speed: float | None = None
+    typing_speed: Annotated[float, Field(strict=True)] | None = None
 
 
 class CursorPosition(SessionField):

@@ -25,6 +25,11 @@ class LogReader:
         last = await self._log.last(guard)
         return await self._log.read(guard, after=0, upto=last.seq) if last else []
 
+    async def last_seq(self, guard: str) -> int:
+        """The sequence of the last fact below a pattern; 0: there is none."""
+        last = await self._log.last(guard)
+        return last.seq if last else 0
+
     async def live(self, audience: str) -> list[RawStreamMsg]:
         """What LIVE holds of an audience, in order."""
         js, found = self.nc.jetstream(), list[RawStreamMsg]()

@@ -40,12 +40,9 @@ class RawClient(Received):
         await self.until(lambda: number in self.acks, f"ack {number}", timeout=timeout)
         return self.acks[number]
 
-    async def emit_binary(self, event: str, payload: Any, number: int | None, *parts: bytes) -> None:
-        """A BINARY_EVENT; `payload` holds the placeholders."""
-        acked = "" if number is None else str(number)
-        await self.send(f"45{len(parts)}-{acked}" + json.dumps([event, payload]))
-        for part in parts:
-            await self._socket.send_bytes(part)
+    async def send_bytes(self, data: bytes) -> None:
+        """The binary part of the packet before it."""
+        await self._socket.send_bytes(data)
 
     def next_number(self) -> int:
         self._number += 1
