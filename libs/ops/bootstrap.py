@@ -120,7 +120,7 @@ def _works(check: str = "import sys; sys.exit(sys.version_info < (3, 11))") -> b
 
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
-    """One installation at a time in this checkout. pip inherits the lock: should we be killed, it may still be at work."""
+    """One installation at a time in this checkout. pip inherits the lock: it may outlive us when we are killed."""
     with (ROOT / "libs" / "ops" / "bootstrap.py").open() as held:
         os.set_inheritable(held.fileno(), True)
         try:
