@@ -23,9 +23,7 @@ from confer_ops.demo import Demo
 
 AWAY_AFTER_S = 8
 
-pytestmark = [
-    pytest.mark.asyncio(loop_scope="module"), pytest.mark.browser, pytest.mark.xdist_group("demo in browsers"),
-]  # fmt: skip
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.browser]
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def test(checkout: Path, arguments: Sequence[str], *, everything: bool) -> int:
     path = environment({}).get("PATH", "")
     env = environment({"PATH": f"{tools}:{path}" if tools else path, SKIP_NOTHING: "1" if everything else ""})
     only = ["-m", " and ".join(f"not {marker}" for marker in left_out)] if left_out else []
-    command = [*_PYTEST, "-n", "2", "--dist", "loadgroup", *only, *arguments]
+    command = [*_PYTEST, "-n", "2", "--dist", "loadfile", *only, *arguments]
     code = subprocess.run(command, cwd=checkout, env=env, check=False).returncode  # noqa: S603 - our own command
     if failed:
         print(f"FAILED before the tests: {', '.join(failed)}", flush=True)
