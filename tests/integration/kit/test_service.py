@@ -125,6 +125,10 @@ async def test_a_server_that_is_away_is_told_at_once(rig: Rig) -> None:
         with pytest.raises(Rejection) as refused:
             await rig.ask(timeout_s=60)
     assert refused.value.code == ErrorCode.UNAVAILABLE
+    await rig.server.start()
+    async with asyncio.timeout(20):
+        while not rig.link.nc.is_connected:
+            await asyncio.sleep(0.02)
 
 
 async def test_no_answer_in_time_leaves_the_outcome_open(rig: Rig) -> None:
