@@ -200,6 +200,56 @@ async def test_the_samples_are_valid(client: RawClient) -> None:
             assert answer.get("code") in (None, "not_found", "conflict"), f"{event}: {answer}"
 
 
+# --- at CONNECT ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"user_id": "x" * 129}, "user_id"),
+        ({"user_id": "a\x00b"}, "user_id"),
+        ({"user_id": "anna", "user_name": "x" * 201}, "name"),
+        ({"user_id": "anna", "user_role": "a\nb"}, "role"),
+    ],
+)
+async def test_a_bad_identity_in_the_query_is_refused(system: System, query: dict[str, str], field: str) -> None:
+    async with raw_client(system.url(), query) as client:
+        assert client.sid is None
+        assert client.refused["data"]["code"] == "invalid"
+        assert field in client.refused["message"]
+
+
+@pytest.mark.parametrize("patient", ["x" * 7000, "a\x00b", "\x7f"])
+async def test_a_bad_patient_in_the_query_is_told(system: System, log: LogReader, patient: str) -> None:
+    async with raw_client(system.url(), {"user_id": "anna", "patient_id": patient}) as client:
+        before = await log.last_seq("log.presence.room.>")
+        told = await client.got("error")
+        assert (told["code"], told["field"]) == ("invalid", "patient_id")
+        assert (await client.call("ping"))["status"] == "ok"
+        assert await log.last_seq("log.presence.room.>") == before
+
+
+@pytest.mark.parametrize("step", ["-1", "abc", "", "1e3", "9" * 5000, "٣", "²", "1001"])
+async def test_a_bad_step_in_the_query_is_passed_over(system: System, step: str) -> None:
+    query = {"user_id": "anna", "patient_id": f"step {step}"[:60], "step": step}
+    async with raw_client(system.url(), query) as client:
+        (user,) = await client.got("active_users_updated")
+        assert user["step"] is None or 0 <= user["step"] <= 1000
+
+
+@pytest.mark.parametrize(
+    "auth",
+    [[], [1], 7, "text", True, {"user_id": 7}, {"user_id": ["x"]}, {"user_id": "a", "role": {"b": 1}}, {}],
+    ids=str,
+)
+async def test_a_bad_auth_payload_is_refused_or_passed_over(system: System, auth: Any) -> None:
+    async with raw_client(system.url(), auth=auth) as client:
+        if client.sid is None:
+            assert client.refused["data"]["code"] == "invalid"
+        else:
+            assert (await client.got("system_status"))["user_info"]["role"] == "guest"
+
+
 # --- hostile ids, which are legal ------------------------------------------------------------------------
 
 HOSTILE = [

@@ -35,7 +35,7 @@ from confer_kit.tasks import Tasks
 log = logger(__name__)
 
 ROLE_PREFIX = "role_"
-STEP_MAX = 1000
+STEP_MAX, STEP_DIGITS_MAX = 1000, 9
 Run = Callable[[Session, Any, Responder], Awaitable[None]]
 
 
@@ -84,10 +84,10 @@ class Portal:
         await self._enter_own(session)
         patient_id = query.get("patient_id")
         if patient_id and session.bound:
-            step = int(query["step"]) if query.get("step", "").isdecimal() else None
+            step = _step_of(query.get("step", ""))
             try:
                 room = patient_room(check_id(patient_id, "patient_id"))
-                await self._enter_screening(session, room, min(step, STEP_MAX) if step is not None else None, respond)
+                await self._enter_screening(session, room, step, respond)
             except Rejection as refusal:
                 respond.refuse(refusal)
         self._tasks.start(self._dashboard(session, respond), "dashboard")
@@ -267,6 +267,11 @@ def named_room(name: str) -> str:
     if name.startswith(SCREENING_PREFIX):
         return patient_room(check_id(name.removeprefix(SCREENING_PREFIX), "room"))
     return free_room(check_id(name, "room"))
+
+
+def _step_of(text: str) -> int | None:
+    """The step that a query names; None: it names none."""
+    return min(int(text), STEP_MAX) if text.isdecimal() and len(text) <= STEP_DIGITS_MAX else None
 
 
 def _shown(part: dict[str, Any]) -> dict[str, Any]:
