@@ -79,7 +79,7 @@ class Edge:
     async def drain(self) -> None:
         """Not ready; clients sent away so that they come back elsewhere; calls in flight answered."""
         self.probe.stop()
-        await self.gateway.close_all(self._settings.drain_s)
+        await self.gateway.send_all_away(self._settings.drain_s)
         await self._tasks.cancel()
 
     def _beat_now(self) -> None:

@@ -1,5 +1,8 @@
 """The life of a session on this edge, and the way of each event from a client: check, order, hand on, answer."""
 
+import asyncio
+import contextlib
+import random
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
@@ -21,6 +24,7 @@ from confer_edge.respond import Responder
 from confer_edge.session import Session
 from confer_edge.settings import EdgeSettings
 from confer_edge.transport import Server
+from confer_edge.unparsed import UnparsedEvent
 from confer_kit import telemetry
 from confer_kit.logs import logger
 from confer_kit.serving import explain
@@ -29,6 +33,7 @@ from confer_kit.tasks import Tasks
 log = logger(__name__)
 
 EVENT_NAME_CHARS_MAX = 100
+SPREAD_S, SPREAD_MAX_S = 0.005, 2.0  # over how long clients are sent away: for each, and for all
 
 
 class Gateway:
@@ -44,6 +49,7 @@ class Gateway:
         self._calls = calls
         self._portal = portal
         self._tasks = Tasks()
+        self._leaving = False
         self._admitted: dict[str, Claim | None] = {}
         self.sessions: dict[str, Session] = {}
         server.on("connect", self._admit)
@@ -52,10 +58,15 @@ class Gateway:
         server.on_event = self._receive
         server.on_bad_event = self._refuse_unparsed
 
-    async def close_all(self, timeout: float) -> None:
-        """End every transport, so that clients come back to another edge; wait for what is in flight."""
+    async def send_all_away(self, timeout: float) -> None:
+        """Take nothing new; end each connection when its calls are answered, so that the client comes back to another
+        edge. Spread over a moment, for they all come back at once."""
+        self._leaving = True
+        self._server.eio.leaving = True
+        spread_s = min(SPREAD_MAX_S, len(self.sessions) * SPREAD_S)
         for session in tuple(self.sessions.values()):
-            await self._end_transport(session)
+            pause_s = random.uniform(0, spread_s)  # noqa: S311 - jitter
+            self._tasks.start(self._send_away(session, pause_s, patience_s=timeout * 0.6), "send away")
         await self._tasks.finished(timeout)
 
     # --- coming and going -----------------------------------------------------------------------------
@@ -114,11 +125,16 @@ class Gateway:
 
         return cut
 
-    async def _end_transport(self, session: Session) -> None:
-        """An Engine.IO close, not a Socket.IO disconnect: the client reconnects."""
+    async def _send_away(self, session: Session, pause_s: float, patience_s: float) -> None:
+        """End the connection, not the Socket.IO session: then the client reconnects by itself."""
+        await asyncio.sleep(pause_s)
         socket = self._server.eio.sockets.get(session.eio_sid)
-        if socket is not None and not socket.closed:
-            await socket.close(wait=False, reason=self._server.eio.reason.TRANSPORT_CLOSE)
+        if socket is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(patience_s):
+                    await session.lane.idle()
+                    await socket.all_fetched()
+            await socket.send_away(self._server.environ.get(session.eio_sid, {}).get("QUERY_STRING", ""))
 
     # --- events ---------------------------------------------------------------------------------------
 
@@ -127,13 +143,15 @@ class Gateway:
         if session is None:
             return
         name, arguments = data[0], data[1:]
-        respond = Responder(session, name, identifier)
+        respond = Responder(session, _short(name), identifier)
         try:
+            if self._leaving:
+                raise Rejection(ErrorCode.UNAVAILABLE, "this edge is going away: connect again, then try again")
             self._dispatch(session, name, arguments, respond)
         except Rejection as refusal:
             respond.refuse(refusal, _op_of(arguments))
         except Exception:
-            log.exception("an event could not be dispatched", event_name=name[:EVENT_NAME_CHARS_MAX])
+            log.exception("an event could not be dispatched", event_name=_short(name))
             respond.refuse(Rejection(ErrorCode.INTERNAL, "an error on our side"), _op_of(arguments))
 
     def _dispatch(self, session: Session, name: str, arguments: list[Any], respond: Responder) -> None:
@@ -146,8 +164,7 @@ class Gateway:
             work = self._guarded(lambda: handler.run(session, checked, respond), respond)
             session.lane.submit(work)
         else:
-            shown = name if len(name) <= EVENT_NAME_CHARS_MAX else name[:EVENT_NAME_CHARS_MAX] + "…"
-            raise Rejection(ErrorCode.INVALID, f"event: there is no event {shown!r}", field="event")
+            raise Rejection(ErrorCode.INVALID, f"event: there is no event {_short(name)!r}", field="event")
 
     def _forward(self, session: Session, call: Call[Any, Any], request: BaseModel, respond: Responder) -> None:
         work = self._guarded(lambda: self._calls.forward(session, call, request, respond), respond)
@@ -190,10 +207,11 @@ class Gateway:
         except ValidationError as error:
             raise explain(error) from error
 
-    async def _refuse_unparsed(self, sid: str, why: str, identifier: int | None) -> None:
+    async def _refuse_unparsed(self, sid: str, bad: UnparsedEvent) -> None:
         session = self.sessions.get(sid)
         if session is not None:
-            Responder(session, "?", identifier).refuse(Rejection(ErrorCode.INVALID, why, field="payload"))
+            refusal = Rejection(ErrorCode.INVALID, f"{bad.field}: {bad.why}", field=bad.field)
+            Responder(session, _short(bad.event), bad.identifier).refuse(refusal)
 
 
 class ConnectionRefused(SocketIOConnectionRefused):  # type: ignore[misc]
@@ -201,6 +219,11 @@ class ConnectionRefused(SocketIOConnectionRefused):  # type: ignore[misc]
 
     def __init__(self, refusal: Rejection) -> None:
         super().__init__(refusal.message, failed(refusal))
+
+
+def _short(name: str) -> str:
+    """An event's name as it is shown."""
+    return name if len(name) <= EVENT_NAME_CHARS_MAX else name[:EVENT_NAME_CHARS_MAX] + "…"
 
 
 def _op_of(arguments: list[Any]) -> str | None:

@@ -1,5 +1,6 @@
 """One client's order: its calls run one after the other; the next leaves after the previous answer or deadline."""
 
+import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 
@@ -29,6 +30,16 @@ class Lane:
         if not self._running:
             self._running = True
             self._tasks.start(self._run(), "lane")
+
+    async def idle(self) -> None:
+        """Wait until everything submitted so far is done."""
+        passed = asyncio.Event()
+
+        async def mark() -> None:
+            passed.set()
+
+        self.submit(mark, unbounded=True)
+        await passed.wait()
 
     async def _run(self) -> None:
         try:

@@ -4,7 +4,6 @@ Each correction is a small named method that cites its reason. The library stays
 """
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -16,8 +15,9 @@ from engineio.packet import NOOP, OPEN, Packet
 from engineio.payload import Payload
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from confer_edge.packets import OrJson, nesting
+from confer_edge.packets import OrJson
 from confer_edge.settings import EdgeSettings
+from confer_edge.unparsed import UnparsedEvent, unparsed_event
 from confer_kit.logs import logger
 
 log = logger(__name__)
@@ -26,15 +26,21 @@ Payload.max_decode_packets = 1000  # a portal's burst in one POST is legal; the 
 PACKETS_PER_GET_MAX: Final = 16  # python's own polling client drops a GET with more
 
 OnEvent = Callable[[str, list[Any], int | None], Awaitable[None]]
-OnBad = Callable[[str, str, int | None], Awaitable[None]]
+OnBad = Callable[[str, UnparsedEvent], Awaitable[None]]
 OnSession = Callable[[str, str], None]
 
 
 class Socket(AsyncSocket):  # type: ignore[misc]
     """An Engine.IO session with a bounded queue."""
 
+    def __init__(self, server: "Engine", sid: str) -> None:
+        super().__init__(server, sid)
+        self._waits_for_more = False
+
     async def poll(self) -> list[Packet]:
         """At most 16 packets for one GET or one turn of the WebSocket's writer; the rest stays queued, in order."""
+        if self.queue.empty():
+            self._waits_for_more = True
         try:
             first = await asyncio.wait_for(self.queue.get(), self.server.ping_interval + self.server.ping_timeout)
         except (TimeoutError, asyncio.CancelledError):
@@ -51,6 +57,14 @@ class Socket(AsyncSocket):  # type: ignore[misc]
             self.queue.put_nowait(None)
         return packets
 
+    async def receive(self, pkt: Packet) -> None:
+        """A packet of no known type ends the session (Engine.IO v4, "packet encoding"); the library passes over it."""
+        try:
+            await super().receive(pkt)
+        except (eio_exceptions.UnknownPacketError, IndexError):
+            await self.close(wait=False, reason=self.server.reason.TRANSPORT_ERROR)
+            raise
+
     async def handle_post_request(self, environ: dict[str, Any]) -> None:
         """What is too large or broken ends the session at once; the library would first wait until the client has
         fetched what is queued."""
@@ -61,10 +75,27 @@ class Socket(AsyncSocket):  # type: ignore[misc]
             raise
 
     async def close(self, wait: bool = True, abort: bool = False, reason: str | None = None) -> None:
-        """A pending GET is answered when the session closes (Engine.IO v4, "closing the connection")."""
+        """A pending GET is answered when the session closes, and a WebSocket is closed, not left to the client
+        (Engine.IO v4, "closing the connection")."""
         await super().close(wait=wait, abort=abort, reason=reason)
-        if self.closed and not self.upgraded:
-            self.queue.put_nowait(Packet(NOOP))
+        if self.closed:
+            self.queue.put_nowait(None if self.upgraded else Packet(NOOP))
+
+    async def all_fetched(self) -> None:
+        """Wait until the client has everything and waits for more: an end between two polls does not reach it, and
+        the stock client drops what comes in one payload with a CLOSE packet."""
+        while not self._waits_for_more:  # noqa: ASYNC110 - for a moment, once
+            await asyncio.sleep(0.01)
+
+    async def send_away(self, query: str) -> None:
+        """End the connection, after what is queued, so that the client comes back by itself; `query` is that of its
+        handshake.
+
+        Who polls is told by a CLOSE packet, except python's client: it would stay away, and comes back after a
+        request that fails. A WebSocket is closed.
+        """
+        told = not self.upgraded and not from_python(query)
+        await self.close(wait=False, abort=not told, reason=self.server.reason.TRANSPORT_CLOSE)
 
     def queue_packet(self, packet: Packet, queued_max: int) -> bool:
         """Put a packet behind all others; False when too many wait: the client is too slow."""
@@ -72,15 +103,26 @@ class Socket(AsyncSocket):  # type: ignore[misc]
             return True
         if self.queue.qsize() >= queued_max:
             return False
+        self._waits_for_more = False
         self.queue.put_nowait(packet)
         return True
 
 
+def from_python(query: str) -> bool:
+    """Whether a handshake is python-socketio's: its query has the revision at the end, that of others before it."""
+    return "&transport=" in f"&{query}" and "EIO=4" in query.rpartition("transport=")[2]
+
+
 class Engine(engineio.AsyncServer):  # type: ignore[misc]
-    """Engine.IO (protocol revision 4)."""
+    """Engine.IO (protocol revision 4). `leaving`: no new session is taken; the client tries elsewhere."""
+
+    leaving = False
 
     async def _handle_connect(self, environ: dict[str, Any], transport: str, jsonp_index: int | None = None) -> Any:
         """The library names its socket class here, so the handshake is spelled out to use ours."""
+        if self.leaving:
+            text = b"This edge is going away: connect again."
+            return {"status": "503 SERVICE UNAVAILABLE", "headers": [("Content-Type", "text/plain")], "response": text}
         if self.start_service_task:  # type: ignore[has-type]
             self.start_service_task = False
             self.service_task_handle = self.start_background_task(self._service_task)
@@ -171,12 +213,11 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         except (ValueError, TypeError, IndexError, KeyError, AttributeError, RecursionError) as error:
             self._binary_packet.pop(eio_sid, None)
             sid = self.manager.sid_from_eio_sid(eio_sid, "/")
-            event = well_formed_event(data) if isinstance(data, str) and sid else None
+            event = unparsed_event(data) if isinstance(data, str) and sid else None
             if event is None or sid is None:
                 await self._violation(eio_sid, f"not a Socket.IO packet: {type(error).__name__}")
             else:
-                name, why, identifier = event
-                await self.on_bad_event(sid, f"{name}: {why}", identifier)
+                await self.on_bad_event(sid, event)
 
     async def _violation(self, eio_sid: str, why: str) -> None:
         log.info("protocol violation", reason=why)
@@ -200,24 +241,3 @@ def bounded_bodies(application: ASGIApp, bytes_max: int) -> ASGIApp:
         await application(scope, bounded if scope["type"] == "http" else receive, send)
 
     return serve
-
-
-def well_formed_event(text: str) -> tuple[str, str, int | None] | None:
-    """(name, what is unacceptable, ack id) of an EVENT whose JSON only our parser refuses; None: not JSON at all.
-
-    orjson refuses lone surrogates, and nesting that would exhaust the stack; both are legal JSON (RFC 8259, 8.2).
-    """
-    if not text.startswith("2"):
-        return None
-    body = text[1:]
-    digits = len(body) - len(body.lstrip("0123456789"))
-    identifier = int(body[:digits]) if 0 < digits <= 15 else None
-    try:
-        parsed = json.loads(body[digits:])
-    except RecursionError:
-        return ("event", f"nested {nesting(body)} levels deep, which is too deep", identifier)
-    except ValueError:
-        return None
-    if not isinstance(parsed, list) or not parsed or not isinstance(parsed[0], str):
-        return None
-    return ("event", "its JSON holds something unacceptable (a lone surrogate, or too deep nesting)", identifier)

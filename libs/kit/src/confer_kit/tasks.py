@@ -30,11 +30,12 @@ class Tasks:
             log.error("background task failed", task=task.get_name(), exc_info=error)
 
     async def finished(self, timeout: float) -> bool:
-        """Whether all tasks ended by themselves within `timeout` seconds."""
-        if not self._running:
-            return True
-        _, pending = await asyncio.wait(self._running, timeout=timeout)
-        return not pending
+        """Whether all tasks, also those started meanwhile, ended by themselves within `timeout` seconds."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        while self._running and loop.time() < deadline:
+            await asyncio.wait(self._running, timeout=deadline - loop.time())
+        return not self._running
 
     async def cancel(self) -> None:
         for task in tuple(self._running):
