@@ -137,3 +137,13 @@ async def test_an_oversized_packet_ends_only_its_own_connection(system: System, 
             assert answer.status in (400, 413)
         await other.emit("ping")
         await other.got("pong")
+
+
+async def test_a_websocket_handshake_that_is_too_long_is_answered(system: System) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", system.ports["edge"])
+    path = f"/socket.io/?EIO=4&transport=websocket&patient_id={'x' * 10_000}"
+    headers = "Host: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    writer.write(f"GET {path} HTTP/1.1\r\n{headers}Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode())
+    async with asyncio.timeout(5):
+        assert (await reader.read()).startswith(b"HTTP/1.1 400")
+    writer.close()
