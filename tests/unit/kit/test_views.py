@@ -133,3 +133,12 @@ async def test_what_changed_lately_is_announced_as_it_is_now_and_the_rest_is_not
     await rig.views.announce()
     assert [subject for subject, *_ in rig.recorder.sent[2:]] == ["view.queue.fresh.table"]
     assert rig.bodies[-1] == "9"
+
+
+async def test_what_is_shown_again_says_so_even_when_a_change_comes_in_between(rig: Rig) -> None:
+    rig.views.coalesce(TABLE, "screening", rig.draw, again=True)
+    rig.views.coalesce(TABLE, "screening", rig.draw)
+    await rig.until_sent(1)
+    rig.views.coalesce(TABLE, "screening", rig.draw)
+    await rig.until_sent(2)
+    assert [Header.AGAIN in headers for _, _, headers in rig.recorder.sent] == [True, False]
