@@ -2,7 +2,7 @@
 
 from confer_contracts import presence, queue, sync
 from confer_contracts.ids import token
-from confer_contracts.presence import RoomSnapshotRequest
+from confer_contracts.presence import RoomSnapshotRequest, Roster
 from confer_contracts.queue import DEFAULT_QUEUE, DashboardQuery, QueueDashboard, QueueTable
 from confer_contracts.subjects import Kind, stream_of
 from confer_kit.calls import Context
@@ -16,7 +16,13 @@ from queue_svc.views import Tables
 
 def build(service: Service, settings: Settings) -> None:
     tables = Tables(service.views, lambda: service.position)
-    handlers = Handlers(service.ledger(QueueCodec()), service.timers, settings.queue_claim_s)
+
+    async def roster(room: str) -> Roster:
+        query = RoomSnapshotRequest(kind=Kind.ROOM, id=room)
+        return Roster.model_validate(await service.ask_snapshot(presence.SERVICE, query))
+
+    ledger = service.ledger(QueueCodec())
+    handlers = Handlers(ledger, service.timers, service.tasks, roster, settings.queue_claim_s)
     _serve_calls(service, handlers)
     _show(service, tables)
     _keep_current(service, tables, handlers)

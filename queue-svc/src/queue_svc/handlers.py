@@ -1,16 +1,21 @@
 """What queue-svc does: the calls of clients, the news of presence and sync, and the ends of claims."""
 
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from confer_contracts import presence, sync
-from confer_contracts.ids import patient_of, token, untoken
+from confer_contracts.errors import Rejection
+from confer_contracts.ids import patient_of, patient_room, token, untoken
+from confer_contracts.presence import Roster
 from confer_contracts.queue import DEFAULT_QUEUE, CallNext, ClaimedTicket, Enqueue, OnTicket, TicketReply
 from confer_contracts.subjects import stream_of
 from confer_kit import clock
 from confer_kit.calls import Context
 from confer_kit.facts import NewFact, StoredFact
 from confer_kit.ledger import Ledger
+from confer_kit.logs import logger
 from confer_kit.reactions import operation
+from confer_kit.tasks import Tasks
 from confer_kit.timers import Timers
 from queue_svc.codec import encode, public_ticket
 from queue_svc.domain import commands
@@ -18,6 +23,9 @@ from queue_svc.domain.commands import By, Command
 from queue_svc.domain.queue import Queue, answer, decide
 from queue_svc.domain.ticket import CLAIMED, Action, Claim, Ticket, TicketChanged
 
+log = logger(__name__)
+
+AskRoster = Callable[[str], Awaitable[Roster]]
 SYSTEM = "system"  # who acts when nobody does
 REACTION_S = 10.0
 _SCREENING = token(DEFAULT_QUEUE)
@@ -31,18 +39,25 @@ class Outcome(NamedTuple):
 
 
 class Handlers:
-    """`claim_s`: how long a called ticket is held, in seconds."""
+    """`claim_s`: how long a called ticket is held, in seconds. `roster`: asks presence who is in a room."""
 
-    def __init__(self, ledger: Ledger[Queue, TicketChanged], timers: Timers, claim_s: float) -> None:
+    def __init__(
+        self, ledger: Ledger[Queue, TicketChanged], timers: Timers, tasks: Tasks, roster: AskRoster, claim_s: float
+    ) -> None:
         self._ledger = ledger
         self._timers = timers
+        self._tasks = tasks
+        self._roster = roster
         self._claim_s = claim_s
 
     # --- calls ---------------------------------------------------------------------------------------
 
     async def enqueue(self, query: Enqueue, ctx: Context) -> TicketReply:
         command = commands.Enqueue(_by(ctx), clock.new_id(), query.patient_id, query.priority)
-        return await self._answered(query.queue, command, ctx)
+        reply = await self._answered(query.queue, command, ctx)
+        if query.queue == DEFAULT_QUEUE:
+            self._tasks.start(self._list_present(query.patient_id), "list who is there")
+        return reply
 
     async def call_next(self, query: CallNext, ctx: Context) -> TicketReply:
         command = commands.CallNext(_by(ctx), clock.new_id(), ctx.now + self._claim_s, query.station)
@@ -98,6 +113,17 @@ class Handlers:
         if screening or fact.event == "user_joined":
             step = fact.json().get("step")
             await self._react(commands.Attend(by, clock.new_id(), patient, fact.seq, step, enqueue=screening))
+
+    async def _list_present(self, patient: str) -> None:
+        """Whoever was with the patient before the ticket was made: presence told of them when there was none."""
+        try:
+            there = await self._roster(patient_room(patient))
+            for user in there.users:
+                by = By(user.user_id, "", clock.new_id(), clock.now())
+                seq = there.as_of.get(stream_of(presence.SERVICE), 0)
+                await self._react(commands.Attend(by, clock.new_id(), patient, seq, user.step, enqueue=False))
+        except Rejection as refusal:
+            log.info("the staff of a new ticket are not known", reason=refusal.message)
 
     async def on_sync(self, fact: StoredFact) -> None:
         """The record's step is shown beside the patient."""

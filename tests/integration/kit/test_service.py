@@ -14,7 +14,7 @@ from confer_contracts.message import Identity, Ok
 from confer_contracts.presence import RoomSnapshotRequest
 from confer_contracts.subjects import FactSubject, Kind
 from confer_kit import clock
-from confer_kit.calls import Context, ask, nobody
+from confer_kit.calls import Context, ask
 from confer_kit.facts import NewFact, StoredFact
 from confer_kit.jetstream import JetStreamEventLog
 from confer_kit.nats_link import Link
@@ -296,19 +296,18 @@ async def test_observers_see_each_fact_after_the_ledgers_had_it(rig: Rig) -> Non
     assert states == [(last - 2, 1), (last - 1, 2), (last, 3)]
 
 
-async def test_one_service_asks_another_and_hears_its_refusal(rig: Rig) -> None:
-    async def choosy(request: Any, context: Context) -> Ok:
-        if request.step == 0:
-            raise Rejection(ErrorCode.FORBIDDEN, "step: not for you", field="step", details={"allowed": [1]})
-        return Ok(op=context.op)
+async def test_one_service_asks_another_for_its_snapshot_and_hears_its_refusal(rig: Rig) -> None:
+    async def load(request: RoomSnapshotRequest) -> Ok:
+        if request.id == "secret":
+            raise Rejection(ErrorCode.FORBIDDEN, "id: not for you", field="id", details={"allowed": [1]})
+        return Ok(op=request.id)
 
-    service = await rig.serve(choosy)
-    context = Context(identity=nobody(), op="op-9", now=clock.now(), deadline=clock.now() + 10)
-    assert await service.call(sync.STEP_CHANGE, sync.StepChange.model_validate(STEP), context) == Ok(op="op-9")
+    service = await rig.serve(more=lambda service, settings: service.snapshot(Kind.ROOM, load))
+    assert (await service.ask_snapshot("sync", RoomSnapshotRequest(kind="room", id="r1")))["op"] == "r1"
     with pytest.raises(Rejection) as refused:
-        await service.call(sync.STEP_CHANGE, sync.StepChange.model_validate(STEP | {"step": 0}), context)
+        await service.ask_snapshot("sync", RoomSnapshotRequest(kind="room", id="secret"))
     refusal = refused.value
-    assert (refusal.code, refusal.field, refusal.details) == (ErrorCode.FORBIDDEN, "step", {"allowed": [1]})
+    assert (refusal.code, refusal.field, refusal.details) == (ErrorCode.FORBIDDEN, "id", {"allowed": [1]})
 
 
 async def test_periodic_work_goes_on_after_it_failed(rig: Rig) -> None:

@@ -1,6 +1,7 @@
 """The connection to NATS: reconnects for ever, reports what it sees, ends the process only when closed for good."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import cast
 from urllib.parse import urlsplit
@@ -44,6 +45,15 @@ class Link:
             reconnected_cb=self._reconnected,
             closed_cb=self._closed,
         )
+
+    async def close(self, timeout: float) -> None:
+        """Send what is still to be sent, and end. Never raises: while NATS is away nats-py's close writes to a
+        transport that is gone (RuntimeError of uvloop)."""
+        with contextlib.suppress(nats.errors.Error, TimeoutError, OSError, RuntimeError):
+            async with asyncio.timeout(timeout):
+                if self.nc.is_connected:
+                    await self.nc.flush()
+                await self.nc.close()
 
     async def settled(self) -> None:
         """The server knows every subscription made so far. nats-py writes flush's PING ahead of what is still

@@ -1,7 +1,6 @@
 """A service as a process: `run` connects, wires, serves, and on SIGTERM drains within a deadline."""
 
 import asyncio
-import contextlib
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -61,10 +60,7 @@ async def connected(settings: KitSettings, process: str, stop: asyncio.Event) ->
     try:
         yield link
     finally:
-        with contextlib.suppress(nats.errors.Error, TimeoutError):
-            async with asyncio.timeout(settings.drain_s):
-                await link.nc.flush()  # the last answers; subscriptions were drained by whoever made them
-                await link.nc.close()
+        await link.close(settings.drain_s)
         telemetry.shutdown()
 
 

@@ -22,7 +22,7 @@ from confer_contracts.presence import RoomSnapshotRequest
 from confer_contracts.route import Call
 from confer_contracts.subjects import FactSubject, Kind, stream_of
 from confer_kit import clock
-from confer_kit.calls import Context, ask
+from confer_kit.calls import Context, ask, nobody
 from confer_kit.event_log import EventLog
 from confer_kit.facts import StoredFact
 from confer_kit.follower import Delivered, Follower
@@ -45,6 +45,7 @@ S = TypeVar("S")
 E = TypeVar("E")
 Start = Literal["new", "last_per_subject", "all"]
 SNAPSHOT_WAIT_S = 1.0
+SNAPSHOT_TIMEOUT_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,15 +118,15 @@ class Service:
         """Call `work` again and again, `seconds` apart with jitter; a failure is logged."""
         self._loops.append((seconds, work))
 
-    async def call(self, call: Call[Q, A], request: Q, context: Context) -> A:
-        """Ask another service in the name of the caller. Rejection as from `ask`, or as it answered."""
-        body = request.model_dump_json().encode()
-        timeout_s = max(0.05, min(call.timeout_s, context.deadline - clock.now()))
-        answer = await ask(self.link.nc, call.subject, body, context.identity, op=context.op, timeout_s=timeout_s)
-        members = orjson.loads(answer)
-        if members.get("status") == "error":
-            raise refusal_of(members)
-        return call.reply.model_validate(members)
+    async def ask_snapshot(self, service: str, query: RoomSnapshotRequest) -> Any:
+        """Another service's part of a snapshot, parsed. Rejection as from `ask`, or as it answered."""
+        subject, body = f"call.{service}.snapshot", query.model_dump_json().encode()
+        answer = orjson.loads(
+            await ask(self.link.nc, subject, body, nobody(self.name), op=clock.new_id(), timeout_s=SNAPSHOT_TIMEOUT_S)
+        )
+        if answer["status"] == "error":
+            raise refusal_of(answer)
+        return answer
 
     @property
     def position(self) -> int:
@@ -162,7 +163,7 @@ class Service:
 
     async def drain(self) -> None:
         """Take no further request, answer those in flight within `drain_s`, end the loops."""
-        if self._micro is not None:
+        if self._micro is not None and self.link.nc.is_connected:  # away: there is nobody to tell
             for endpoint in self._micro._endpoints:  # its own stop() drops what is queued
                 with contextlib.suppress(nats.errors.Error):  # drained before, or NATS has closed the connection
                     await endpoint._subscription.drain()
