@@ -5,7 +5,9 @@ log has its trace ids. Conventions: OpenTelemetry messaging, `messaging.system =
 fan-out is a child with a link to the fact.
 """
 
+import logging
 import secrets
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
@@ -26,6 +28,8 @@ ERROR: Final = "error.type"
 AUDIENCE_KIND: Final = "confer.audience.kind"
 MEMBERS: Final = "confer.members"
 
+FLUSH_S: Final = 3.0
+
 _propagator = TraceContextTextMapPropagator()
 _provider: Any = None
 
@@ -41,15 +45,18 @@ def setup(service: str, endpoint: str | None, version: str) -> None:
     from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
     named = {"service.name": service, "service.version": version, "service.instance.id": clock.new_id()}
-    _provider = TracerProvider(resource=Resource.create(named))
+    _provider = TracerProvider(resource=Resource.create(named), shutdown_on_exit=False)
     _provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=1000))
     trace.set_tracer_provider(_provider)
+    logging.getLogger("opentelemetry.exporter").setLevel(logging.ERROR)  # not each attempt at a collector that is away
 
 
 def shutdown() -> None:
-    """Flush what is left; bounded by the exporter's own timeout."""
+    """Send what is left, within FLUSH_S: a collector that is away must not keep a process from its end."""
     if _provider is not None:
-        _provider.shutdown()
+        flush = threading.Thread(target=_provider.shutdown, daemon=True)
+        flush.start()
+        flush.join(FLUSH_S)
 
 
 def incoming(headers: Mapping[str, str] | None) -> context.Context:
