@@ -14,7 +14,6 @@ import socketio
 import uvicorn
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from confer_contracts.subjects import EVERYBODY, LIVE
 from confer_edge import packets, web
@@ -30,6 +29,7 @@ from confer_edge.probe import Probe
 from confer_edge.settings import EdgeSettings
 from confer_edge.transport import Server, bounded_bodies
 from confer_edge.view_feed import ViewFeed
+from confer_edge.websocket import WebSocket
 from confer_kit import clock
 from confer_kit.logs import logger
 from confer_kit.nats_link import Link
@@ -124,16 +124,6 @@ def without_socketio(pages: ASGIApp) -> ASGIApp:
     return route
 
 
-class WebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's, which leaves a handshake that it cannot read (a request line beyond 8 kB) without answer or end."""
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self.conn.handshake_exc is not None and not self.handshake_initiated:
-            self.transport.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-            self.transport.close()
-
-
 class HttpServer(uvicorn.Server):
     """uvicorn without its signal handlers: they would close all clients at once and wait for pollers."""
 
@@ -158,8 +148,8 @@ async def listening(application: ASGIApp, settings: EdgeSettings) -> AsyncIterat
     config = uvicorn.Config(
         application,
         http="httptools",
-        ws=WebSocketProtocol,
-        ws_max_size=settings.payload_bytes_max + 1024,
+        ws=WebSocket,
+        ws_max_size=settings.payload_bytes_max,
         ws_ping_interval=None,  # Engine.IO has its own
         ws_per_message_deflate=False,
         lifespan="off",

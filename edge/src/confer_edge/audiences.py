@@ -2,9 +2,8 @@
 
 from typing import Protocol
 
-from engineio.packet import Packet
-
 from confer_contracts.catalogue import OTHERS
+from confer_edge.packets import Outgoing
 
 
 class Member(Protocol):
@@ -12,7 +11,7 @@ class Member(Protocol):
 
     sid: str
 
-    def receive(self, audience: str, packet: Packet, stream: str, seq: int) -> None: ...
+    def receive(self, audience: str, packet: Outgoing, stream: str, seq: int) -> None: ...
 
 
 class Audiences:
@@ -35,7 +34,7 @@ class Audiences:
         return audience in self._members
 
     def emit(
-        self, audience: str, name: str, packet: Packet, *, origin: str | None, stream: str = "", seq: int = 2**63
+        self, audience: str, name: str, packet: Outgoing, *, origin: str | None, stream: str = "", seq: int = 2**63
     ) -> int:
         """Hand the packet to each member; how many there were. `stream` and `seq` are the fact's source; a view has
         none and is newer than any snapshot."""

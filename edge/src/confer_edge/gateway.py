@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
-from engineio.packet import Packet
 from pydantic import BaseModel, ValidationError
 from socketio.exceptions import ConnectionRefusedError as SocketIOConnectionRefused
 
@@ -87,7 +86,7 @@ class Gateway:
             claim or guest(),
             bound=claim is not None,
             lane=Lane(self._tasks, self._settings.pending_calls_max),
-            send=self._sender(eio_sid),
+            send=self._server.eio.sockets[eio_sid].write,
             cut=self._cutter(eio_sid),
             buffer_max=self._settings.join_buffer_max,
         )
@@ -105,23 +104,11 @@ class Gateway:
         grace_s = self._settings.leave_grace_s if own else self._settings.drop_grace_s
         session.lane.submit(lambda: self._portal.farewell(session, grace_s), unbounded=True)
 
-    def _sender(self, eio_sid: str) -> Callable[[Packet], None]:
-        socket = self._server.eio.sockets[eio_sid]
-        cut = self._cutter(eio_sid)
-        queued_max = self._settings.queued_packets_max
-
-        def send(packet: Packet) -> None:
-            if not socket.queue_packet(packet, queued_max):
-                cut(f"more than {queued_max} packets wait for it")
-
-        return send
-
     def _cutter(self, eio_sid: str) -> Callable[[str], None]:
         def cut(why: str) -> None:
             socket = self._server.eio.sockets.get(eio_sid)
-            if socket is not None and not socket.closed and not socket.closing:
-                log.warning("a client is cut off", reason=why)
-                self._tasks.start(socket.close(wait=False, abort=True), "cut off")
+            if socket is not None:
+                self._server.eio.on_slow(socket, why)
 
         return cut
 
@@ -138,7 +125,7 @@ class Gateway:
 
     # --- events ---------------------------------------------------------------------------------------
 
-    async def _receive(self, sid: str, data: list[Any], identifier: int | None) -> None:
+    def _receive(self, sid: str, data: list[Any], identifier: int | None) -> None:
         session = self.sessions.get(sid)
         if session is None:
             return
@@ -207,7 +194,7 @@ class Gateway:
         except ValidationError as error:
             raise explain(error) from error
 
-    async def _refuse_unparsed(self, sid: str, bad: UnparsedEvent) -> None:
+    def _refuse_unparsed(self, sid: str, bad: UnparsedEvent) -> None:
         session = self.sessions.get(sid)
         if session is not None:
             refusal = Rejection(ErrorCode.INVALID, f"{bad.field}: {bad.why}", field=bad.field)

@@ -5,6 +5,8 @@ from typing import Any
 import orjson
 from engineio.packet import MESSAGE, Packet
 
+from confer_edge.frames import BINARY, TEXT, frame
+
 
 class OrJson:
     """orjson behind the interface that python-socketio and engineio ask for."""
@@ -18,19 +20,44 @@ class OrJson:
         return orjson.dumps(value).decode()
 
 
-def event(name: str, body: bytes) -> Packet:
+class Outgoing:
+    """An Engine.IO packet on its way to any number of clients: one frame for all WebSockets, made once."""
+
+    __slots__ = ("_packet", "payload", "wire")
+
+    def __init__(self, payload: bytes, packet: Packet | None = None, opcode: int = TEXT) -> None:
+        self.payload = payload
+        self.wire = frame(payload, opcode)
+        self._packet = packet
+
+    @classmethod
+    def of(cls, packet: Packet) -> "Outgoing":
+        encoded = packet.encode()
+        if isinstance(encoded, bytes):
+            return cls(encoded, packet, BINARY)
+        return cls(encoded.encode(), packet)
+
+    @property
+    def packet(self) -> Packet:
+        """The library's form of it, for clients that poll."""
+        if self._packet is None:
+            self._packet = Packet(MESSAGE, self.payload[1:].decode())
+        return self._packet
+
+
+def event(name: str, body: bytes) -> Outgoing:
     """The EVENT packet `["name", <body>]`, for the namespace `/`."""
-    return Packet(MESSAGE, f'2["{name}",{body.decode()}]')
+    return Outgoing(b'42["%b",%b]' % (name.encode(), body))
 
 
-def bare_event(name: str) -> Packet:
+def bare_event(name: str) -> Outgoing:
     """An EVENT without data."""
-    return Packet(MESSAGE, f'2["{name}"]')
+    return Outgoing(b'42["%b"]' % name.encode())
 
 
-def ack(identifier: int, body: bytes) -> Packet:
+def ack(identifier: int, body: bytes) -> Outgoing:
     """The ACK packet with one argument."""
-    return Packet(MESSAGE, f"3{identifier}[{body.decode()}]")
+    return Outgoing(b"43%d[%b]" % (identifier, body))
 
 
 def nesting(text: str) -> int:

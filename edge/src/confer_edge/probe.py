@@ -3,11 +3,11 @@
 import nats.errors
 import nats.js.errors
 import orjson
-from engineio.packet import Packet
 
 from confer_contracts.ids import token
 from confer_contracts.subjects import FactSubject, Header, Kind, audience
 from confer_edge.audiences import Audiences
+from confer_edge.packets import Outgoing
 from confer_kit import clock
 from confer_kit.logs import logger
 from confer_kit.nats_link import Link
@@ -29,7 +29,7 @@ class Probe:
         self._stopping = False
         audiences.add(audience(Kind.PROBE, incarnation), self)
 
-    def receive(self, audience: str, packet: Packet, stream: str, seq: int) -> None:
+    def receive(self, audience: str, packet: Outgoing, stream: str, seq: int) -> None:
         self._heard_at = clock.now()
 
     async def tick(self) -> None:

@@ -3,12 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from engineio.packet import Packet
-
 from confer_contracts.message import Identity
 from confer_contracts.subjects import Kind
 from confer_edge.identity import Claim
 from confer_edge.lane import Lane
+from confer_edge.packets import Outgoing
 from confer_kit.logs import logger
 
 log = logger(__name__)
@@ -18,7 +17,7 @@ log = logger(__name__)
 class Gate:
     """Holds an audience's packets while its snapshot is fetched: (source stream, source sequence, packet)."""
 
-    held: list[tuple[str, int, Packet]] = field(default_factory=list)
+    held: list[tuple[str, int, Outgoing]] = field(default_factory=list)
     overflowed: bool = False
 
 
@@ -35,7 +34,7 @@ class Session:
     """One Socket.IO session. `send` puts one packet behind all earlier ones of this client."""
 
     def __init__(
-        self, sid: str, eio_sid: str, claim: Claim, *, bound: bool, lane: Lane, send: Callable[[Packet], None],
+        self, sid: str, eio_sid: str, claim: Claim, *, bound: bool, lane: Lane, send: Callable[[Outgoing], None],
         cut: Callable[[str], None], buffer_max: int,
     ) -> None:  # fmt: skip
         self.sid = sid
@@ -63,7 +62,7 @@ class Session:
         prefix = f"{Kind.ROOM}."
         return [a.removeprefix(prefix) for a in self.audiences if a.startswith(prefix)]
 
-    def receive(self, audience: str, packet: Packet, stream: str, seq: int) -> None:
+    def receive(self, audience: str, packet: Outgoing, stream: str, seq: int) -> None:
         """A fact or view of an audience, in the feed's order."""
         gate = self.gates.get(audience)
         if gate is None:

@@ -39,6 +39,7 @@ class EdgeSettings(KitSettings):
     payload_bytes_max: int = Field(1_000_000, gt=0, description="Engine.IO maxPayload")
     nesting_max: int = Field(32, gt=0, description="levels of nesting in a client's JSON")
     queued_packets_max: int = Field(2000, gt=0, description="unsent packets per client; a slower client is cut off")
+    unsent_bytes_max: int = Field(1 << 20, gt=0, description="unsent bytes per client; a slower client is cut off")
     pending_calls_max: int = Field(200, gt=0, description="calls of one client that wait for their turn")
     rooms_max: int = Field(100, gt=0, description="rooms that one client may be in")
     join_buffer_max: int = Field(5000, gt=0, description="facts held for a client while its snapshot is fetched")

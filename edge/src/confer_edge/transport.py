@@ -1,156 +1,44 @@
-"""python-socketio and engineio, corrected where they differ from the specifications or from what we promise.
+"""Socket.IO (protocol revision 5): python-socketio, corrected where it differs from the specification or from what
+we promise. Each correction is a small named method that cites its reason."""
 
-Each correction is a small named method that cites its reason. The library stays the protocol's brain.
-"""
-
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import Callable
 from typing import Any, Final
 
-import engineio
+import orjson
 import socketio
-from engineio import exceptions as eio_exceptions
-from engineio.async_socket import AsyncSocket
-from engineio.packet import NOOP, OPEN, Packet
-from engineio.payload import Payload
+from socketio.async_manager import AsyncManager
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from confer_edge.engine import Engine
+from confer_edge.engine_socket import Socket
 from confer_edge.packets import OrJson
 from confer_edge.settings import EdgeSettings
 from confer_edge.unparsed import UnparsedEvent, unparsed_event
 from confer_kit.logs import logger
+from confer_kit.tasks import Tasks
 
 log = logger(__name__)
 
-Payload.max_decode_packets = 1000  # a portal's burst in one POST is legal; the body's size is the limit
-PACKETS_PER_GET_MAX: Final = 16  # python's own polling client drops a GET with more
-
-OnEvent = Callable[[str, list[Any], int | None], Awaitable[None]]
-OnBad = Callable[[str, UnparsedEvent], Awaitable[None]]
+OnEvent = Callable[[str, list[Any], int | None], None]
+OnBad = Callable[[str, UnparsedEvent], None]
 OnSession = Callable[[str, str], None]
+ACK_DIGITS_MAX: Final = 15
+BACKLOG_MAX: Final = 1000  # messages of one client behind one that takes its time
 
 
-class Socket(AsyncSocket):  # type: ignore[misc]
-    """An Engine.IO session with a bounded queue."""
+class Manager(AsyncManager):  # type: ignore[misc]
+    """Who is connected. Rooms are ours (`audiences`), so leaving does not look through those of every client."""
 
-    def __init__(self, server: "Engine", sid: str) -> None:
-        super().__init__(server, sid)
-        self._waits_for_more = False
-
-    async def poll(self) -> list[Packet]:
-        """At most 16 packets for one GET or one turn of the WebSocket's writer; the rest stays queued, in order."""
-        if self.queue.empty():
-            self._waits_for_more = True
-        try:
-            first = await asyncio.wait_for(self.queue.get(), self.server.ping_interval + self.server.ping_timeout)
-        except (TimeoutError, asyncio.CancelledError):
-            raise eio_exceptions.QueueEmpty from None
-        self.queue.task_done()
-        packets: list[Packet] = []
-        while first is not None:
-            packets.append(first)
-            if len(packets) == PACKETS_PER_GET_MAX or self.queue.empty():
-                return packets
-            first = self.queue.get_nowait()
-            self.queue.task_done()
-        if packets:  # the end mark comes after these
-            self.queue.put_nowait(None)
-        return packets
-
-    async def receive(self, pkt: Packet) -> None:
-        """A packet of no known type ends the session (Engine.IO v4, "packet encoding"); the library passes over it."""
-        try:
-            await super().receive(pkt)
-        except (eio_exceptions.UnknownPacketError, IndexError):
-            await self.close(wait=False, reason=self.server.reason.TRANSPORT_ERROR)
-            raise
-
-    async def handle_post_request(self, environ: dict[str, Any]) -> None:
-        """What is too large or broken ends the session at once; the library would first wait until the client has
-        fetched what is queued."""
-        try:
-            await super().handle_post_request(environ)
-        except eio_exceptions.EngineIOError:
-            await self.close(wait=False, reason=self.server.reason.TRANSPORT_ERROR)
-            raise
-
-    async def close(self, wait: bool = True, abort: bool = False, reason: str | None = None) -> None:
-        """A pending GET is answered when the session closes, and a WebSocket is closed, not left to the client
-        (Engine.IO v4, "closing the connection")."""
-        await super().close(wait=wait, abort=abort, reason=reason)
-        if self.closed:
-            self.queue.put_nowait(None if self.upgraded else Packet(NOOP))
-
-    async def all_fetched(self) -> None:
-        """Wait until the client has everything and waits for more: an end between two polls does not reach it, and
-        the stock client drops what comes in one payload with a CLOSE packet."""
-        while not self._waits_for_more:  # noqa: ASYNC110 - for a moment, once
-            await asyncio.sleep(0.01)
-
-    async def send_away(self, query: str) -> None:
-        """End the connection, after what is queued, so that the client comes back by itself; `query` is that of its
-        handshake.
-
-        Who polls is told by a CLOSE packet, except python's client: it would stay away, and comes back after a
-        request that fails. A WebSocket is closed.
-        """
-        told = not self.upgraded and not from_python(query)
-        await self.close(wait=False, abort=not told, reason=self.server.reason.TRANSPORT_CLOSE)
-
-    def queue_packet(self, packet: Packet, queued_max: int) -> bool:
-        """Put a packet behind all others; False when too many wait: the client is too slow."""
-        if self.closed:
-            return True
-        if self.queue.qsize() >= queued_max:
-            return False
-        self._waits_for_more = False
-        self.queue.put_nowait(packet)
-        return True
-
-
-def from_python(query: str) -> bool:
-    """Whether a handshake is python-socketio's: its query has the revision at the end, that of others before it."""
-    return "&transport=" in f"&{query}" and "EIO=4" in query.rpartition("transport=")[2]
-
-
-class Engine(engineio.AsyncServer):  # type: ignore[misc]
-    """Engine.IO (protocol revision 4). `leaving`: no new session is taken; the client tries elsewhere."""
-
-    leaving = False
-
-    async def _handle_connect(self, environ: dict[str, Any], transport: str, jsonp_index: int | None = None) -> Any:
-        """The library names its socket class here, so the handshake is spelled out to use ours."""
-        if self.leaving:
-            text = b"This edge is going away: connect again."
-            return {"status": "503 SERVICE UNAVAILABLE", "headers": [("Content-Type", "text/plain")], "response": text}
-        if self.start_service_task:  # type: ignore[has-type]
-            self.start_service_task = False
-            self.service_task_handle = self.start_background_task(self._service_task)
-        sid = self.generate_id()
-        socket = self.sockets[sid] = Socket(self, sid)
-        await socket.send(Packet(OPEN, self._handshake(sid, transport)))
-        refused = await self._trigger_event("connect", sid, environ, run_async=False)
-        if refused is not None and refused is not True:
-            del self.sockets[sid]
-            return self._unauthorized(refused or None)
-        socket.schedule_ping()
-        if transport == "websocket":
-            answer = await socket.handle_get_request(environ)
-            if socket.closed:
-                self.sockets.pop(sid, None)
-            return answer
-        socket.connected = True
-        return self._ok(await socket.poll(), jsonp_index=jsonp_index)
-
-    def _handshake(self, sid: str, transport: str) -> dict[str, Any]:
-        """Milliseconds; the library rounds an interval to whole seconds."""
-        return {
-            "sid": sid,
-            "upgrades": self._upgrades(sid, transport),
-            "pingTimeout": int(self.ping_timeout * 1000),
-            "pingInterval": int(self.ping_interval * 1000),
-            "maxPayload": self.max_http_buffer_size,
-        }
+    def basic_disconnect(self, sid: str, namespace: str, **_: Any) -> None:
+        for room in (sid, None):
+            self.basic_leave_room(sid, namespace, room)
+        self.callbacks.pop(sid, None)
+        for pending in (self.pending_disconnect,):
+            if sid in pending.get(namespace, ()):
+                pending[namespace].remove(sid)
+                if not pending[namespace]:
+                    del pending[namespace]
 
 
 class Server(socketio.AsyncServer):  # type: ignore[misc]
@@ -160,6 +48,8 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         super().__init__(
             async_mode="asgi",
             json=OrJson,
+            client_manager=Manager(),
+            monitor_clients=False,  # the wheel does
             cors_allowed_origins=origins,
             cors_credentials=False,
             ping_interval=settings.ping_interval_s,
@@ -172,6 +62,12 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         self.on_bad_event: OnBad
         self.on_opened: OnSession
         self.on_closed: OnSession
+        self.eio.queued_max = settings.queued_packets_max
+        self.eio.unsent_max = settings.unsent_bytes_max
+        self.eio.on_message = self._on_message
+        self.eio.on_slow = self._on_slow
+        self._tasks = Tasks()
+        self._backlogs: dict[str, deque[tuple[bytes, bool]]] = {}  # by Engine.IO sid: behind one that takes its time
 
     def _engineio_server_class(self) -> type[Engine]:
         return Engine
@@ -197,14 +93,59 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         own = reason == self.reason.CLIENT_DISCONNECT
         await super()._handle_eio_disconnect(eio_sid, self.reason.TRANSPORT_CLOSE if own else reason)
 
+    # --- messages, in the order in which they came ------------------------------------------------------
+
+    def _on_message(self, socket: Socket, data: bytes, binary: bool) -> None:
+        """An EVENT of the namespace `/` is handled here and now; anything else by the library, in a task. What comes
+        meanwhile from the same client waits behind it."""
+        backlog = self._backlogs.get(socket.sid)
+        if backlog is not None:
+            if len(backlog) < BACKLOG_MAX:
+                backlog.append((data, binary))
+            else:
+                self.eio.violation(socket, f"more than {BACKLOG_MAX} messages wait")
+        elif not self._fast(socket, data, binary):
+            self._backlogs[socket.sid] = deque([(data, binary)])
+            self._tasks.start(self._slowly(socket), "message")
+
+    async def _slowly(self, socket: Socket) -> None:
+        backlog = self._backlogs[socket.sid]
+        try:
+            while backlog and not socket.closed:
+                data, binary = backlog.popleft()
+                if not self._fast(socket, data, binary):
+                    await self._handle_eio_message(socket.sid, data if binary else data.decode())
+        finally:
+            del self._backlogs[socket.sid]
+
+    def _fast(self, socket: Socket, data: bytes, binary: bool) -> bool:
+        """Whether this was a plain event, and is done. Ordinary events differ from the rest in their first bytes."""
+        if binary or data[:1] != b"2" or data[1:2] == b"/" or socket.sid in self._binary_packet:
+            return False
+        sid = self.manager.sid_from_eio_sid(socket.sid, "/")
+        if sid is None or not self.manager.is_connected(sid, "/"):
+            return False
+        at = 1
+        while data[at : at + 1].isdigit():
+            at += 1
+        try:
+            event = orjson.loads(data[at:])
+            identifier = int(data[1:at]) if 1 < at <= ACK_DIGITS_MAX + 1 else None
+        except ValueError:
+            return False
+        if at > ACK_DIGITS_MAX + 1 or not isinstance(event, list) or not event or not isinstance(event[0], str):
+            return False
+        self.on_event(sid, event, identifier)
+        return True
+
     async def _handle_event(self, eio_sid: str, namespace: str | None, id: int | None, data: Any) -> None:  # noqa: A002
         """An event is a non-empty array that begins with a name (Socket.IO v5, "Packet types"); else close."""
         if not isinstance(data, list) or not data or not isinstance(data[0], str):
-            await self._violation(eio_sid, "an event must be an array that begins with its name")
+            self._violation(eio_sid, "an event must be an array that begins with its name")
             return
         sid = self.manager.sid_from_eio_sid(eio_sid, namespace or "/")
         if sid is not None and self.manager.is_connected(sid, namespace or "/"):
-            await self.on_event(sid, data, id)
+            self.on_event(sid, data, id)
 
     async def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
         """A packet that does not parse closes the connection; JSON that is only unacceptable gets an error ack."""
@@ -215,15 +156,18 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             sid = self.manager.sid_from_eio_sid(eio_sid, "/")
             event = unparsed_event(data) if isinstance(data, str) and sid else None
             if event is None or sid is None:
-                await self._violation(eio_sid, f"not a Socket.IO packet: {type(error).__name__}")
+                self._violation(eio_sid, f"not a Socket.IO packet: {type(error).__name__}")
             else:
-                await self.on_bad_event(sid, event)
+                self.on_bad_event(sid, event)
 
-    async def _violation(self, eio_sid: str, why: str) -> None:
-        log.info("protocol violation", reason=why)
+    def _violation(self, eio_sid: str, why: str) -> None:
         socket = self.eio.sockets.get(eio_sid)
         if socket is not None:
-            await socket.close(wait=False, reason=self.eio.reason.TRANSPORT_ERROR)
+            self.eio.violation(socket, why)
+
+    def _on_slow(self, socket: Socket, why: str) -> None:
+        log.warning("a client is cut off", reason=why)
+        self.eio.end(socket, self.eio.reason.TRANSPORT_ERROR, abort=True)
 
 
 def bounded_bodies(application: ASGIApp, bytes_max: int) -> ASGIApp:

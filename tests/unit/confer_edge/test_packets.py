@@ -8,15 +8,16 @@ from confer_edge.unparsed import unparsed_event
 
 def test_a_facts_json_is_spliced_in_as_it_is() -> None:
     packet = packets.event("field_updated", '{"value":"สมชาย"}'.encode())
-    assert packet.encode() == '42["field_updated",{"value":"สมชาย"}]'
+    assert packet.payload.decode() == '42["field_updated",{"value":"สมชาย"}]'
+    assert packet.packet.encode() == packet.payload.decode()
 
 
 def test_an_ack_has_one_argument() -> None:
-    assert packets.ack(7, b'{"status":"ok"}').encode() == '437[{"status":"ok"}]'
+    assert packets.ack(7, b'{"status":"ok"}').payload == b'437[{"status":"ok"}]'
 
 
 def test_an_event_without_data_has_its_name_alone() -> None:
-    assert packets.bare_event("pong").encode() == '42["pong"]'
+    assert packets.bare_event("pong").payload == b'42["pong"]'
 
 
 @pytest.mark.parametrize(

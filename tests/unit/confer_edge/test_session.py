@@ -1,19 +1,18 @@
 """The gate: what is held while a snapshot is fetched, and what is let through after it."""
 
-from engineio.packet import Packet
-
 from confer_edge import packets
 from confer_edge.audiences import Audiences
 from confer_edge.identity import Claim
 from confer_edge.lane import Lane
+from confer_edge.packets import Outgoing
 from confer_edge.session import Gate, Session
 from confer_kit.tasks import Tasks
 
 ROOM = "room.P1"
 
 
-def session(sid: str = "s1", buffer_max: int = 10) -> tuple[Session, list[Packet]]:
-    sent: list[Packet] = []
+def session(sid: str = "s1", buffer_max: int = 10) -> tuple[Session, list[Outgoing]]:
+    sent: list[Outgoing] = []
     made = Session(
         sid, f"e-{sid}", Claim(user_id="u1", name="Ana"), bound=True, lane=Lane(Tasks(), 10), send=sent.append,
         cut=lambda why: None, buffer_max=buffer_max,
@@ -21,7 +20,7 @@ def session(sid: str = "s1", buffer_max: int = 10) -> tuple[Session, list[Packet
     return made, sent
 
 
-def fact(number: int) -> Packet:
+def fact(number: int) -> Outgoing:
     return packets.event("e", b"%d" % number)
 
 
@@ -39,7 +38,7 @@ def test_a_gate_lets_through_what_the_snapshot_does_not_contain() -> None:
     one.receive(ROOM, fact(1), "QUEUE", 1)
     assert not sent
     assert one.release(ROOM, gate, {"SYNC": 5})
-    assert [p.encode() for p in sent] == ['42["e",6]', '42["e",1]']
+    assert [p.payload.decode() for p in sent] == ['42["e",6]', '42["e",1]']
 
 
 def test_facts_of_another_audience_do_not_wait() -> None:
@@ -67,7 +66,7 @@ def test_a_newer_gate_stays_closed_when_an_older_join_ends() -> None:
     one.release(ROOM, older, {})
     assert one.gates[ROOM] is newer
     one.release(ROOM, newer, {"SYNC": 1})
-    assert [p.encode() for p in sent] == ['42["e",1]', '42["e",2]']
+    assert [p.payload.decode() for p in sent] == ['42["e",1]', '42["e",2]']
 
 
 def test_some_events_skip_the_session_they_came_from_and_others_do_not() -> None:
@@ -78,7 +77,7 @@ def test_some_events_skip_the_session_they_came_from_and_others_do_not() -> None
         audiences.add(ROOM, member)
     audiences.emit(ROOM, "step_changed", fact(1), origin="a")
     audiences.emit(ROOM, "field_updated", fact(2), origin="a")
-    assert [p.encode() for p in at_a] == ['42["e",2]']
+    assert [p.payload.decode() for p in at_a] == ['42["e",2]']
     assert len(at_b) == 2
 
 

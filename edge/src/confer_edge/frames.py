@@ -1,0 +1,149 @@
+"""WebSocket frames (RFC 6455, section 5): made once for all receivers, and read with every check the RFC asks for.
+
+The reader is checked against the `websockets` library on a fuzzed corpus (tests/unit/confer_edge/test_frames.py).
+"""
+
+import struct
+from collections.abc import Iterator
+from typing import Final
+
+from websockets.speedups import apply_mask
+
+TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
+_CONTINUATION: Final = 0x0
+_CONTROL_BYTES_MAX: Final = 125
+PROTOCOL_ERROR, INVALID_DATA, TOO_BIG = 1002, 1007, 1009
+_LEGAL_CLOSE_CODES: Final = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
+
+
+class Violation(Exception):  # noqa: N818 - what the peer did
+    """The peer broke the protocol: close with this code."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+def frame(payload: bytes, opcode: int = TEXT) -> bytes:
+    """One unmasked, final frame, as servers send them."""
+    size = len(payload)
+    first = 0x80 | opcode
+    if size < 126:
+        return bytes((first, size)) + payload
+    if size < 65536:
+        return struct.pack("!BBH", first, 126, size) + payload
+    return struct.pack("!BBQ", first, 127, size) + payload
+
+
+def close_frame(code: int, reason: str = "") -> bytes:
+    return frame(struct.pack("!H", code) + reason.encode()[:123], CLOSE)
+
+
+class Reader:
+    """Masked frames in, whole messages out. Holds at most one message and one frame's head."""
+
+    __slots__ = ("_buffer", "_message", "_message_opcode", "_size_max")
+
+    def __init__(self, size_max: int) -> None:
+        self._size_max = size_max
+        self._buffer = b""
+        self._message: bytearray | None = None  # of a fragmented message
+        self._message_opcode = 0
+
+    def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
+        """(opcode, payload) of each message and control frame that is complete. Text is valid UTF-8.
+
+        Raises Violation; nothing may be fed after it.
+        """
+        if self._buffer:
+            data = self._buffer + data
+            self._buffer = b""
+        at, end = 0, len(data)
+        while end - at >= 2:
+            head = self._head(data, at, end)
+            if head is None:
+                break
+            start, size = head
+            stop = start + 4 + size
+            if stop > end:
+                break
+            payload = apply_mask(data[start + 4 : stop], data[start : start + 4])
+            found = self._message_of(data[at], payload)
+            at = stop
+            if found is not None:
+                yield found
+        if at < end:
+            self._buffer = data[at:] if at else data
+
+    def _head(self, data: bytes, at: int, end: int) -> tuple[int, int] | None:
+        """Where the mask begins, and the payload's size; None: more bytes are needed."""
+        first, second = data[at], data[at + 1]
+        opcode = first & 0x0F
+        if first & 0x70:
+            raise Violation(PROTOCOL_ERROR, "reserved bits must be 0")
+        if not second & 0x80:
+            raise Violation(PROTOCOL_ERROR, "a client's frame must be masked")
+        size = second & 0x7F
+        if BINARY < opcode < CLOSE or opcode > PONG:
+            raise Violation(PROTOCOL_ERROR, "unknown opcode")
+        if opcode >= CLOSE and (size > _CONTROL_BYTES_MAX or not first & 0x80):
+            raise Violation(PROTOCOL_ERROR, "a control frame must be short and whole")
+        start = at + 2
+        if size == 126:
+            if end - start < 2:
+                return None
+            size, start = int.from_bytes(data[start : start + 2]), start + 2
+        elif size == 127:
+            if end - start < 8:
+                return None
+            size, start = int.from_bytes(data[start : start + 8]), start + 8
+        self._check_size(opcode, size)
+        return start, size
+
+    def _check_size(self, opcode: int, size: int) -> None:
+        held = len(self._message) if self._message is not None and opcode == _CONTINUATION else 0
+        if size + held > self._size_max:
+            raise Violation(TOO_BIG, "the message is too big")
+
+    def _message_of(self, first: int, payload: bytes) -> tuple[int, bytes] | None:
+        opcode, final = first & 0x0F, first & 0x80
+        if opcode >= CLOSE:
+            if opcode == CLOSE:
+                _check_close(payload)
+            return opcode, payload
+        if opcode == _CONTINUATION:
+            if self._message is None:
+                raise Violation(PROTOCOL_ERROR, "nothing to continue")
+            self._message += payload
+            if not final:
+                return None
+            opcode, payload, self._message = self._message_opcode, bytes(self._message), None
+        elif self._message is not None:
+            raise Violation(PROTOCOL_ERROR, "the fragmented message must end first")
+        elif not final:
+            self._message, self._message_opcode = bytearray(payload), opcode
+            return None
+        if opcode == TEXT:
+            _check_text(payload)
+        return opcode, payload
+
+
+def _check_text(payload: bytes) -> None:
+    if not payload.isascii():
+        try:
+            payload.decode()
+        except UnicodeDecodeError:
+            raise Violation(INVALID_DATA, "text must be UTF-8") from None
+
+
+def _check_close(payload: bytes) -> None:
+    """RFC 6455, 5.5.1 and 7.4."""
+    if not payload:
+        return
+    if len(payload) == 1:
+        raise Violation(PROTOCOL_ERROR, "a close code has two bytes")
+    _check_text(payload[2:])
+    code = int.from_bytes(payload[:2])
+    if code not in _LEGAL_CLOSE_CODES and not 3000 <= code < 5000:
+        raise Violation(PROTOCOL_ERROR, "not a close code")

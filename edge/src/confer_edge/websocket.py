@@ -1,0 +1,196 @@
+"""A WebSocket as uvicorn's protocol class: the upgrade passes through ASGI and engineio (origin, identity), then the
+ASGI task ends and the socket lives here, without queue, task or copy in between."""
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import Callable
+from typing import Any, Final, cast
+from urllib.parse import unquote
+
+from confer_edge.frames import CLOSE, PING, PONG, Reader, Violation, close_frame, frame
+from confer_kit.logs import logger
+
+log = logger(__name__)
+
+EXTENSION: Final = "confer.websocket"
+_GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+EARLY_BYTES_MAX: Final = 64 * 1024  # frames that come before the upgrade is answered
+CLOSING_S: Final = 5.0
+NORMAL, RESTART = 1000, 1012
+
+OnMessage = Callable[[int, bytes], None]
+OnLost = Callable[[], None]
+
+
+class WebSocket(asyncio.Protocol):
+    """One connection. `attach` gives it to whoever receives its messages."""
+
+    __slots__ = (
+        "_app", "_closing", "_early", "_events", "_key", "_on_lost", "_on_message", "_reader", "_server",
+        "_size_max", "_tasks", "transport",
+    )  # fmt: skip
+
+    def __init__(self, config: Any, server_state: Any, app_state: Any, _loop: Any = None) -> None:
+        self._app = config.loaded_app
+        self._server = server_state
+        self._size_max = config.ws_max_size
+        self.transport: asyncio.Transport = cast("asyncio.Transport", None)
+        self._key = b""
+        self._early: bytes | None = None
+        self._events: asyncio.Queue[dict[str, Any]] | None = None
+        self._reader: Reader | None = None
+        self._on_message: OnMessage | None = None
+        self._on_lost: OnLost | None = None
+        self._closing = False
+
+    # --- uvicorn and the event loop call these --------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self._server.connections.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        """An exception that escaped from here would cost the connection without a word."""
+        if self._on_message is not None:
+            self._receive(data)
+        elif self._early is None:
+            self._early = b""
+            self._upgrade(data)
+        elif len(self._early) + len(data) > EARLY_BYTES_MAX:
+            self.transport.abort()
+        else:
+            self._early += data
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._server.connections.discard(self)
+        self._closing = True
+        lost, self._on_lost, self._on_message = self._on_lost, None, _ignore
+        if lost is not None:
+            lost()
+        elif self._events is not None:
+            self._events.put_nowait({"type": "websocket.disconnect", "code": 1006})
+
+    def eof_received(self) -> None: ...
+    def pause_writing(self) -> None: ...
+    def resume_writing(self) -> None: ...
+
+    def shutdown(self) -> None:
+        """uvicorn stops; the edge has said goodbye to its clients before."""
+        self.close(RESTART)
+
+    # --- the upgrade ----------------------------------------------------------------------------------
+
+    def _upgrade(self, request: bytes) -> None:
+        """The request that uvicorn has parsed and written out again, as an ASGI scope with this object in it."""
+        line, *lines = request.split(b"\r\n\r\n", 1)[0].split(b"\r\n")
+        target = line.split(b" ")[1]
+        path, _, query = target.partition(b"?")
+        headers = [(name.lower(), value) for name, _, value in (h.partition(b": ") for h in lines)]
+        told = dict(headers)
+        self._key = told.get(b"sec-websocket-key", b"")
+        if told.get(b"sec-websocket-version") != b"13" or not _is_key(self._key):
+            self._refuse(b"HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n")
+            return
+        scope = {
+            "type": "websocket",
+            "asgi": {"version": "3.0", "spec_version": "2.4"},
+            "http_version": "1.1",
+            "scheme": "wss" if self.transport.get_extra_info("sslcontext") else "ws",
+            "server": self.transport.get_extra_info("sockname"),
+            "client": self.transport.get_extra_info("peername"),
+            "root_path": "",
+            "path": unquote(path.decode("ascii", "replace")),
+            "raw_path": path,
+            "query_string": query,
+            "headers": headers,
+            "subprotocols": [],
+            "state": {},
+            "extensions": {EXTENSION: self},
+        }
+        self._events = asyncio.Queue()
+        self._events.put_nowait({"type": "websocket.connect"})
+        task = asyncio.get_running_loop().create_task(self._run(scope))
+        self._server.tasks.add(task)
+        task.add_done_callback(self._server.tasks.discard)
+
+    async def _run(self, scope: dict[str, Any]) -> None:
+        assert self._events is not None
+        try:
+            await self._app(scope, self._events.get, self._send)
+        except Exception:
+            log.exception("an upgrade failed")
+        if self._on_message is None:
+            self.transport.close()
+        self._events = None
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        """What ASGI wants sent before the socket is attached: the acceptance, or a refusal."""
+        if message["type"] == "websocket.accept":
+            digest = base64.b64encode(hashlib.sha1(self._key + _GUID, usedforsecurity=False).digest())
+            self.transport.write(
+                b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                b"Sec-WebSocket-Accept: " + digest + b"\r\n\r\n"
+            )
+        elif message["type"] == "websocket.http.response.start":
+            self.transport.write(b"HTTP/1.1 %d Refused\r\nConnection: close\r\n\r\n" % message["status"])
+        elif message["type"] == "websocket.http.response.body":
+            self.transport.write(message.get("body", b""))
+        elif message["type"] == "websocket.close":
+            self._refuse(b"HTTP/1.1 403 Forbidden\r\n")
+
+    def _refuse(self, head: bytes) -> None:
+        self.transport.write(head + b"Content-Length: 0\r\nConnection: close\r\n\r\n")
+        self.transport.close()
+
+    # --- the life of the socket -----------------------------------------------------------------------
+
+    def attach(self, on_message: OnMessage, on_lost: OnLost) -> None:
+        """From now on (opcode, payload) of each message go to `on_message`; `on_lost` is called once, at the end."""
+        self._reader = Reader(self._size_max)
+        self._on_message = on_message
+        self._on_lost = on_lost
+        early, self._early = self._early, b""
+        if self.transport.is_closing():
+            asyncio.get_running_loop().call_soon(self.connection_lost, None)
+        elif early:
+            self._receive(early)
+
+    def close(self, code: int = NORMAL, reason: str = "") -> None:
+        """Send what is queued and a close frame; cut after five seconds if the peer does not read."""
+        if not self._closing:
+            self._closing = True
+            self.transport.write(close_frame(code, reason))
+            self.transport.close()
+            asyncio.get_running_loop().call_later(CLOSING_S, self.transport.abort)
+
+    def _receive(self, data: bytes) -> None:
+        assert self._reader is not None
+        try:
+            for opcode, payload in self._reader.feed(data):
+                if self._closing:
+                    return
+                if opcode == PING:
+                    self.transport.write(frame(payload, PONG))
+                elif opcode == CLOSE:
+                    self.close(int.from_bytes(payload[:2]) if payload else NORMAL)
+                elif opcode != PONG:
+                    assert self._on_message is not None
+                    self._on_message(opcode, payload)
+        except Violation as violation:
+            log.info("protocol violation", reason=violation.reason)
+            self.close(violation.code, violation.reason)
+        except Exception:
+            log.exception("a message could not be handled")
+            self.close(1011)
+
+
+def _ignore(opcode: int, payload: bytes) -> None: ...
+
+
+def _is_key(value: bytes) -> bool:
+    """RFC 6455, 4.1: 16 bytes in base64."""
+    try:
+        return len(base64.b64decode(value, validate=True)) == 16
+    except ValueError:
+        return False

@@ -1,0 +1,61 @@
+"""One timer for all heartbeats: a wheel of buckets instead of a timer per client (Engine.IO v4, "Heartbeat")."""
+
+import asyncio
+from typing import Protocol
+
+TURNS_PER_WAIT = 20  # how finely a wait is divided
+TURN_S_MAX = 1.0
+
+
+class Beating(Protocol):
+    """A session with a heartbeat. `heard` is set when its pong came."""
+
+    closed: bool
+    heard: bool
+
+    def ping(self) -> None: ...
+    def silent(self) -> None: ...
+
+
+class Wheel:
+    """Pings each session every `interval_s`, and tells it when no pong came within `timeout_s`."""
+
+    def __init__(self, interval_s: float, timeout_s: float) -> None:
+        self._turn_s = min(TURN_S_MAX, interval_s / TURNS_PER_WAIT, timeout_s / TURNS_PER_WAIT)
+        self._to_ping = max(1, round(interval_s / self._turn_s))
+        self._to_check = max(1, round(timeout_s / self._turn_s))
+        self._buckets: list[list[tuple[Beating, bool]]] = [[] for _ in range(max(self._to_ping, self._to_check) + 1)]
+        self._at = 0
+        self._handle: asyncio.TimerHandle | None = None
+
+    def add(self, session: Beating) -> None:
+        """The first ping comes after one interval."""
+        self._put(session, self._to_ping, pinged=False)
+        if self._handle is None:
+            self._schedule()
+
+    def stop(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+
+    def _put(self, session: Beating, turns: int, *, pinged: bool) -> None:
+        self._buckets[(self._at + turns) % len(self._buckets)].append((session, pinged))
+
+    def _schedule(self) -> None:
+        self._handle = asyncio.get_running_loop().call_later(self._turn_s, self._turn)
+
+    def _turn(self) -> None:
+        self._at = (self._at + 1) % len(self._buckets)
+        due, self._buckets[self._at] = self._buckets[self._at], []
+        for session, pinged in due:
+            if session.closed:
+                continue
+            if not pinged:
+                session.heard = False
+                session.ping()
+                self._put(session, self._to_check, pinged=True)
+            elif session.heard:
+                self._put(session, max(1, self._to_ping - self._to_check), pinged=False)
+            else:
+                session.silent()
+        self._schedule()
