@@ -16,6 +16,7 @@ log = logger(__name__)
 EXTENSION: Final = "confer.websocket"
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 EARLY_BYTES_MAX: Final = 64 * 1024  # frames that come before the upgrade is answered
+HANDSHAKE_BYTES_MAX: Final = 8 * 1024
 CLOSING_S: Final = 5.0
 NORMAL, RESTART = 1000, 1012
 
@@ -83,6 +84,9 @@ class WebSocket(asyncio.Protocol):
 
     def _upgrade(self, request: bytes) -> None:
         """The request that uvicorn has parsed and written out again, as an ASGI scope with this object in it."""
+        if len(request) > HANDSHAKE_BYTES_MAX:
+            self._refuse(b"HTTP/1.1 400 Bad Request\r\n")
+            return
         line, *lines = request.split(b"\r\n\r\n", 1)[0].split(b"\r\n")
         target = line.split(b" ")[1]
         path, _, query = target.partition(b"?")
