@@ -3,7 +3,7 @@
 import heapq
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
-from itertools import islice, takewhile
+from itertools import accumulate, islice, takewhile
 from typing import NamedTuple
 
 from confer_contracts.errors import ErrorCode, Rejection
@@ -17,6 +17,7 @@ from notify_svc.domain.person import MarkedRead, Person, Seen
 
 (COUNTS,) = VIEWS
 FLUSH_S = 0.1
+PAGE_BYTES_MAX = 384 * 1024  # of notes; two pages fit into one message, as a dashboard needs
 FLUSHED_MAX = 100  # people per flush: a note to everybody is spread over some seconds
 _KEPT_KINDS = frozenset({Kind.USER, Kind.ROLE, Kind.ALL})  # rooms and queues are told live only
 
@@ -84,10 +85,11 @@ class Inboxes:
         if query.before is not None:
             entries = _after(query.before, entries)
         shown = [_marked(e, person) for e in entries if not (query.unread_only and person.has_read(e.position))]
+        page = _fitting(shown[: query.limit])
         return Inbox(
             unread=self.unread(user, role, person),
-            notifications=shown[: query.limit],
-            more=len(shown) > query.limit,
+            notifications=page,
+            more=len(shown) > len(page),
             trimmed=self._is_trimmed(user, role, person),
         )
 
@@ -167,7 +169,7 @@ class Counts:
 def alerts(entries: Iterator[Entry], person: Person, limit: int) -> list[Notification]:
     """The newest notes that warn of something or are urgent."""
     urgent = (e for e in entries if e.note.type in ("warning", "error") or e.note.priority in ("high", "critical"))
-    return [_marked(entry, person) for entry in islice(urgent, limit)]
+    return _fitting([_marked(entry, person) for entry in islice(urgent, limit)])
 
 
 def _sources(user: str, role: str | None, person: Person) -> list[tuple[str, int]]:
@@ -181,6 +183,12 @@ def _sources(user: str, role: str | None, person: Person) -> list[tuple[str, int
 
 def _marked(entry: Entry, person: Person) -> Notification:
     return entry.note.model_copy(update={"read": True}) if person.has_read(entry.position) else entry.note
+
+
+def _fitting(notes: list[Notification]) -> list[Notification]:
+    """The first ones, as many as PAGE_BYTES_MAX allows."""
+    sizes = accumulate(len(note.model_dump_json().encode()) for note in notes)
+    return notes[: sum(size <= PAGE_BYTES_MAX for size in sizes)]
 
 
 def _newest_first(entry: Entry) -> int:

@@ -52,6 +52,20 @@ def test_pages_follow_one_another() -> None:
     assert ([n.id for n in last.notifications], last.more) == (["n3", "n2", "n1"], False)
 
 
+def test_a_page_ends_where_a_message_is_full_and_the_next_one_goes_on() -> None:
+    made = Inboxes(kept=500, window=1000)
+    for position in range(1, 201):
+        made.add(subject("user.ana"), position, note(position, title="ก" * 200, message="\x01" * 4000))
+    told: list[str] = []
+    more, before = True, None
+    while more:
+        page = made.page(InboxQuery(limit=200, before=before), "ana", "nurse", NURSE)
+        assert len(page.model_dump_json().encode()) < 500_000
+        told += [n.id for n in page.notifications]
+        more, before = page.more, told[-1]
+    assert told == [f"n{position}" for position in range(200, 0, -1)]
+
+
 def test_a_page_before_an_unknown_note_is_refused() -> None:
     with pytest.raises(Rejection, match="before"):
         ids(inboxes("user.ana"), before="n99")

@@ -25,7 +25,7 @@ class SyncPart(Part):
 
 
 class QueuePart(Part):
-    """The patient's tickets."""
+    """The whole default queue, which the portal shows beside each patient."""
 
     queue: str = DEFAULT_QUEUE
     rows: list[QueueRow] = []

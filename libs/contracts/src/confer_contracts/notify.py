@@ -122,8 +122,8 @@ class InboxQuery(Payload):
 class Inbox(Ok):
     """Newest first; also the notify part of the snapshot of a user's audience.
 
-    `more`: another page follows. `trimmed`: even older ones are in the log, but the inbox no longer shows nor counts
-    them.
+    `more`: another page follows, also where this one is shorter than asked for, to fit into a message. `trimmed`: even
+    older ones are in the log, but the inbox no longer shows nor counts them.
     """
 
     as_of: dict[str, int] = {}

@@ -93,7 +93,7 @@ class TicketReply(Ok):
 
 
 class QueueTable(Ok):
-    """The queue part of a snapshot: of a queue (all rows) or a room (that patient's tickets, and the queue)."""
+    """The queue part of a snapshot: of a queue, or, for a room, of the default queue, as the portal shows it."""
 
     as_of: dict[str, int] = {}
     queue: str = DEFAULT_QUEUE
