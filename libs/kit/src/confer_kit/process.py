@@ -69,8 +69,8 @@ async def started(name: str, link: Link, settings: T, build: Callable[[Service, 
     """The service, answering; tests use this with their own link."""
     service = Service(name, link, settings)
     build(service, settings)
-    await service.start()
     try:
+        await service.start()
         yield service
     finally:
         await service.drain()

@@ -149,7 +149,7 @@ class Service:
             on_caught_up=self._on_caught_up,
         )  # fmt: skip
         self.tasks.start(self._follower.run(), "follower")
-        await asyncio.wait_for(self._caught_up.wait(), self.settings.nats_connect_s)
+        await self._catch_up(self._follower)
         for told in self._when_caught_up:
             told()
         self.tasks.start(self.timers.run(), "timers")
@@ -160,6 +160,16 @@ class Service:
         for r in self._reactions:
             name = f"{self.name}-on-{r.stream.lower()}"
             self.tasks.start(follow_durably(self.link, name, r.stream, r.filters, r.handler), name)
+
+    async def _catch_up(self, follower: Follower) -> None:
+        """A long log takes its time: only standing still for `nats_connect_s` ends the process, with a sentence."""
+        position = -1
+        while not self._caught_up.is_set():
+            if follower.position == position:
+                raise SystemExit(f"{self.name}-svc: the stream {self.stream} cannot be read (position {position}).")
+            position = follower.position
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._caught_up.wait(), self.settings.nats_connect_s)
 
     async def drain(self) -> None:
         """Take no further request, answer those in flight within `drain_s`, end the loops."""
