@@ -273,6 +273,18 @@ async def test_what_begins_after_its_deadline_is_not_begun() -> None:
     assert (refused.value.code, log.appends, log.lasts) == (ErrorCode.UNAVAILABLE, 0, 0)
 
 
+async def test_nothing_is_appended_after_the_deadline_however_long_reading_took() -> None:
+    class Slow(CountingLog):
+        async def last(self, guard: str) -> StoredFact | None:
+            await asyncio.sleep(0.2)
+            return await super().last(guard)
+
+    log = Slow()
+    with pytest.raises(Rejection) as refused:
+        await ledger_of(log).transact("a", COUNTERS.increment("a", "1"), soon(0.05))
+    assert (refused.value.code, log.appends) == (ErrorCode.UNAVAILABLE, 0)
+
+
 async def test_a_log_that_is_away_makes_a_load_unavailable() -> None:
     class Away(MemoryEventLog):
         async def last(self, guard: str) -> StoredFact | None:

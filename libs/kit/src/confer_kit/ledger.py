@@ -84,7 +84,9 @@ class Ledger(Generic[S, E]):
                     folded, fact = await self._decided(key, decide, optimistic=attempt == 0)
                     if fact is None:
                         return folded
-                    timeout = min(APPEND_TIMEOUT_S, max(0.05, deadline - clock.now()))
+                    if (left := deadline - clock.now()) <= 0:  # reading took too long: nobody waits for it any more
+                        raise as_rejection(failure)
+                    timeout = min(APPEND_TIMEOUT_S, max(0.05, left))
                     seq = await self._log.append(
                         fact, guard=self._codec.guard(key), expected=folded.seq, timeout=timeout
                     )
