@@ -20,7 +20,6 @@ from confer_contracts.presence import (
 )
 from confer_contracts.sync import StepChanged
 from confer_kit.calls import Context
-from confer_kit.event_log import Unavailable, as_rejection
 from confer_kit.facts import StoredFact
 from confer_kit.reactions import operation
 from confer_kit.service import Service
@@ -120,10 +119,7 @@ class Handlers:
         return await self._people.change(key, command, deadline=ctx.deadline, op=ctx.op, origin=ctx.identity.session)
 
     async def _last_seq(self) -> int:
-        try:
-            last = await self._service.log.last(EVERYTHING)
-        except Unavailable as error:
-            raise as_rejection(error) from error
+        last = await self._service.log.last(EVERYTHING)
         return last.seq if last else 0
 
 

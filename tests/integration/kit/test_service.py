@@ -15,6 +15,7 @@ from confer_contracts.presence import RoomSnapshotRequest
 from confer_contracts.subjects import FactSubject, Kind
 from confer_kit import clock
 from confer_kit.calls import Context, ask
+from confer_kit.event_log import OutcomeUnknown, Unavailable
 from confer_kit.facts import NewFact, StoredFact
 from confer_kit.jetstream import JetStreamEventLog
 from confer_kit.nats_link import Link
@@ -155,6 +156,27 @@ async def test_a_defect_is_answered_without_its_details(rig: Rig, capsys: pytest
     trace_id = answer["message"].rsplit(" ", 1)[-1]
     assert len(trace_id) == 32
     assert trace_id in capsys.readouterr().out
+
+
+async def test_an_answer_that_fits_into_no_message_is_told_as_a_defect(rig: Rig) -> None:
+    async def long(request: Any, context: Context) -> Ok:
+        return Ok(op="x" * 2_000_000)
+
+    await rig.serve(long)
+    answer = await rig.ask()
+    assert (answer["code"], answer["retry"]) == ("internal", False)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(Unavailable("away"), "unavailable"), (OutcomeUnknown(""), "outcome_unknown")]
+)
+async def test_what_the_log_could_not_do_is_a_refusal_and_no_defect(rig: Rig, error: Exception, code: str) -> None:
+    async def failing(request: Any, context: Context) -> Ok:
+        raise error
+
+    await rig.serve(failing)
+    answer = await rig.ask()
+    assert (answer["code"], answer["retry"], answer["op"]) == (code, True, "op-1")
 
 
 async def test_a_refusal_carries_its_code_field_and_details(rig: Rig) -> None:
@@ -321,6 +343,36 @@ async def test_periodic_work_goes_on_after_it_failed(rig: Rig) -> None:
     async with asyncio.timeout(10):
         for _ in range(3):
             await runs.acquire()
+
+
+async def test_a_long_log_is_read_to_its_end_however_long_that_takes(rig: Rig) -> None:
+    facts, each_s, patience_s = 2000, 0.001, 1.0
+    for _ in range(facts):
+        await rig.link.nc.publish("log.sync.room.r1.record", b"{}")
+    await rig.link.settled()
+    loop, seen = asyncio.get_running_loop(), list[int]()
+
+    def work(fact: StoredFact) -> None:
+        seen.append(fact.seq)
+        until = loop.time() + each_s
+        while loop.time() < until:
+            pass
+
+    began = loop.time()
+    await rig.serve(more=lambda service, settings: service.follow(work, start="all"), nats_connect_s=patience_s)
+    assert len(seen) == facts
+    assert loop.time() - began > patience_s
+
+
+async def test_a_log_that_cannot_be_read_ends_the_start_with_a_sentence(rig: Rig) -> None:
+    link = await rig.connected()
+    rig.server.freeze()
+    try:
+        with pytest.raises(SystemExit, match="the stream SYNC cannot be read"):
+            async with started("sync", link, KitSettings(nats_connect_s=0.2, drain_s=0.1), sync_service(fine)):
+                pass
+    finally:
+        rig.server.thaw()
 
 
 async def test_a_service_without_a_handler_for_each_of_its_calls_does_not_start(rig: Rig) -> None:

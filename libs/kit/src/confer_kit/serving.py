@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+import nats.errors
 import orjson
 from nats.micro.request import Request
 from pydantic import BaseModel, ValidationError
@@ -11,6 +12,7 @@ from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.message import failed
 from confer_kit import clock, telemetry
 from confer_kit.calls import Context, decode_context
+from confer_kit.event_log import OutcomeUnknown, Unavailable, as_rejection
 from confer_kit.logs import logger
 from confer_kit.tasks import Tasks
 
@@ -58,7 +60,7 @@ class Endpoint:
             span.set_attribute(telemetry.OUTCOME, outcome)
             if outcome in (ErrorCode.INTERNAL, ErrorCode.UNAVAILABLE, ErrorCode.OUTCOME_UNKNOWN):
                 telemetry.failed(span, outcome)
-            await request.respond(body)
+            await self._respond(request, body)
             milliseconds = round((clock.now() - started) * 1000, 1)
             log.debug(self._subject, outcome=outcome, ms=milliseconds, trace=telemetry.trace_id())
 
@@ -74,11 +76,26 @@ class Endpoint:
                 raise explain(error) from error
             reply = await self._handler(model, context)
         except Rejection as refusal:
-            log.info(self._subject, outcome=refusal.code.value, reason=refusal.message, trace=telemetry.trace_id())
-            return refusal.code.value, orjson.dumps(failed(refusal, op))
+            return self._refused(refusal, op)
+        except (Unavailable, OutcomeUnknown) as error:
+            return self._refused(as_rejection(error), op)
         except Exception:
-            trace_id = telemetry.trace_id()
-            log.exception(self._subject, outcome="internal", trace=trace_id)
-            bug = Rejection(ErrorCode.INTERNAL, f"an error on our side, reported as {trace_id}")
-            return ErrorCode.INTERNAL.value, orjson.dumps(failed(bug, op))
+            log.exception(self._subject, outcome="internal", trace=telemetry.trace_id())
+            return ErrorCode.INTERNAL.value, orjson.dumps(failed(_bug(), op))
         return "ok", reply.model_dump_json().encode()
+
+    def _refused(self, refusal: Rejection, op: str | None) -> tuple[str, bytes]:
+        log.info(self._subject, outcome=refusal.code.value, reason=refusal.message, trace=telemetry.trace_id())
+        return refusal.code.value, orjson.dumps(failed(refusal, op))
+
+    async def _respond(self, request: Request, body: bytes) -> None:
+        """An answer that fits into no message is our defect: whoever asked is told so, and does not wait."""
+        try:
+            await request.respond(body)
+        except nats.errors.MaxPayloadError:
+            log.error(self._subject, outcome="internal", bytes=len(body), trace=telemetry.trace_id())
+            await request.respond(orjson.dumps(failed(_bug())))
+
+
+def _bug() -> Rejection:
+    return Rejection(ErrorCode.INTERNAL, f"an error on our side, reported as {telemetry.trace_id()}")
