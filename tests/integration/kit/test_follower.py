@@ -318,3 +318,20 @@ async def test_messages_trimmed_after_they_were_seen_are_no_reset(rig: Rig) -> N
     assert await following.follower.reached(3, 10)
     assert following.bodies == ["1", "2", "3"]
     assert not following.resets
+
+
+async def test_a_defect_of_ours_does_not_end_the_following(rig: Rig) -> None:
+    failures = [ValueError("ours")]
+
+    def fail_once() -> None:
+        if failures:
+            raise failures.pop()
+
+    got: list[Delivered] = []
+    follower = Follower(rig.link, STREAM, got.append, on_caught_up=fail_once)
+    tasks = Tasks()
+    tasks.start(follower.run())
+    await until(lambda: follower.following and not failures)
+    await rig.link.nc.jetstream().publish("log.sync.room.a.record", b"1")
+    await until(lambda: len(got) == 1)
+    await tasks.cancel()

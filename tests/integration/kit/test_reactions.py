@@ -136,6 +136,23 @@ async def test_what_is_refused_for_good_does_not_come_again(rig: Rig) -> None:
     assert reaction.got == [1, 2]
 
 
+async def test_what_is_given_up_is_logged(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("confer_kit.reactions.DELIVERIES_MAX", 2)
+    await rig.make_stream()
+    reaction = Reaction({1: [Rejection(ErrorCode.UNAVAILABLE, "still away")] * 2})
+    rig.react(reaction)
+    await rig.append(1)
+    await reaction.has(2)
+    async with asyncio.timeout(10):
+        out = ""
+        while "given up" not in out:
+            await asyncio.sleep(0.01)
+            out += capsys.readouterr().out
+    assert "still away" in out
+
+
 async def test_what_was_in_hand_when_a_replica_ended_comes_to_the_next(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -95,6 +95,9 @@ class Follower:
                 failures += 1
                 if failures == 3:
                     log.warning("cannot follow", stream=self._stream, error=f"{type(error).__name__}: {error}")
+            except Exception:  # a defect must not end it for good: the process would answer from what it was
+                failures += 1
+                log.exception("following was interrupted", stream=self._stream)
             self.following = False
             pause = min(RETRY_MAX_S, RETRY_S * 2 ** min(failures, 6))
             await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311 - jitter

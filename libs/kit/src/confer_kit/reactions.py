@@ -47,7 +47,9 @@ async def follow_durably(link: Link, name: str, stream: str, filters: Sequence[s
                         await _react(msg, handler)
         except (nats.errors.Error, nats.js.errors.Error, TimeoutError, OSError) as error:
             log.debug("reaction paused", stream=stream, error=f"{type(error).__name__}: {error}")
-            await asyncio.sleep(random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+        except Exception:  # a defect must not end it for good while the rest of the process lives on
+            log.exception("reaction interrupted", stream=stream)
+        await asyncio.sleep(random.uniform(0.5, 1.0))  # noqa: S311 - jitter
 
 
 async def _bind(
@@ -84,6 +86,8 @@ async def _react(msg: Msg, handler: Reaction) -> None:
             await handler(fact)
         except Rejection as refusal:
             if refusal.code.retry:
+                if msg.metadata.num_delivered >= DELIVERIES_MAX:
+                    log.error("a reaction was given up", subject=route, seq=fact.seq, reason=refusal.message)
                 await msg.nak(delay=random.uniform(0.5, 2.0))  # noqa: S311 - jitter
                 return
             log.info("a reaction was refused", subject=msg.subject, reason=refusal.message)
