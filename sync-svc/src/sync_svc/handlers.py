@@ -85,15 +85,17 @@ class Handlers:
         folded = await self._ledger.load(request.id)
         return views.snapshot(folded.state, as_of={STREAM: max(position, folded.seq)})
 
-    async def _run(self, room: str, command: Command, context: Context) -> Answer | None:
-        """The answer of the operation; None when there was nothing to do."""
+    async def _run(self, room: str, command: Command, context: Context) -> Answer:
+        """The answer of the operation, of its first run or of this one."""
 
         def attempt(record: Record) -> NewFact | None:
             event = decide(command, record)
             return None if event is None else encode(event, room, context.identity.session)
 
         folded = await self._ledger.transact(room, attempt, context.deadline)
-        return folded.state.operations.find(command.user, command.op)
+        answer = folded.state.operations.find(command.user, command.op)
+        assert answer is not None, "the state after a command holds its operation"
+        return answer
 
 
 def _changes(request: sync.FieldUpdate) -> tuple[Change, ...]:

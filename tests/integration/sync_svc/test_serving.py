@@ -182,7 +182,7 @@ async def test_moving_through_the_steps_is_told_and_drawn(rig: Rig) -> None:
     answer = await rig.call("step_update", {"patient_id": PATIENT, "step": 3, "status": "blocked"})
     assert (answer["step"], answer["step_status"], answer["version"]) == (3, "blocked", 2)
     facts = await rig.facts()
-    assert [fact.event for fact in facts] == ["step_changed", "step_changed", "step_updated"]
+    assert [fact.event for fact in facts] == [*["step_changed"] * 3, "step_updated"]
 
     message = await drawn.next_msg(timeout=5)
     while int((message.headers or {})["Confer-As-Of"]) < facts[-1].seq:

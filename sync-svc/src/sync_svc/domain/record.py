@@ -88,7 +88,8 @@ Answer = WrittenFields | WrittenStep | Moved | Reported
 
 @dataclass(slots=True)
 class Record:
-    """`people`: user -> the step that they are on, the latest mover last. `size`: bytes of all fields."""
+    """`people`: user -> the step of their last move here, the latest mover last; a person who left and came back
+    may stand elsewhere, which presence knows. `size`: bytes of all fields."""
 
     fields: dict[str, Field] = field(default_factory=dict)
     steps: dict[int, Step] = field(default_factory=dict)
@@ -101,7 +102,7 @@ class Record:
 
 
 def decide(command: Command, record: Record) -> Event | None:
-    """What the command does to the record; None: nothing, because it already ran or nothing would change."""
+    """What the command does to the record; None: nothing, because it already ran."""
     answered = record.operations.find(command.user, command.op)
     if answered is not None:
         _refuse_another_request(command, answered)
@@ -117,10 +118,7 @@ def decide(command: Command, record: Record) -> Event | None:
             return StepUpdated(user, op, now, step, status, _version_of(record.steps.get(step)) + 1, name)
         case MoveToStep(user, op, now, step, name):
             _refuse_another_step(step, record)
-            before = record.people.get(user)
-            if before == step:
-                return None
-            return MovedToStep(user, op, now, step, name, _left_behind(before, step, record))
+            return MovedToStep(user, op, now, step, name, _left_behind(record.people.get(user), step, record))
         case ReportConflict(user, op, now, name, message):
             return ConflictReported(user, op, now, name, message)
         case _:
@@ -172,7 +170,7 @@ def _commit(change: Change, current: Field | None) -> Committed:
 
 def _left_behind(before: int | None, step: int, record: Record) -> int | None:
     """Going forward completes the step that one comes from, unless it is blocked or done already."""
-    if before is None or before > step:
+    if before is None or before >= step:
         return None
     left = record.steps.get(before)
     return before if left is None or left.status not in ("blocked", "completed") else None
