@@ -59,6 +59,7 @@ def test_a_field_update_has_one_of_two_forms() -> None:
         {}, {"field": "a"}, {"value": 1}, {"field": "a", "value": 1, "changes": [{"field": "b", "value": 1}]},
         {"changes": []}, {"changes": [{"field": "a", "value": 1}] * 2}, {"field": "a", "value": 1, "base_version": "1"},
         {"field": "a", "value": 1, "base_version": -1}, {"field": "a", "value": "x" * 70_000},
+        {"field": "a", "value": float("inf")}, {"field": "a", "value": [float("nan")]},
     ]  # fmt: skip
     for members in taken:
         FieldUpdate.model_validate({"patient_id": "p", **members})
@@ -88,16 +89,18 @@ def test_depth_is_counted_without_recursion_and_limited() -> None:
     message=st.text(max_size=50),
     field=st.none() | st.text(min_size=1, max_size=10),
     details=st.dictionaries(st.sampled_from(["version", "value", "allowed"]), st.integers() | st.text(max_size=5)),
+    retry=st.none() | st.booleans(),
     op=st.none() | st.text(min_size=1, max_size=10),
 )
 def test_a_refusal_survives_its_way_as_json(
-    code: ErrorCode, message: str, field: str | None, details: dict[str, object], op: str | None
+    code: ErrorCode, message: str, field: str | None, details: dict[str, object], retry: bool | None, op: str | None
 ) -> None:
-    body = failed(Rejection(code, message, field=field, details=details), op)
+    body = failed(Rejection(code, message, field=field, details=details, retry=retry), op)
     parsed = Failed.model_validate(body)
-    assert (parsed.status, parsed.op, parsed.retry) == ("error", op, code in RETRYABLE)
+    again = code in RETRYABLE if retry is None else retry
+    assert (parsed.status, parsed.op, parsed.retry) == ("error", op, again)
     back = refusal_of(body)
-    assert (back.code, back.message, back.field, back.details) == (code, message, field, details)
+    assert (back.code, back.message, back.field, back.details, back.retry) == (code, message, field, details, again)
 
 
 def test_details_cannot_stand_in_for_the_members_of_a_refusal() -> None:

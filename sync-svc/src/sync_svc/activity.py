@@ -83,7 +83,8 @@ class ActivityIndex:
         rows = self._rooms.get(room)
         if rows is None:
             if self._dropped:
-                raise Rejection(ErrorCode.LIMIT_EXCEEDED, "the activity of this record is older than what is indexed")
+                text = "the activity of this record is older than what is indexed"
+                raise Rejection(ErrorCode.LIMIT_EXCEEDED, text, retry=False)
             return []
         end = len(rows) if before is None else bisect_left(rows, before)
         return list(reversed(rows[max(0, end - limit) : end]))

@@ -185,7 +185,12 @@ def test_a_step_remembers_when_it_was_entered_and_completed() -> None:
 
 def test_a_record_has_a_limited_number_of_steps() -> None:
     full = [StepUpdated("ann", f"{n}", T0, n, "waiting", 1) for n in range(STEPS_MAX)]
-    given(*full).when(UpdateStep("ann", "x", T0, STEPS_MAX, "waiting")).then_refused(ErrorCode.LIMIT_EXCEEDED, "step")
+    refusal = (
+        given(*full)
+        .when(UpdateStep("ann", "x", T0, STEPS_MAX, "waiting"))
+        .then_refused(ErrorCode.LIMIT_EXCEEDED, "step")
+    )
+    assert not refusal.retry, "waiting makes no room"
     given(*full).when(MoveToStep("ann", "x", T0, STEPS_MAX, "!")).then_refused(ErrorCode.LIMIT_EXCEEDED, "step")
     given(*full).when(UpdateStep("ann", "x", T0, 0, "blocked")).then(StepUpdated("ann", "x", T0, 0, "blocked", 2))
 

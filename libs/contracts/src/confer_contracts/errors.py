@@ -1,7 +1,8 @@
 """Why something was refused: one closed list of codes, and the exception that carries one.
 
     Rejection          the answer is no, and the caller is told why (an ordinary outcome)
-      code             what a program branches on; whether to try again is a property of the code
+      code             what a program branches on
+      retry            whether to try again: as the code says, unless this refusal knows better
       field            the input that broke a rule, where one did
 
 Everything else that escapes a handler is a bug and is answered as `internal`, without details.
@@ -35,7 +36,10 @@ RETRYABLE = frozenset({ErrorCode.UNAVAILABLE, ErrorCode.OUTCOME_UNKNOWN, ErrorCo
 
 
 class Rejection(Exception):  # noqa: N818 - a refusal is an answer, not an error of ours
-    """A refusal. `details` are extra members of the error acknowledgement (a current value, what is allowed)."""
+    """A refusal. `details` are extra members of the error acknowledgement (a current value, what is allowed).
+
+    `retry`: False for a limit that waiting does not lift; None: as the code says.
+    """
 
     def __init__(
         self,
@@ -44,9 +48,11 @@ class Rejection(Exception):  # noqa: N818 - a refusal is an answer, not an error
         *,
         field: str | None = None,
         details: Mapping[str, object] | None = None,
+        retry: bool | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.field = field
         self.details = dict(details or {})
+        self.retry = code.retry if retry is None else retry

@@ -92,7 +92,7 @@ def failed(refusal: Rejection, op: str | None = None) -> dict[str, Any]:
         "status": "error",
         "code": refusal.code.value,
         "message": refusal.message,
-        "retry": refusal.code.retry,
+        "retry": refusal.retry,
         "op": op,
     }
     if refusal.field is not None:
@@ -104,7 +104,8 @@ def refusal_of(body: dict[str, Any]) -> Rejection:
     """The refusal behind an error acknowledgement: the reverse of `failed`."""
     own = {"status", "code", "message", "retry", "op", "field"}
     details = {name: value for name, value in body.items() if name not in own}
-    return Rejection(ErrorCode(body["code"]), body["message"], field=body.get("field"), details=details)
+    code, message, retry = ErrorCode(body["code"]), body["message"], body["retry"]
+    return Rejection(code, message, field=body.get("field"), details=details, retry=retry)
 
 
 __all__ = [

@@ -32,7 +32,7 @@ DATA_BYTES_MAX = 4096
 def _bounded(data: dict[str, JsonValue]) -> dict[str, JsonValue]:
     if json_depth(data) > VALUE_DEPTH_MAX:
         raise ValueError(f"must not be nested deeper than {VALUE_DEPTH_MAX} levels")
-    if len(json.dumps(data)) > DATA_BYTES_MAX:
+    if len(json.dumps(data, allow_nan=False)) > DATA_BYTES_MAX:
         raise ValueError(f"must not be larger than {DATA_BYTES_MAX} bytes of JSON (ASCII)")
     return data
 

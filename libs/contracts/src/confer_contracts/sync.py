@@ -35,7 +35,8 @@ StepStatus = Literal["waiting", "in_progress", "completed", "blocked"]
 def _bounded(value: Any) -> Any:
     if json_depth(value) > VALUE_DEPTH_MAX:
         raise ValueError(f"must not be nested deeper than {VALUE_DEPTH_MAX} levels")
-    if len(json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass")) > VALUE_BYTES_MAX:
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)  # 1e999 would be stored as null
+    if len(text.encode(errors="surrogatepass")) > VALUE_BYTES_MAX:
         raise ValueError(f"must not be larger than {VALUE_BYTES_MAX} bytes of JSON")
     return value
 

@@ -85,7 +85,7 @@ async def _react(msg: Msg, handler: Reaction) -> None:
         try:
             await handler(fact)
         except Rejection as refusal:
-            if refusal.code.retry:
+            if refusal.retry:
                 if msg.metadata.num_delivered >= DELIVERIES_MAX:
                     log.error("a reaction was given up", subject=route, seq=fact.seq, reason=refusal.message)
                 await msg.nak(delay=random.uniform(0.5, 2.0))  # noqa: S311 - jitter

@@ -145,17 +145,21 @@ def _refuse_another_request(command: Command, answered: Answer) -> None:
 def _refuse_if_too_large(changes: tuple[Change, ...], record: Record) -> None:
     added = sum(change.field not in record.fields for change in changes)
     if len(record.fields) + added > FIELDS_MAX:
-        raise Rejection(ErrorCode.LIMIT_EXCEEDED, f"field: a record has at most {FIELDS_MAX} fields", field="field")
+        raise _full(f"field: a record has at most {FIELDS_MAX} fields", "field")
     replaced = sum(record.fields[change.field].size for change in changes if change.field in record.fields)
     size = record.size - replaced + sum(_size(change.field, change.value) for change in changes)
     if size > RECORD_BYTES_MAX:
-        rule = f"value: the fields of a record have at most {RECORD_BYTES_MAX} bytes of JSON together"
-        raise Rejection(ErrorCode.LIMIT_EXCEEDED, rule, field="value")
+        raise _full(f"value: the fields of a record have at most {RECORD_BYTES_MAX} bytes of JSON together", "value")
 
 
 def _refuse_another_step(step: int, record: Record) -> None:
     if step not in record.steps and len(record.steps) >= STEPS_MAX:
-        raise Rejection(ErrorCode.LIMIT_EXCEEDED, f"step: a record has at most {STEPS_MAX} steps", field="step")
+        raise _full(f"step: a record has at most {STEPS_MAX} steps", "step")
+
+
+def _full(rule: str, name: str) -> Rejection:
+    """Waiting makes no room in a record: sent again, the request would only hold up what waits behind it."""
+    return Rejection(ErrorCode.LIMIT_EXCEEDED, rule, field=name, retry=False)
 
 
 def _commit(change: Change, current: Field | None) -> Committed:
