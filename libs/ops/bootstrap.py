@@ -149,7 +149,9 @@ def _make_venv() -> None:
     shutil.rmtree(VENV, ignore_errors=True)
     try:
         venv.create(VENV, with_pip=True)
-    except subprocess.CalledProcessError as error:
+    except PermissionError:
+        raise Trouble(f"you may not write in {ROOT}: clone the repository to where you may, and run it there") from None
+    except (subprocess.CalledProcessError, OSError) as error:
         raise Trouble(f"Python could not make {VENV}: {error}") from None
 
 
