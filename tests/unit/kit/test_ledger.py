@@ -167,23 +167,61 @@ async def test_facts_that_arrive_while_the_log_is_read_are_in_the_state() -> Non
     assert folded.state.seen == ["1", "2"]
 
 
-@pytest.mark.parametrize("first", [0, 1])
-async def test_facts_that_arrive_while_two_read_the_same_are_missed_by_neither(first: int) -> None:
+async def test_the_log_is_read_once_for_all_who_ask_at_the_same_time() -> None:
     log = GatedLog()
     ledger = ledger_of(log)
-    loads = [asyncio.gather(ledger.load("a")), asyncio.gather(ledger.load("a"))]
+    loads = asyncio.gather(*(ledger.load("a") for _ in range(50)))
     await asyncio.sleep(0)
-    assert len(log.gates) == 2
+    (gate,) = log.gates
     log.open.set()  # for the replica that writes meanwhile
-    one, two = await grow(log, "a", "1", "2")
-    ledger.apply(one)
-    log.gates[first].set()
-    await loads[first]
-    ledger.apply(two)
-    log.gates[1 - first].set()
-    await loads[1 - first]
-    assert (await ledger.load("a")).state.seen == ["1", "2"]
+    for fact in await grow(log, "a", "1", "2"):
+        ledger.apply(fact)
+    gate.set()
+    assert [folded.state.seen for folded in await loads] == [["1", "2"]] * 50
     assert not ledger._loading
+
+
+async def test_a_call_that_joins_a_running_read_decides_on_what_was_true_when_it_began() -> None:
+    log = GatedLog()
+    ledger = ledger_of(log)
+    loading = asyncio.gather(ledger.load("a"))
+    await asyncio.sleep(0)
+    log.open.set()
+    await grow(log, "a", "1")  # the follower lags behind
+    refused_at_first = COUNTERS.increment("a", "2", at_most=0)
+    joining = asyncio.gather(ledger.transact("a", refused_at_first, soon()))
+    await asyncio.sleep(0)
+    log.open_all()
+    await loading
+    (folded,) = await joining
+    assert folded.state.seen == ["1", "2"]
+
+
+async def test_who_waits_for_a_read_that_is_cut_short_may_ask_again() -> None:
+    log = GatedLog()
+    ledger = ledger_of(log)
+    reader = asyncio.gather(ledger.load("a"))
+    await asyncio.sleep(0)
+    waiting = asyncio.gather(ledger.load("a"))
+    await asyncio.sleep(0)
+    reader.cancel()
+    with pytest.raises(Rejection) as refused:
+        await waiting
+    assert refused.value.code == ErrorCode.UNAVAILABLE
+    log.open.set()
+    assert (await ledger.load("a")).state == Counter()
+
+
+async def test_what_was_being_read_when_the_follower_lost_its_place_is_not_kept() -> None:
+    log = GatedLog()
+    ledger = ledger_of(log)
+    loading = asyncio.gather(ledger.load("a"))
+    await asyncio.sleep(0)
+    ledger.forget_all()
+    log.open_all()
+    await loading
+    await grow(log, "a", "1")
+    assert (await ledger.load("a")).state.seen == ["1"]
 
 
 async def test_the_follower_keeps_the_cache_current_and_may_repeat_itself() -> None:

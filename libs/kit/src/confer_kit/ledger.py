@@ -55,6 +55,14 @@ class Folded(Generic[S]):
     seq: int = 0
 
 
+@dataclass(slots=True)
+class _Loading(Generic[S]):
+    """A fold that is being read, for all who ask meanwhile. `arrived`: what the follower brought since it began."""
+
+    done: asyncio.Future[Folded[S]]
+    arrived: list[StoredFact]
+
+
 class Ledger(Generic[S, E]):
     """All aggregates of one codec in this replica."""
 
@@ -63,7 +71,7 @@ class Ledger(Generic[S, E]):
         self._codec = codec
         self._capacity = capacity
         self._folds: OrderedDict[str, Folded[S]] = OrderedDict()
-        self._loading: dict[str, list[list[StoredFact]]] = {}  # one list per reader: two may read the same one
+        self._loading: dict[str, _Loading[S]] = {}
         self._lanes: dict[str, tuple[asyncio.Lock, list[int]]] = {}
 
     async def transact(self, key: str, decide: Callable[[S], NewFact | None], deadline: float) -> Folded[S]:
@@ -110,20 +118,21 @@ class Ledger(Generic[S, E]):
         key = self._codec.aggregate(fact.subject)
         if key is None:
             return
-        for waiting in self._loading.get(key, ()):
-            waiting.append(fact)
+        if (loading := self._loading.get(key)) is not None:
+            loading.arrived.append(fact)
         if (folded := self._folds.get(key)) is not None:
             self._advance(folded, fact)
 
     def forget_all(self) -> None:
-        """The follower lost its place: nothing cached can be trusted."""
+        """The follower lost its place: nothing cached, nor what is being read, can be trusted."""
         self._folds.clear()
+        self._loading.clear()
 
     async def _decided(
         self, key: str, decide: Callable[[S], NewFact | None], *, optimistic: bool
     ) -> tuple[Folded[S], NewFact | None]:
         """Try on the cached fold first; only a fact to append may come of it, for the append checks it."""
-        cached = key in self._folds
+        cached = key in self._folds or key in self._loading  # a read that began before us is no newer than a cache
         folded = await self._current(key)
         if cached and optimistic:
             with contextlib.suppress(Rejection):
@@ -137,24 +146,35 @@ class Ledger(Generic[S, E]):
         if (folded := self._folds.get(key)) is not None:
             self._folds.move_to_end(key)
             return folded
+        if (loading := self._loading.get(key)) is None:
+            return await self._load(key)
+        return await asyncio.shield(loading.done)
+
+    async def _load(self, key: str) -> Folded[S]:
+        """Read the log once for everybody: after a restart a whole room asks for the same record."""
         folded = Folded(self._codec.initial(key))
-        arrived: list[StoredFact] = []
-        readers = self._loading.setdefault(key, [])
-        readers.append(arrived)
+        loading = self._loading[key] = _Loading(asyncio.get_running_loop().create_future(), [])
         try:
             await self._catch_up(key, folded)
+        except BaseException as error:
+            loading.done.set_exception(error if isinstance(error, Exception) else Unavailable("reading was cut short"))
+            loading.done.exception()  # it may be that nobody waits
+            raise
+        else:
+            for fact in loading.arrived:
+                self._advance(folded, fact)
+            if self._loading.get(key) is loading:
+                self._keep(key, folded)
+            loading.done.set_result(folded)
+            return folded
         finally:
-            readers[:] = [reader for reader in readers if reader is not arrived]
-            if not readers:
-                self._loading.pop(key, None)
-        for fact in arrived:  # what the follower brought while the log was read
-            self._advance(folded, fact)
-        if (meanwhile := self._folds.get(key)) is not None and meanwhile.seq >= folded.seq:
-            return meanwhile
+            if self._loading.get(key) is loading:
+                del self._loading[key]
+
+    def _keep(self, key: str, folded: Folded[S]) -> None:
         self._folds[key] = folded
         while len(self._folds) > self._capacity:
             self._folds.popitem(last=False)
-        return folded
 
     async def _catch_up(self, key: str, folded: Folded[S]) -> None:
         guard = self._codec.guard(key)
