@@ -2,7 +2,7 @@
 
 An id is any non-empty string of 1-128 UTF-8 bytes without control characters: Thai, spaces, `.`, `*` and `>`
 are legal. A token is its injective, reversible image in `[A-Za-z0-9_=-]`, so that an id can never widen a NATS
-subject or meet another one (design.md, section 7).
+subject or meet another one (docs/adr/0006 says how rooms are kept apart).
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Operation ids: how one request, sent again, is recognised and has one effect (design.md, section 3).
+"""Operation ids: how one request, sent again, is recognised and has one effect.
 
 Every fold keeps an OperationLog: (user, operation) -> what the first run answered. It is pure and bounded; an
 operation older than what is kept is refused as stale, never run again.

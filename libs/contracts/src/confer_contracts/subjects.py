@@ -1,4 +1,4 @@
-"""The subject grammar (design.md, section 1) and the headers that travel with messages.
+"""The subject grammar and the headers that travel with messages.
 
 call.<service>.<event>                 a client's request, answered once
 log.<service>.<kind>.<id>.<key>        a fact, in its service's stream: exactly five tokens

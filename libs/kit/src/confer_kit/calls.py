@@ -1,4 +1,4 @@
-"""Asking a service: identity, operation, deadline and trace travel in headers (design.md, section 3)."""
+"""Asking a service: identity, operation, deadline and trace travel in headers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

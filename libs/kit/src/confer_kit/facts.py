@@ -1,4 +1,4 @@
-"""A fact before and after it is stored (design.md, section 1)."""
+"""A fact before and after it is stored."""
 
 import json
 from collections.abc import Mapping

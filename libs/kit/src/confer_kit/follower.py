@@ -1,4 +1,4 @@
-"""One stream, followed in order and without holes: an ordered consumer of our own (design.md, "one feed").
+"""One stream, followed in order and without holes: an ordered consumer of our own (docs/adr/0001).
 
 nats-server numbers what a consumer delivers. A number that does not follow the last one, a heartbeat that stays
 away, or a reconnect ends the consumer; a new one begins after the last sequence that was delivered. So nothing is

@@ -1,4 +1,4 @@
-"""Folds of one stream: load, decide, append (design.md, section 3).
+"""Folds of one stream: load, decide, append (ARCHITECTURE.md, "State").
 
 One in-process lane per aggregate, so that contenders are replicas and not callers; the cache is kept current by the
 service's follower and guarded by the append's expected sequence.

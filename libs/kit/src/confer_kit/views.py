@@ -1,4 +1,4 @@
-"""Views: latest-wins state for the edges, projected from the service's own log (design.md, section 5)."""
+"""Views: latest-wins state for the edges, projected from the service's own log."""
 
 import asyncio
 from collections.abc import Callable
