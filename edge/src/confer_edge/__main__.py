@@ -21,7 +21,7 @@ async def serve(settings: EdgeSettings) -> None:
         async with listening(edge.application, settings) as port:
             log.info(f"listening on http://{settings.host}:{port}")
             await stop.wait()
-            log.info("draining", clients=len(edge.gateway.sessions))
+            log.info("draining", clients=len(edge.doorway.sessions))
             await edge.drain()
 
 

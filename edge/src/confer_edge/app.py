@@ -20,12 +20,15 @@ from confer_edge import packets, web
 from confer_edge.audiences import Audiences
 from confer_edge.beat import Beat
 from confer_edge.calls import Calls
+from confer_edge.doorway import Doorway
 from confer_edge.feed import Feed
 from confer_edge.gateway import Gateway
 from confer_edge.identity import provider
 from confer_edge.joins import Joins
 from confer_edge.portal import Portal
 from confer_edge.probe import Probe
+from confer_edge.recovery import Recovery
+from confer_edge.session import Session
 from confer_edge.settings import EdgeSettings
 from confer_edge.transport import Server, bounded_bodies
 from confer_edge.view_feed import ViewFeed
@@ -54,13 +57,20 @@ class Edge:
         self.views = ViewFeed(link, self.audiences)
         self.probe = Probe(link, self.audiences, self.incarnation, settings.tick_late_s)
         self.server = Server(settings, settings.allowed_origins(settings.port))
-        calls = Calls(link)
+        calls, tasks = Calls(link), Tasks()
         identities = provider(settings)
-        self.joins = Joins(self.audiences, self.feed, calls, self.incarnation, settings.rooms_max)
+        recovery = Recovery(link, self.feed, settings.recovery_window_s)
+        self.joins = Joins(
+            self.audiences, self.feed, calls, recovery, incarnation=self.incarnation, rooms_max=settings.rooms_max
+        )
         portal = Portal(self.joins, calls, identities)
-        self.gateway = Gateway(self.server, settings, identities, calls, portal)
-        self.beat = Beat(link, self.incarnation, self.gateway.sessions.values)
-        pages = web.application(self.probe, lambda: len(self.gateway.sessions), settings.demo_dir)
+        self.doorway = Doorway(
+            self.server, settings, identities=identities, joins=self.joins, recovery=recovery, feed=self.feed,
+            portal=portal, tasks=tasks,
+        )  # fmt: skip
+        Gateway(self.server, settings, doorway=self.doorway, calls=calls, portal=portal, tasks=tasks)
+        self.beat = Beat(link, self.incarnation, self.doorway.sessions.values)
+        pages = web.application(self.probe, lambda: len(self.doorway.sessions), settings.demo_dir)
         served: Any = self.server if settings.socketio_enabled else None
         application: ASGIApp = socketio.ASGIApp(served, pages) if served else without_socketio(pages)
         self.application = bounded_bodies(application, settings.payload_bytes_max)
@@ -80,24 +90,24 @@ class Edge:
     async def drain(self) -> None:
         """Not ready; clients sent away so that they come back elsewhere; calls in flight answered."""
         self.probe.stop()
-        await self.gateway.send_all_away(self._settings.drain_s)
+        await self.doorway.send_all_away(self._settings.drain_s)
         await self._tasks.cancel()
 
     def _beat_now(self) -> None:
         self._tasks.start(self.beat.send(), "beat")
 
     async def _health_check(self) -> None:
-        """The portal's event to everybody."""
-        body = orjson.dumps({"timestamp": clock.iso(clock.now()), "active_connections": len(self.gateway.sessions)})
-        self.audiences.emit(EVERYBODY, "health_check", packets.event("health_check", body), origin=None)
+        """The portal's event to everybody. With the offset, so that a quiet client's does not fall out of LIVE."""
+        body = orjson.dumps({"timestamp": clock.iso(clock.now()), "active_connections": len(self.doorway.sessions)})
+        self.audiences.emit(
+            EVERYBODY, "health_check", packets.event("health_check", body, self.feed.offset), origin=None
+        )
 
     def _resync_everybody(self) -> None:
         """LIVE was made anew or trimmed past us: every client gets whole snapshots, in its own order."""
         self.views.forget()
-        for session in self.gateway.sessions.values():
-            for audience in tuple(session.audiences):
-                work = _resync(self.joins, session, audience)
-                session.lane.submit(work, unbounded=True)
+        for session in self.doorway.sessions.values():
+            session.lane.submit(_resync(self.joins, session), unbounded=True)
 
     @staticmethod
     async def _again(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
@@ -109,8 +119,8 @@ class Edge:
             await asyncio.sleep(seconds * random.uniform(0.9, 1.1))  # noqa: S311 - jitter
 
 
-def _resync(joins: Joins, session: Any, audience: str) -> Callable[[], Awaitable[None]]:
-    return lambda: joins.resync(session, audience)
+def _resync(joins: Joins, session: Session) -> Callable[[], Awaitable[None]]:
+    return lambda: joins.resync(session)
 
 
 def without_socketio(pages: ASGIApp) -> ASGIApp:

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from confer_contracts.catalogue import OTHERS
-from confer_edge.packets import Outgoing
+from confer_edge.packets import Event
 
 
 class Member(Protocol):
@@ -11,7 +11,7 @@ class Member(Protocol):
 
     sid: str
 
-    def receive(self, audience: str, packet: Outgoing, stream: str, seq: int) -> None: ...
+    def receive(self, audience: str, event: Event, stream: str, seq: int) -> None: ...
 
 
 class Audiences:
@@ -34,13 +34,13 @@ class Audiences:
         return audience in self._members
 
     def emit(
-        self, audience: str, name: str, packet: Outgoing, *, origin: str | None, stream: str = "", seq: int = 2**63
+        self, audience: str, name: str, event: Event, *, origin: str | None, stream: str = "", seq: int = 2**63
     ) -> int:
-        """Hand the packet to each member; how many there were. `stream` and `seq` are the fact's source; a view has
+        """Hand the event to each member; how many there were. `stream` and `seq` are the fact's source; a view has
         none and is newer than any snapshot."""
         members = self._members.get(audience, {})
         skipped = origin if name in OTHERS else None
         for sid, member in list(members.items()):
             if sid != skipped:
-                member.receive(audience, packet, stream, seq)
+                member.receive(audience, event, stream, seq)
         return len(members)

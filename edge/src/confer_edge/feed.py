@@ -1,17 +1,22 @@
 """The live feed: LIVE as one ordered, contiguous stream, handed to the audiences (design.md, section 1)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from nats.js.api import StreamInfo
 
+from confer_contracts.catalogue import OTHERS
 from confer_contracts.subjects import LIVE, Header
 from confer_edge import packets
 from confer_edge.audiences import Audiences
+from confer_edge.packets import Event
+from confer_edge.session import Membership
 from confer_kit import telemetry
+from confer_kit.direct import read
 from confer_kit.follower import Delivered, Follower
 from confer_kit.nats_link import Link
 
+REPLAYED_MAX: Final = 10_000  # facts; who missed more gets snapshots
 _NAME_FOR: Final = {kind: Header.EVENT_FOR + kind for kind in ("room", "queue", "user", "role", "staff", "topic")}
 
 
@@ -19,6 +24,7 @@ class Feed:
     """Follows LIVE. `delivered`: per source stream, the last sequence handed out."""
 
     def __init__(self, link: Link, audiences: Audiences, on_reset: Callable[[], None]) -> None:
+        self._link = link
         self._audiences = audiences
         self._on_reset = on_reset
         self.delivered: dict[str, int] = {}
@@ -29,6 +35,48 @@ class Feed:
         """`<epoch>.<sequence>` of what was handed out last."""
         return f"{self._follower.epoch}.{self._follower.position}"
 
+    @property
+    def epoch(self) -> str:
+        return self._follower.epoch
+
+    @property
+    def position(self) -> int:
+        """The sequence of LIVE that was handed out last."""
+        return self._follower.position
+
+    async def reached(self, seq: int, timeout: float) -> bool:
+        return await self._follower.reached(seq, timeout)
+
+    async def missed(
+        self, memberships: Mapping[str, Membership], sid: str, after: int, upto: int
+    ) -> list[Event] | None:
+        """What a session with these memberships was sent between two positions, in order; None: LIVE has not all of
+        it any more, or it is too much. Raises Unavailable."""
+        if after < (await self._first()) - 1:
+            return None
+        found: list[tuple[Delivered, str]] = []
+        for audience, membership in memberships.items():
+            since = max(after, membership.since)
+            facts = await read(self._link.nc, LIVE, audience, after=since, upto=upto, limit=REPLAYED_MAX)
+            found += [(f, name) for f in facts if (name := _name(f.headers, audience.partition(".")[0]))]
+            if len(found) >= REPLAYED_MAX:
+                return None
+        found.sort(key=lambda pair: pair[0].seq)
+        if after < (await self._first()) - 1:  # trimmed while it was read
+            return None
+        return [event for fact, name in found for event in self._replayed(fact, name, memberships, sid)]
+
+    def _replayed(self, fact: Delivered, name: str, memberships: Mapping[str, Membership], sid: str) -> list[Event]:
+        stream, seq = _source(fact.headers.get(Header.SOURCE, ""))
+        if seq <= memberships[fact.subject].as_of.get(stream, 0):
+            return []
+        own = fact.headers.get(Header.ORIGIN) == sid
+        return [event for event_name, event in self._events(fact, name) if not (own and event_name in OTHERS)]
+
+    async def _first(self) -> int:
+        info = await self._link.nc.jetstream(timeout=2).stream_info(LIVE)
+        return info.state.first_seq
+
     async def run(self) -> None:
         await self._follower.run()
 
@@ -37,7 +85,7 @@ class Feed:
         stream, seq = _source(headers.get(Header.SOURCE, ""))
         audience = message.subject
         kind = audience.partition(".")[0]
-        name = headers.get(_NAME_FOR.get(kind, "")) or headers.get(Header.EVENT)
+        name = _name(headers, kind)
         if name and self._audiences.has(audience):
             if telemetry.sampled(headers):
                 self._emit_traced(message, kind, name, stream, seq)
@@ -48,11 +96,17 @@ class Feed:
     def _emit(self, message: Delivered, name: str, stream: str, seq: int) -> int:
         origin = message.headers.get(Header.ORIGIN)
         members = 0
-        for event in (name, message.headers.get(Header.ALIAS)):
-            if event:
-                packet = packets.event(event, message.data)
-                members = self._audiences.emit(message.subject, event, packet, origin=origin, stream=stream, seq=seq)
+        for event_name, event in self._events(message, name):
+            members = self._audiences.emit(message.subject, event_name, event, origin=origin, stream=stream, seq=seq)
         return members
+
+    def _events(self, message: Delivered, name: str) -> list[tuple[str, Event]]:
+        """The events of one fact. The offset is with the last one: who has that one has them all."""
+        offset = f"{self._follower.epoch}.{message.seq}"
+        alias = message.headers.get(Header.ALIAS)
+        if alias is None:
+            return [(name, packets.event(name, message.data, offset))]
+        return [(name, packets.event(name, message.data)), (alias, packets.event(alias, message.data, offset))]
 
     def _emit_traced(self, message: Delivered, kind: str, name: str, stream: str, seq: int) -> None:
         fact = telemetry.incoming(message.headers)
@@ -63,6 +117,11 @@ class Feed:
     def _reset(self, info: StreamInfo) -> None:
         self.delivered.clear()
         self._on_reset()
+
+
+def _name(headers: Mapping[str, str], kind: str) -> str | None:
+    """The Socket.IO name under which this kind of audience gets a fact; None: none does."""
+    return headers.get(_NAME_FOR.get(kind, "")) or headers.get(Header.EVENT)
 
 
 def _source(value: str) -> tuple[str, int]:

@@ -1,23 +1,16 @@
-"""The life of a session on this edge, and the way of each event from a client: check, order, hand on, answer."""
+"""The way of each event from a client: check, order, hand on, answer."""
 
-import asyncio
-import contextlib
-import random
-from collections.abc import Callable
+from collections.abc import Awaitable
 from typing import Any
-from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
-from socketio.exceptions import ConnectionRefusedError as SocketIOConnectionRefused
 
 from confer_contracts import catalogue
 from confer_contracts.errors import ErrorCode, Rejection
-from confer_contracts.message import failed
 from confer_contracts.route import Call
 from confer_edge import packets
 from confer_edge.calls import Calls
-from confer_edge.identity import Claim, JsonWebToken, TrustedQuery, guest
-from confer_edge.lane import Lane
+from confer_edge.doorway import Doorway
 from confer_edge.portal import Portal
 from confer_edge.respond import Responder
 from confer_edge.session import Session
@@ -32,107 +25,30 @@ from confer_kit.tasks import Tasks
 log = logger(__name__)
 
 EVENT_NAME_CHARS_MAX = 100
-SPREAD_S, SPREAD_MAX_S = 0.005, 2.0  # over how long clients are sent away: for each, and for all
 
 
 class Gateway:
-    """All sessions of this edge, by sid."""
+    """Events of the sessions that the doorway has let in."""
 
     def __init__(
-        self, server: Server, settings: EdgeSettings, identities: TrustedQuery | JsonWebToken, calls: Calls,
-        portal: Portal,
-    ) -> None:  # fmt: skip
-        self._server = server
+        self, server: Server, settings: EdgeSettings, *, doorway: Doorway, calls: Calls, portal: Portal, tasks: Tasks
+    ) -> None:
         self._settings = settings
-        self._identities = identities
+        self._doorway = doorway
         self._calls = calls
         self._portal = portal
-        self._tasks = Tasks()
-        self._leaving = False
-        self._admitted: dict[str, Claim | None] = {}
-        self.sessions: dict[str, Session] = {}
-        server.on("connect", self._admit)
-        server.on_opened = self._opened
-        server.on_closed = self._closed
+        self._tasks = tasks
         server.on_event = self._receive
         server.on_bad_event = self._refuse_unparsed
 
-    async def send_all_away(self, timeout: float) -> None:
-        """Take nothing new; end each connection when its calls are answered, so that the client comes back to another
-        edge. Spread over a moment, for they all come back at once."""
-        self._leaving = True
-        self._server.eio.leaving = True
-        spread_s = min(SPREAD_MAX_S, len(self.sessions) * SPREAD_S)
-        for session in tuple(self.sessions.values()):
-            pause_s = random.uniform(0, spread_s)  # noqa: S311 - jitter
-            self._tasks.start(self._send_away(session, pause_s, patience_s=timeout * 0.6), "send away")
-        await self._tasks.finished(timeout)
-
-    # --- coming and going -----------------------------------------------------------------------------
-
-    async def _admit(self, sid: str, environ: dict[str, Any], auth: Any = None) -> None:
-        """Refuses a client without the identity that the mode asks for (CONNECT_ERROR with code and message)."""
-        query = dict(parse_qsl(environ.get("QUERY_STRING", "")))
-        try:
-            self._admitted[sid] = self._identities.on_connect(query, auth)
-        except Rejection as refusal:
-            raise ConnectionRefused(refusal) from None
-
-    def _opened(self, sid: str, eio_sid: str) -> None:
-        claim = self._admitted.pop(sid, None)
-        session = Session(
-            sid,
-            eio_sid,
-            claim or guest(),
-            bound=claim is not None,
-            lane=Lane(self._tasks, self._settings.pending_calls_max),
-            send=self._server.eio.sockets[eio_sid].write,
-            cut=self._cutter(eio_sid),
-            buffer_max=self._settings.join_buffer_max,
-        )
-        self.sessions[sid] = session
-        environ = self._server.environ.get(eio_sid, {})
-        query = dict(parse_qsl(environ.get("QUERY_STRING", "")))
-        session.lane.submit(lambda: self._portal.welcome(session, query), unbounded=True)
-
-    def _closed(self, sid: str, reason: str) -> None:
-        session = self.sessions.pop(sid, None)
-        if session is None:
-            return
-        session.closed = True
-        own = reason == self._server.reason.CLIENT_DISCONNECT
-        grace_s = self._settings.leave_grace_s if own else self._settings.drop_grace_s
-        session.lane.submit(lambda: self._portal.farewell(session, grace_s), unbounded=True)
-
-    def _cutter(self, eio_sid: str) -> Callable[[str], None]:
-        def cut(why: str) -> None:
-            socket = self._server.eio.sockets.get(eio_sid)
-            if socket is not None:
-                self._server.eio.on_slow(socket, why)
-
-        return cut
-
-    async def _send_away(self, session: Session, pause_s: float, patience_s: float) -> None:
-        """End the connection, not the Socket.IO session: then the client reconnects by itself."""
-        await asyncio.sleep(pause_s)
-        socket = self._server.eio.sockets.get(session.eio_sid)
-        if socket is not None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(patience_s):
-                    await session.lane.idle()
-                    await socket.all_fetched()
-            await socket.send_away(self._server.environ.get(session.eio_sid, {}).get("QUERY_STRING", ""))
-
-    # --- events ---------------------------------------------------------------------------------------
-
     def _receive(self, sid: str, data: list[Any], identifier: int | None) -> None:
-        session = self.sessions.get(sid)
+        session = self._doorway.sessions.get(sid)
         if session is None:
             return
         name, arguments = data[0], data[1:]
         respond = Responder(session, _short(name), identifier)
         try:
-            if self._leaving:
+            if self._doorway.leaving:
                 raise Rejection(ErrorCode.UNAVAILABLE, "this edge is going away: connect again, then try again")
             self._dispatch(session, name, arguments, respond)
         except Rejection as refusal:
@@ -148,10 +64,18 @@ class Gateway:
             self._forward(session, call, request, respond)
         elif (handler := self._portal.handlers.get(name)) is not None:
             checked = self._checked(handler.request, arguments) if handler.request else None
-            work = self._guarded(lambda: handler.run(session, checked, respond), respond)
+            work = self._guarded(lambda: self._settled(session, handler.run(session, checked, respond)), respond)
             session.lane.submit(work)
         else:
             raise Rejection(ErrorCode.INVALID, f"event: there is no event {_short(name)!r}", field="event")
+
+    @staticmethod
+    async def _settled(session: Session, handling: Awaitable[None]) -> None:
+        """However a join ends, it holds nothing back after its end."""
+        try:
+            await handling
+        finally:
+            session.settle()
 
     def _forward(self, session: Session, call: Call[Any, Any], request: BaseModel, respond: Responder) -> None:
         work = self._guarded(lambda: self._calls.forward(session, call, request, respond), respond)
@@ -195,17 +119,10 @@ class Gateway:
             raise explain(error) from error
 
     def _refuse_unparsed(self, sid: str, bad: UnparsedEvent) -> None:
-        session = self.sessions.get(sid)
+        session = self._doorway.sessions.get(sid)
         if session is not None:
             refusal = Rejection(ErrorCode.INVALID, f"{bad.field}: {bad.why}", field=bad.field)
             Responder(session, _short(bad.event), bad.identifier).refuse(refusal)
-
-
-class ConnectionRefused(SocketIOConnectionRefused):  # type: ignore[misc]
-    """CONNECT_ERROR `{message, data: {code, ...}}` (Socket.IO v5)."""
-
-    def __init__(self, refusal: Rejection) -> None:
-        super().__init__(refusal.message, failed(refusal))
 
 
 def _short(name: str) -> str:

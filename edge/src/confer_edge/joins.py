@@ -8,15 +8,18 @@ from typing import Any
 import orjson
 
 from confer_contracts import presence, subjects
+from confer_contracts.catalogue import VIEWS
 from confer_contracts.errors import ErrorCode, Rejection
-from confer_contracts.subjects import EVERYBODY, Kind
+from confer_contracts.subjects import EVERYBODY, Kind, room_audience
 from confer_edge import packets
 from confer_edge.audiences import Audiences
-from confer_edge.calls import Calls, as_of, services_with_snapshot
+from confer_edge.calls import UNAVAILABLE, Calls, as_of, services_with_snapshot
 from confer_edge.feed import Feed
-from confer_edge.session import Attachment, Gate, Session
+from confer_edge.packets import Event
+from confer_edge.recovery import Recovery, StoredAttachment
+from confer_edge.session import Attachment, Membership, Session
 
-RELEASE_ATTEMPTS = 3
+RESYNC_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +29,18 @@ class Joined:
     audience: str
     offset: str
     parts: dict[str, dict[str, Any]]
-    gate: Gate
 
 
 class Joins:
     """Memberships of this edge's sessions. `incarnation` is this start of this edge."""
 
-    def __init__(self, audiences: Audiences, feed: Feed, calls: Calls, incarnation: str, rooms_max: int) -> None:
+    def __init__(
+        self, audiences: Audiences, feed: Feed, calls: Calls, recovery: Recovery, *, incarnation: str, rooms_max: int
+    ) -> None:
         self._audiences = audiences
         self._feed = feed
         self._calls = calls
+        self._recovery = recovery
         self._incarnation = incarnation
         self._rooms_max = rooms_max
         self._attaches = itertools.count(1)
@@ -43,7 +48,7 @@ class Joins:
     def enter(self, session: Session, audience: str) -> None:
         """Membership without a snapshot: a role, everybody, a topic."""
         if not session.closed:
-            session.audiences.add(audience)
+            session.memberships.setdefault(audience, Membership(since=self._feed.position))
             self._audiences.add(audience, session)
 
     async def join(
@@ -51,9 +56,10 @@ class Joins:
     ) -> Joined:
         """Become a member and fetch the snapshot; facts that arrive meanwhile are held. `ident` is a token."""
         audience = f"{kind}.{ident}"
-        if audience not in session.audiences and len(session.audiences) >= self._rooms_max:
+        if audience not in session.memberships and len(session.memberships) >= self._rooms_max:
             raise Rejection(ErrorCode.LIMIT_EXCEEDED, f"rooms: a client may be in {self._rooms_max} at most")
-        gate = session.gates[audience] = Gate()
+        first = audience not in session.memberships
+        session.hold(audience)
         self.enter(session, audience)
         offset, seen = self._feed.offset, dict(self._feed.delivered)
         attach = self._attach(session, ident, step, screening) if kind is Kind.ROOM else None
@@ -61,19 +67,27 @@ class Joins:
         snapshots = [self._calls.snapshot(session, s, kind, ident, seen) for s in services]
         found = await asyncio.gather(*snapshots, *([attach] if attach else []))
         names = [*services, *([presence.SERVICE] if attach else [])]
-        return Joined(audience, offset, dict(zip(names, found, strict=True)), gate)
+        parts = dict(zip(names, found, strict=True))
+        if first and audience in session.memberships:
+            session.memberships[audience].as_of = as_of(parts)
+        await self._recovery.save(session)
+        return Joined(audience, offset, parts)
 
     async def complete(self, session: Session, joined: Joined) -> None:
         """The client has the snapshot: tell it the point, and let through what came after."""
         point = {"room": joined.audience, "offset": joined.offset}
         session.send(packets.event("sync_point", orjson.dumps(point)))
-        if not session.release(joined.audience, joined.gate, as_of(joined.parts)):
-            await self.resync(session, joined.audience)
+        if not session.release(joined.audience, as_of(joined.parts)):
+            await self.resync(session)
+
+    async def abandon(self, session: Session, joined: Joined) -> None:
+        """The join came to nothing."""
+        await self.leave(session, joined.audience)
+        session.release(joined.audience, {})
 
     async def leave(self, session: Session, audience: str, grace_s: float = 0) -> None:
         """End the membership; presence hears of it."""
-        session.audiences.discard(audience)
-        session.gates.pop(audience, None)
+        session.memberships.pop(audience, None)
         self._audiences.remove(audience, session.sid)
         kind, _, ident = audience.partition(".")
         attachment = session.attachments.pop(ident, None) if kind == Kind.ROOM else None
@@ -85,29 +99,56 @@ class Joins:
 
     async def leave_all(self, session: Session, grace_s: float) -> None:
         """The session is over. Facts stop at once; then presence is told room by room."""
-        for audience in session.audiences:
-            self._audiences.remove(audience, session.sid)
-        attached = map(subjects.room_audience, session.attachments)  # also where the end came before the join was done
-        for audience in {*session.audiences, *attached}:
+        self.silence(session)
+        attached = map(room_audience, session.attachments)  # also where the end came before the join was done
+        for audience in {*session.memberships, *attached}:
             await self.leave(session, audience, grace_s)
 
-    async def resync(self, session: Session, audience: str) -> None:
-        """The feed has a hole for this member: send a whole snapshot in place of what was missed."""
+    def enter_again(self, session: Session) -> None:
+        """A session that is taken up: all its audiences, without a word to anybody yet."""
+        for audience in session.memberships:
+            self._audiences.add(audience, session)
+
+    def silence(self, session: Session) -> None:
+        """Nothing of the feed reaches it from now on."""
+        for audience in session.memberships:
+            self._audiences.remove(audience, session.sid)
+
+    async def resync(self, session: Session) -> None:
+        """The feed has a hole for this session: send whole snapshots in place of what was missed."""
+        for _ in range(RESYNC_ATTEMPTS):
+            audiences = [a for a in session.memberships if services_with_snapshot(_kind(a))]
+            for audience in audiences:
+                session.hold(audience)
+            offset, seen = self._feed.offset, dict(self._feed.delivered)
+            whole = True
+            for audience in audiences:
+                parts = await self._parts(session, audience, seen)
+                session.memberships[audience] = Membership(since=self._feed.position, as_of=as_of(parts))
+                body = {"room": audience, "offset": offset, "snapshot": parts}
+                session.send(packets.event("resync", orjson.dumps(body)))
+                whole = session.release(audience, as_of(parts)) and whole
+            await self._recovery.save(session)
+            if whole:
+                return
+        session.cut("its snapshots could not be fetched as fast as facts came")
+
+    async def resume(self, session: Session, attachments: dict[str, StoredAttachment]) -> None:
+        """A session was taken up again: presence is told, and the current views are shown."""
+        for room, stored in attachments.items():
+            if room_audience(room) in session.memberships:
+                await self._attach(session, room, stored.step, stored.screening)
+        await self._recovery.save(session)
+        seen = dict(self._feed.delivered)
+        for audience in tuple(session.memberships):
+            for event in views_of(_kind(audience), await self._parts(session, audience, seen)):
+                session.send(event)
+
+    async def _parts(self, session: Session, audience: str, seen: dict[str, int]) -> dict[str, dict[str, Any]]:
         kind, _, ident = audience.partition(".")
         services = services_with_snapshot(Kind(kind))
-        for _ in range(RELEASE_ATTEMPTS):
-            if not services or audience not in session.audiences:
-                session.gates.pop(audience, None)
-                return
-            gate = session.gates[audience] = Gate()
-            offset, seen = self._feed.offset, dict(self._feed.delivered)
-            found = await asyncio.gather(*(self._calls.snapshot(session, s, Kind(kind), ident, seen) for s in services))
-            parts = dict(zip(services, found, strict=True))
-            body = {"room": audience, "offset": offset, "snapshot": parts}
-            session.send(packets.event("resync", orjson.dumps(body)))
-            if session.release(audience, gate, as_of(parts)):
-                return
-        session.cut("its snapshot could not be fetched as fast as facts came")
+        found = await asyncio.gather(*(self._calls.snapshot(session, s, Kind(kind), ident, seen) for s in services))
+        return dict(zip(services, found, strict=True))
 
     def _attach(self, session: Session, room: str, step: int | None, screening: bool) -> Any:
         """Tell presence. If it is away the attachment still stands here, and the next beat brings it there."""
@@ -123,6 +164,19 @@ class Joins:
             screening=attachment.screening,
         )  # fmt: skip
         return self._calls.reply(session, presence.ATTACH, request)
+
+
+def _kind(audience: str) -> Kind:
+    return Kind(audience.partition(".")[0])
+
+
+def views_of(kind: Kind, parts: dict[str, dict[str, Any]]) -> list[Event]:
+    """The views that a snapshot of this kind of audience contains, as the events that show them."""
+    return [
+        packets.event(view.event, orjson.dumps(view.of_snapshot(parts[view.service])))
+        for view in VIEWS
+        if view.kind is kind and view.of_snapshot and parts.get(view.service, UNAVAILABLE) != UNAVAILABLE
+    ]
 
 
 def personal_audiences(session: Session) -> list[str]:

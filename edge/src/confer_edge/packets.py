@@ -45,14 +45,52 @@ class Outgoing:
         return self._packet
 
 
-def event(name: str, body: bytes) -> Outgoing:
-    """The EVENT packet `["name", <body>]`, for the namespace `/`."""
-    return Outgoing(b'42["%b",%b]' % (name.encode(), body))
+class Event:
+    """An EVENT of the namespace `/` on its way to any number of clients, in at most two encodings.
+
+    A client that was given a pid takes any string at the end of an event, even the event's own name, for the offset
+    of connection state recovery. So to those a fact ends with its `offset`, and whatever else would end in a string,
+    or has no data, with null: decided here and nowhere else (ADR 0010).
+    """
+
+    __slots__ = ("_body", "_marked", "_name", "_offset", "_plain")
+
+    def __init__(self, name: str, body: bytes, offset: str | None = None) -> None:
+        self._name = name.encode()
+        self._body = body
+        self._offset = offset
+        self._plain: Outgoing | None = None
+        self._marked: Outgoing | None = None
+
+    @property
+    def plain(self) -> Outgoing:
+        """For clients that know nothing of offsets."""
+        if self._plain is None:
+            self._plain = Outgoing(
+                b'42["%b",%b]' % (self._name, self._body) if self._body else b'42["%b"]' % self._name
+            )
+        return self._plain
+
+    @property
+    def marked(self) -> Outgoing:
+        """For clients with a pid."""
+        if self._offset is None and self._body and not self._body.startswith(b'"'):
+            return self.plain
+        if self._marked is None:
+            mark = b"null" if self._offset is None else b'"%b"' % self._offset.encode()
+            arguments = (b",%b" % self._body if self._body else b"") + b"," + mark
+            self._marked = Outgoing(b'42["%b"%b]' % (self._name, arguments))
+        return self._marked
 
 
-def bare_event(name: str) -> Outgoing:
+def event(name: str, body: bytes, offset: str | None = None) -> Event:
+    """`["name", <body>]`; `body` is JSON without leading space. `offset` of a fact: `<epoch>.<sequence>`."""
+    return Event(name, body, offset)
+
+
+def bare_event(name: str) -> Event:
     """An EVENT without data."""
-    return Outgoing(b'42["%b"]' % name.encode())
+    return Event(name, b"")
 
 
 def ack(identifier: int, body: bytes) -> Outgoing:

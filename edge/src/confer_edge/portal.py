@@ -92,9 +92,6 @@ class Portal:
                 respond.refuse(refusal)
         self._tasks.start(self._dashboard(session, respond), "dashboard")
 
-    async def farewell(self, session: Session, grace_s: float) -> None:
-        await self._joins.leave_all(session, grace_s)
-
     async def _enter_own(self, session: Session) -> None:
         """The audiences of the person; with the first snapshot of the inbox the person becomes known to notify."""
         for own in personal_audiences(session):
@@ -134,7 +131,7 @@ class Portal:
         if session.bound:
             session.ignored_claims += claim != session.claim
             return
-        for own in tuple(session.audiences):
+        for own in tuple(session.memberships):
             await self._joins.leave(session, own)
         session.claim = claim
         session.bound = True
@@ -231,6 +228,7 @@ class Portal:
         joined = await self._joins.join(session, Kind.QUEUE, token(request.queue))
         part = joined.parts[queue.SERVICE]
         if part.get("status") != "ok":
+            await self._joins.abandon(session, joined)
             raise Rejection(ErrorCode.UNAVAILABLE, "the queue service is away: try again")
         respond.ok(queue=request.queue, offset=joined.offset, rows=part.get("rows", []))
         respond.emit("queue_updated", part.get("rows", []))

@@ -7,7 +7,7 @@ import orjson
 from confer_contracts.ids import token
 from confer_contracts.subjects import FactSubject, Header, Kind, audience
 from confer_edge.audiences import Audiences
-from confer_edge.packets import Outgoing
+from confer_edge.packets import Event
 from confer_kit import clock
 from confer_kit.logs import logger
 from confer_kit.nats_link import Link
@@ -29,7 +29,7 @@ class Probe:
         self._stopping = False
         audiences.add(audience(Kind.PROBE, incarnation), self)
 
-    def receive(self, audience: str, packet: Outgoing, stream: str, seq: int) -> None:
+    def receive(self, audience: str, event: Event, stream: str, seq: int) -> None:
         self._heard_at = clock.now()
 
     async def tick(self) -> None:

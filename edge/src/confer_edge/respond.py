@@ -26,7 +26,7 @@ class Responder:
     def raw(self, body: bytes) -> None:
         """Acknowledge with bytes of JSON."""
         if self._identifier is not None:
-            self._session.send(packets.ack(self._identifier, body))
+            self._session.write(packets.ack(self._identifier, body))
             self._identifier = None
 
     def ok(self, **members: Any) -> None:

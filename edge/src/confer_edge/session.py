@@ -1,5 +1,6 @@
 """A connected client: who it is, what it is in, and how a packet reaches it."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -7,18 +8,29 @@ from confer_contracts.message import Identity
 from confer_contracts.subjects import Kind
 from confer_edge.identity import Claim
 from confer_edge.lane import Lane
-from confer_edge.packets import Outgoing
+from confer_edge.packets import Event, Outgoing
 from confer_kit.logs import logger
 
 log = logger(__name__)
 
 
 @dataclass(slots=True)
-class Gate:
-    """Holds an audience's packets while its snapshot is fetched: (source stream, source sequence, packet)."""
+class Membership:
+    """An audience that a session is in, as recovery needs it. The snapshot of its first join contains the facts of
+    LIVE up to `since`, and those of each source stream up to `as_of`: they were never sent as facts."""
 
-    held: list[tuple[str, int, Outgoing]] = field(default_factory=list)
-    overflowed: bool = False
+    since: int = 0
+    as_of: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Held:
+    """One event that waits until the snapshots are with the client."""
+
+    audience: str
+    stream: str
+    seq: int
+    event: Event
 
 
 @dataclass(slots=True)
@@ -31,25 +43,36 @@ class Attachment:
 
 
 class Session:
-    """One Socket.IO session. `send` puts one packet behind all earlier ones of this client."""
+    """One Socket.IO session. `write` puts one packet behind all earlier ones of this client.
+
+    While a snapshot is fetched, all its facts wait, of every audience: so a client's stream follows LIVE over all of
+    its rooms, and one offset tells where it is.
+    """
 
     def __init__(
-        self, sid: str, eio_sid: str, claim: Claim, *, bound: bool, lane: Lane, send: Callable[[Outgoing], None],
-        cut: Callable[[str], None], buffer_max: int,
+        self, sid: str, eio_sid: str, claim: Claim, *, bound: bool, lane: Lane, write: Callable[[Outgoing], None],
+        cut: Callable[[str], None], buffer_max: int, pid: str | None = None,
     ) -> None:  # fmt: skip
         self.sid = sid
         self.eio_sid = eio_sid
+        self.pid = pid  # secret: whoever has it may take this session up again; None: the client cannot
         self.claim = claim
         self.bound = bound  # false: a guest who may still be named
         self.lane = lane
-        self.send = send
+        self.write = write
         self.cut = cut  # end the connection, for the reason that is logged; the client comes back and starts anew
-        self.gates: dict[str, Gate] = {}
-        self.audiences: set[str] = set()
+        self.since = 0  # the position of the feed at which it began
+        self.memberships: dict[str, Membership] = {}
         self.attachments: dict[str, Attachment] = {}
+        self.stored_at = 0  # sequence of its record in SESSIONS
+        self.storing = asyncio.Lock()
         self.closed = False
         self.ignored_claims = 0
         self._buffer_max = buffer_max
+        self._held: list[Held] = []
+        self._fetching: set[str] = set()
+        self._fetched: dict[str, dict[str, int]] = {}  # what the snapshots contain that were fetched meanwhile
+        self._overflowed = False
 
     @property
     def identity(self) -> Identity:
@@ -60,26 +83,43 @@ class Session:
     def rooms(self) -> list[str]:
         """The tokens of the rooms it is in."""
         prefix = f"{Kind.ROOM}."
-        return [a.removeprefix(prefix) for a in self.audiences if a.startswith(prefix)]
+        return [a.removeprefix(prefix) for a in self.memberships if a.startswith(prefix)]
 
-    def receive(self, audience: str, packet: Outgoing, stream: str, seq: int) -> None:
+    def send(self, event: Event) -> None:
+        self.write(event.plain if self.pid is None else event.marked)
+
+    def receive(self, audience: str, event: Event, stream: str, seq: int) -> None:
         """A fact or view of an audience, in the feed's order."""
-        gate = self.gates.get(audience)
-        if gate is None:
-            self.send(packet)
-        elif len(gate.held) < self._buffer_max:
-            gate.held.append((stream, seq, packet))
+        if not self._fetching:
+            self.send(event)
+        elif len(self._held) < self._buffer_max:
+            self._held.append(Held(audience, stream, seq, event))
         else:
-            gate.overflowed = True
+            self._overflowed = True
 
-    def release(self, audience: str, gate: Gate, as_of: dict[str, int]) -> bool:
-        """Let through what the snapshot does not contain. False: too much was held, the snapshot must be fetched
-        again."""
-        if self.gates.get(audience) is gate:
-            del self.gates[audience]
-        if gate.overflowed:
+    def hold(self, audience: str) -> None:
+        """From now on nothing is sent by itself, until `release` for this audience."""
+        self._fetching.add(audience)
+
+    def settle(self) -> None:
+        """Whatever a failed join held back is let go."""
+        if self._fetching:
+            for audience in tuple(self._fetching):
+                self.release(audience, {})
+
+    def release(self, audience: str, as_of: dict[str, int]) -> bool:
+        """The client has this snapshot, which is true up to `as_of` (source stream -> sequence). When it was the last
+        one, send what waited and no snapshot contains. False: too much waited, and what did is lost: every audience
+        needs a new snapshot."""
+        self._fetching.discard(audience)
+        self._fetched[audience] = as_of
+        if self._fetching:
+            return True
+        (held, self._held), (fetched, self._fetched) = (self._held, []), (self._fetched, {})
+        if self._overflowed:
+            self._overflowed = False
             return False
-        for stream, seq, packet in gate.held:
-            if seq > as_of.get(stream, 0):
-                self.send(packet)
+        for one in held:
+            if one.audience in self.memberships and one.seq > fetched.get(one.audience, {}).get(one.stream, 0):
+                self.send(one.event)
         return True

@@ -45,6 +45,9 @@ class EdgeSettings(KitSettings):
     join_buffer_max: int = Field(5000, gt=0, description="facts held for a client while its snapshot is fetched")
     leave_grace_s: float = Field(2, ge=0, description="how long a person stays after the client disconnected itself")
     drop_grace_s: float = Field(15, ge=0, description="how long a person stays after the connection dropped")
+    recovery_window_s: float = Field(
+        120, ge=0, description="how long after a cut a client can take its session up; 0: never"
+    )
     beat_s: float = Field(5, gt=0, description="how often presence hears which sessions this edge serves")
     tick_s: float = Field(2, gt=0, description="how often the edge probes its own live feed")
     tick_late_s: float = Field(7, gt=0, description="without a probe for so long the edge is not ready")

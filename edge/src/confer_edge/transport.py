@@ -2,14 +2,17 @@
 we promise. Each correction is a small named method that cites its reason."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import orjson
 import socketio
 from socketio.async_manager import AsyncManager
+from socketio.packet import CONNECT, CONNECT_ERROR
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from confer_contracts.errors import Rejection
+from confer_contracts.message import failed
 from confer_edge.engine import Engine
 from confer_edge.engine_socket import Socket
 from confer_edge.packets import OrJson
@@ -22,13 +25,21 @@ log = logger(__name__)
 
 OnEvent = Callable[[str, list[Any], int | None], None]
 OnBad = Callable[[str, UnparsedEvent], None]
-OnSession = Callable[[str, str], None]
+OnConnect = Callable[[str, Any], Awaitable[tuple[str, str | None, Callable[[], None]]]]
+OnClosed = Callable[[str, str, str], None]
 ACK_DIGITS_MAX: Final = 15
 BACKLOG_MAX: Final = 1000  # messages of one client behind one that takes its time
 
 
 class Manager(AsyncManager):  # type: ignore[misc]
     """Who is connected. Rooms are ours (`audiences`), so leaving does not look through those of every client."""
+
+    def admit(self, sid: str, eio_sid: str) -> None:
+        """A session with this sid, in place of an earlier connection that had it."""
+        if self.eio_sid_from_sid(sid, "/") is not None:
+            self.basic_disconnect(sid, "/")
+        self.basic_enter_room(sid, "/", None, eio_sid=eio_sid)
+        self.basic_enter_room(sid, "/", sid, eio_sid=eio_sid)
 
     def basic_disconnect(self, sid: str, namespace: str, **_: Any) -> None:
         for room in (sid, None):
@@ -60,8 +71,8 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         )
         self.on_event: OnEvent
         self.on_bad_event: OnBad
-        self.on_opened: OnSession
-        self.on_closed: OnSession
+        self.on_connect: OnConnect
+        self.on_closed: OnClosed
         self.eio.queued_max = settings.queued_packets_max
         self.eio.unsent_max = settings.unsent_bytes_max
         self.eio.on_message = self._on_message
@@ -73,19 +84,31 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         return Engine
 
     async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
-        """After the library's handshake, so that nothing precedes the CONNECT packet."""
-        if self.manager.sid_from_eio_sid(eio_sid, namespace or "/") is not None:
-            return  # a second CONNECT changes nothing
-        await super()._handle_connect(eio_sid, namespace, data)
-        sid = self.manager.sid_from_eio_sid(eio_sid, namespace or "/")
-        if sid is not None and self.manager.is_connected(sid, namespace or "/"):
-            self.on_opened(sid, eio_sid)
+        """CONNECT (Socket.IO v5; `pid` of v4.6). Nothing precedes its answer; a second one changes nothing."""
+        if namespace not in (None, "/"):
+            refusal = {"message": "Invalid namespace"}
+            await self._send_packet(eio_sid, self.packet_class(CONNECT_ERROR, data=refusal, namespace=namespace))
+            return
+        if self.manager.sid_from_eio_sid(eio_sid, "/") is not None:
+            return
+        try:
+            sid, pid, told = await self.on_connect(eio_sid, data)
+        except Rejection as refusal:
+            body = {"message": refusal.message, "data": failed(refusal)}
+            await self._send_packet(eio_sid, self.packet_class(CONNECT_ERROR, data=body))
+            return
+        if eio_sid not in self.eio.sockets or self.eio.sockets[eio_sid].closed:
+            return
+        self.manager.admit(sid, eio_sid)
+        answer = {"sid": sid} if pid is None else {"sid": sid, "pid": pid}
+        await self._send_packet(eio_sid, self.packet_class(CONNECT, answer))
+        told()
 
     async def _handle_disconnect(self, eio_sid: str, namespace: str | None, reason: str | None = None) -> None:
         sid = self.manager.sid_from_eio_sid(eio_sid, namespace or "/")
         await super()._handle_disconnect(eio_sid, namespace, reason)
         if sid is not None:
-            self.on_closed(sid, reason or "")
+            self.on_closed(sid, eio_sid, reason or "")
 
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str | None) -> None:
         """A Socket.IO DISCONNECT means to go. An Engine.IO close alone is a lost connection: the stock client comes

@@ -38,8 +38,7 @@ class ViewFeed:
         audience = f"{parts[1]}.{parts[2]}"
         if not self._audiences.has(audience) or self._is_old(msg, headers):
             return
-        packet = packets.event(name, msg.data)
-        self._audiences.emit(audience, name, packet, origin=headers.get(Header.ORIGIN))
+        self._audiences.emit(audience, name, packets.event(name, msg.data), origin=headers.get(Header.ORIGIN))
 
     def _is_old(self, msg: Msg, headers: dict[str, str]) -> bool:
         """Whether this, or something newer, was handed out already. As of 0: ephemeral, never old."""

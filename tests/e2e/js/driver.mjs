@@ -14,7 +14,7 @@ const tell = (...line) => process.stdout.write(JSON.stringify(line) + "\n");
 function open(name, version, url, options) {
   const socket = (version === "4.7" ? io47 : io48)(url, { forceNew: true, ...options });
   clients.set(name, socket);
-  socket.on("connect", () => tell(name, "connect", socket.id, socket.io.engine.transport.name));
+  socket.on("connect", () => tell(name, "connect", socket.id, socket.io.engine.transport.name, socket.recovered));
   socket.on("connect_error", (error) => tell(name, "connect_error", error.message, error.data ?? null));
   socket.on("disconnect", (reason) => tell(name, "disconnect", reason));
   socket.onAny((event, ...args) => tell(name, "event", event, ...args));

@@ -8,8 +8,23 @@ from confer_edge.unparsed import unparsed_event
 
 def test_a_facts_json_is_spliced_in_as_it_is() -> None:
     packet = packets.event("field_updated", '{"value":"สมชาย"}'.encode())
-    assert packet.payload.decode() == '42["field_updated",{"value":"สมชาย"}]'
-    assert packet.packet.encode() == packet.payload.decode()
+    assert packet.plain.payload.decode() == '42["field_updated",{"value":"สมชาย"}]'
+    assert packet.plain.packet.encode() == packet.plain.payload.decode()
+
+
+@pytest.mark.parametrize(
+    ("event", "marked"),
+    [
+        (packets.event("e", b'{"a":1}'), b'42["e",{"a":1}]'),
+        (packets.event("e", b'{"a":1}', "5f.7"), b'42["e",{"a":1},"5f.7"]'),
+        (packets.event("user_left", b'"u1"'), b'42["user_left","u1",null]'),
+        (packets.event("user_left", b'"u1"', "5f.7"), b'42["user_left","u1","5f.7"]'),
+        (packets.bare_event("pong"), b'42["pong",null]'),
+    ],
+)
+def test_nothing_but_an_offset_ends_in_a_string_for_a_client_with_a_pid(event: packets.Event, marked: bytes) -> None:
+    assert event.marked.payload == marked
+    assert event.marked is event.marked, "made once for all"
 
 
 def test_an_ack_has_one_argument() -> None:
@@ -17,7 +32,7 @@ def test_an_ack_has_one_argument() -> None:
 
 
 def test_an_event_without_data_has_its_name_alone() -> None:
-    assert packets.bare_event("pong").payload == b'42["pong"]'
+    assert packets.bare_event("pong").plain.payload == b'42["pong"]'
 
 
 @pytest.mark.parametrize(

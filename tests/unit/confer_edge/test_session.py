@@ -1,72 +1,110 @@
-"""The gate: what is held while a snapshot is fetched, and what is let through after it."""
+"""What a session holds back while snapshots are fetched, and what is let through after them."""
 
 from confer_edge import packets
 from confer_edge.audiences import Audiences
 from confer_edge.identity import Claim
 from confer_edge.lane import Lane
-from confer_edge.packets import Outgoing
-from confer_edge.session import Gate, Session
+from confer_edge.packets import Event, Outgoing
+from confer_edge.session import Membership, Session
 from confer_kit.tasks import Tasks
 
-ROOM = "room.P1"
+ROOM, OTHER = "room.P1", "room.P2"
 
 
-def session(sid: str = "s1", buffer_max: int = 10) -> tuple[Session, list[Outgoing]]:
+def session(sid: str = "s1", buffer_max: int = 10, pid: str | None = None) -> tuple[Session, list[Outgoing]]:
     sent: list[Outgoing] = []
     made = Session(
-        sid, f"e-{sid}", Claim(user_id="u1", name="Ana"), bound=True, lane=Lane(Tasks(), 10), send=sent.append,
-        cut=lambda why: None, buffer_max=buffer_max,
+        sid, f"e-{sid}", Claim(user_id="u1", name="Ana"), bound=True, lane=Lane(Tasks(), 10), write=sent.append,
+        cut=lambda why: None, buffer_max=buffer_max, pid=pid,
     )  # fmt: skip
+    made.memberships = {ROOM: Membership(), OTHER: Membership()}
     return made, sent
 
 
-def fact(number: int) -> Outgoing:
+def fact(number: int) -> Event:
     return packets.event("e", b"%d" % number)
 
 
-def test_without_a_gate_facts_pass() -> None:
+def payloads(sent: list[Outgoing]) -> list[str]:
+    return [packet.payload.decode() for packet in sent]
+
+
+def test_facts_pass_while_nothing_is_fetched() -> None:
     one, sent = session()
     one.receive(ROOM, fact(1), "SYNC", 1)
     assert len(sent) == 1
 
 
-def test_a_gate_lets_through_what_the_snapshot_does_not_contain() -> None:
+def test_what_the_snapshot_contains_is_not_sent_again() -> None:
     one, sent = session()
-    gate = one.gates[ROOM] = Gate()
+    one.hold(ROOM)
     for seq in (4, 5, 6):
         one.receive(ROOM, fact(seq), "SYNC", seq)
     one.receive(ROOM, fact(1), "QUEUE", 1)
     assert not sent
-    assert one.release(ROOM, gate, {"SYNC": 5})
-    assert [p.payload.decode() for p in sent] == ['42["e",6]', '42["e",1]']
+    assert one.release(ROOM, {"SYNC": 5})
+    assert payloads(sent) == ['42["e",6]', '42["e",1]']
 
 
-def test_facts_of_another_audience_do_not_wait() -> None:
+def test_all_audiences_wait_so_that_the_order_is_lives() -> None:
     one, sent = session()
-    one.gates[ROOM] = Gate()
-    one.receive("user.u1", fact(1), "NOTIFY", 1)
-    assert len(sent) == 1
+    one.hold(ROOM)
+    one.receive(ROOM, fact(1), "SYNC", 1)
+    one.receive(OTHER, fact(2), "SYNC", 2)
+    one.receive(ROOM, fact(3), "SYNC", 3)
+    assert one.release(ROOM, {})
+    assert payloads(sent) == ['42["e",1]', '42["e",2]', '42["e",3]']
 
 
-def test_too_much_behind_a_gate_asks_for_another_snapshot() -> None:
+def test_the_last_of_several_snapshots_lets_go() -> None:
+    one, sent = session()
+    one.hold(ROOM)
+    one.hold(OTHER)
+    for seq, audience in ((1, ROOM), (2, OTHER), (3, ROOM)):
+        one.receive(audience, fact(seq), "SYNC", seq)
+    assert one.release(ROOM, {"SYNC": 1})
+    assert not sent
+    assert one.release(OTHER, {"SYNC": 2})
+    assert payloads(sent) == ['42["e",3]']
+
+
+def test_too_much_asks_for_new_snapshots() -> None:
     one, sent = session(buffer_max=2)
-    gate = one.gates[ROOM] = Gate()
+    one.hold(ROOM)
     for seq in (1, 2, 3):
         one.receive(ROOM, fact(seq), "SYNC", seq)
-    assert not one.release(ROOM, gate, {})
+    assert not one.release(ROOM, {})
+    assert not sent
+    one.hold(ROOM)
+    one.receive(ROOM, fact(4), "SYNC", 4)
+    assert one.release(ROOM, {})
+    assert payloads(sent) == ['42["e",4]']
+
+
+def test_a_join_that_failed_holds_nothing_back() -> None:
+    one, sent = session()
+    one.hold(ROOM)
+    one.receive(OTHER, fact(1), "SYNC", 1)
+    one.settle()
+    one.receive(OTHER, fact(2), "SYNC", 2)
+    assert payloads(sent) == ['42["e",1]', '42["e",2]']
+
+
+def test_an_audience_that_was_left_meanwhile_is_not_heard() -> None:
+    one, sent = session()
+    one.hold(ROOM)
+    one.receive(OTHER, fact(1), "SYNC", 1)
+    del one.memberships[OTHER]
+    one.release(ROOM, {})
     assert not sent
 
 
-def test_a_newer_gate_stays_closed_when_an_older_join_ends() -> None:
-    one, sent = session()
-    older = one.gates[ROOM] = Gate()
-    one.receive(ROOM, fact(1), "SYNC", 1)
-    newer = one.gates[ROOM] = Gate()
-    one.receive(ROOM, fact(2), "SYNC", 2)
-    one.release(ROOM, older, {})
-    assert one.gates[ROOM] is newer
-    one.release(ROOM, newer, {"SYNC": 1})
-    assert [p.payload.decode() for p in sent] == ['42["e",1]', '42["e",2]']
+def test_only_a_client_with_a_pid_gets_offsets() -> None:
+    (plain, to_plain), (recoverable, to_recoverable) = session(), session(pid="secret")
+    for one in (plain, recoverable):
+        one.send(packets.event("e", b"1", "5f.7"))
+    assert payloads(to_plain) == ['42["e",1]']
+    assert payloads(to_recoverable) == ['42["e",1,"5f.7"]']
 
 
 def test_some_events_skip_the_session_they_came_from_and_others_do_not() -> None:
@@ -77,7 +115,7 @@ def test_some_events_skip_the_session_they_came_from_and_others_do_not() -> None
         audiences.add(ROOM, member)
     audiences.emit(ROOM, "step_changed", fact(1), origin="a")
     audiences.emit(ROOM, "field_updated", fact(2), origin="a")
-    assert [p.payload.decode() for p in at_a] == ['42["e",2]']
+    assert payloads(at_a) == ['42["e",2]']
     assert len(at_b) == 2
 
 

@@ -6,7 +6,7 @@ from nats.aio.msg import Msg
 
 from confer_contracts.subjects import Header
 from confer_edge.audiences import Audiences
-from confer_edge.packets import Outgoing
+from confer_edge.packets import Event
 from confer_edge.view_feed import ViewFeed
 from confer_kit.nats_link import Link
 
@@ -17,8 +17,8 @@ class Member:
     def __init__(self) -> None:
         self.packets: list[Any] = []
 
-    def receive(self, audience: str, packet: Outgoing, stream: str, seq: int) -> None:
-        self.packets.append(packet.packet.data)
+    def receive(self, audience: str, event: Event, stream: str, seq: int) -> None:
+        self.packets.append(event.plain.packet.data)
 
 
 async def received(*views: tuple[str, str, bool]) -> list[Any]:

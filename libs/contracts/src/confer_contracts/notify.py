@@ -204,5 +204,6 @@ FACTS = (
 )  # fmt: skip
 VIEWS = (
     View(service=SERVICE, event="notification_counts", kind=Kind.USER, name="counts", body=Counts,
+         of_snapshot=lambda part: {"unread": part["unread"]},
          doc="How many are unread."),
 )  # fmt: skip

@@ -244,6 +244,7 @@ FACTS = (
 )  # fmt: skip
 VIEWS = (
     View(service=SERVICE, event="active_users_updated", kind=Kind.ROOM, name="roster", body=list[ActiveUser],
+         of_snapshot=lambda part: part["users"],
          doc="Everybody who is in the room."),
     View(service=SERVICE, event="live_field_typing", kind=Kind.ROOM, name="typing", body=LiveFieldTyping,
          others=True, ephemeral=True, doc="Somebody types."),

@@ -157,5 +157,6 @@ FACTS = (
     _fact("cancelled", "A ticket was taken out."),
 )
 QUEUE_UPDATED = View(service=SERVICE, event="queue_updated", kind=Kind.QUEUE, name="table", body=list[QueueRow],
+                     of_snapshot=lambda part: part["rows"],
                      doc="The whole queue, in order: claimed tickets first, then the waiting ones.")  # fmt: skip
 VIEWS = (QUEUE_UPDATED,)

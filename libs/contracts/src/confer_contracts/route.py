@@ -70,7 +70,10 @@ class Fact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """Latest-wins state or ephemera: `view.<kind>.<id>.<name>`, emitted as `event`. `others` as for facts."""
+    """Latest-wins state or ephemera: `view.<kind>.<id>.<name>`, emitted as `event`. `others` as for facts.
+
+    `of_snapshot`: the view's body in the service's part of the snapshot of such an audience.
+    """
 
     service: str
     event: str
@@ -80,6 +83,7 @@ class View:
     doc: str
     others: bool = False
     ephemeral: bool = False
+    of_snapshot: Callable[[dict[str, Any]], Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -305,5 +305,6 @@ FACTS = (
 )  # fmt: skip
 VIEWS = (
     View(service=SERVICE, event="step_status_updated", kind=Kind.ROOM, name="steps", body=list[StepState],
+         of_snapshot=lambda part: part["steps"],
          doc="All steps of the record."),
 )  # fmt: skip

@@ -25,7 +25,7 @@ def _silent(_: str) -> None: ...
 async def provision(nc: Client, replicas: int = 1, say: Say = _silent) -> None:
     """Make what is missing, adjust what may be adjusted, and tell `say` each thing done."""
     js = nc.jetstream()
-    for config in (*streams.logs(), streams.ticks()):
+    for config in (*streams.logs(), streams.ticks(), streams.sessions()):
         await _ensure(js, config.evolve(num_replicas=replicas), say)
     await _ensure_sourced(js, streams.activity().evolve(num_replicas=replicas), streams.activity_sources(), say)
     epoch = secrets.token_hex(4)

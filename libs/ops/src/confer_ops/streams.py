@@ -26,6 +26,7 @@ RECOVERY_WINDOW_S = 2 * MINUTE
 LIVE_AGE_S = 5 * RECOVERY_WINDOW_S
 ACTIVITY_AGE_S = 90 * DAY
 TICK_AGE_S = MINUTE
+SESSION_AGE_S = DAY  # a session that has joined nothing for so long starts anew
 SOURCED_IN_FLIGHT = 1000  # messages between two streams, unacknowledged
 _SMALLEST_WINDOW_S = 0.1  # nobody sends Nats-Msg-Id; the server insists on a window for it
 
@@ -57,6 +58,13 @@ def ticks() -> StreamConfig:
         subjects=[f"log.{EDGE}.{Kind.PROBE}.*.tick"],
         max_msgs_per_subject=1,
         max_age=TICK_AGE_S,
+    )
+
+
+def sessions() -> StreamConfig:
+    """What edges need to take a client's session up again: the latest record of each."""
+    return _stream(
+        "SESSIONS", "sessions of clients", subjects=["session.*"], max_msgs_per_subject=1, max_age=SESSION_AGE_S
     )
 
 

@@ -39,7 +39,8 @@ WAYS = [
 
 
 class JavaScriptClient(Received):
-    """One socket. `sids` are those of all its connections, in order; `transports` what each began with."""
+    """One socket. `sids` are those of all its connections, in order; `transports` what each began with,
+    `recovered` what it said of each."""
 
     def __init__(self, node: "Node", name: str) -> None:
         super().__init__(name)
@@ -47,6 +48,7 @@ class JavaScriptClient(Received):
         self._acks: dict[int, asyncio.Future[Any]] = {}
         self.sids: list[str] = []
         self.transports: list[str] = []
+        self.recovered: list[bool] = []
         self.upgrades: list[str] = []
         self.disconnects: list[str] = []
         self.connect_errors: list[tuple[str, Any]] = []
@@ -90,6 +92,7 @@ class JavaScriptClient(Received):
                 self.connected = True
                 self.sids.append(values[0])
                 self.transports.append(values[1])
+                self.recovered.append(values[2])
             case "disconnect":
                 self.connected = False
                 self.disconnects.append(values[0])

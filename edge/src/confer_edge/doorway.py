@@ -1,0 +1,170 @@
+"""Coming and going: who is let in, who takes an earlier session up again, who leaves, and why."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qsl
+
+from confer_edge.engine_socket import from_python
+from confer_edge.feed import Feed
+from confer_edge.identity import JsonWebToken, TrustedQuery, guest
+from confer_edge.joins import Joins
+from confer_edge.lane import Lane
+from confer_edge.packets import Event
+from confer_edge.portal import Portal
+from confer_edge.recovery import Found, Recovery, new_pid, restore
+from confer_edge.session import Session
+from confer_edge.settings import EdgeSettings
+from confer_edge.transport import Server
+from confer_kit.logs import logger
+from confer_kit.tasks import Tasks
+
+log = logger(__name__)
+
+SPREAD_S, SPREAD_MAX_S = 0.005, 2.0  # over how long clients are sent away: for each, and for all
+_MISSED = "missed"  # what holds a session's facts while those before them are read
+
+
+class Doorway:
+    """All sessions of this edge, by sid."""
+
+    def __init__(
+        self, server: Server, settings: EdgeSettings, *, identities: TrustedQuery | JsonWebToken, joins: Joins,
+        recovery: Recovery, feed: Feed, portal: Portal, tasks: Tasks,
+    ) -> None:  # fmt: skip
+        self._server = server
+        self._settings = settings
+        self._identities = identities
+        self._joins = joins
+        self._recovery = recovery
+        self._feed = feed
+        self._portal = portal
+        self._tasks = tasks
+        self.leaving = False
+        self.sessions: dict[str, Session] = {}
+        server.on_connect = self._connect
+        server.on_closed = self._closed
+
+    async def send_all_away(self, timeout: float) -> None:
+        """Take nothing new; end each connection when its calls are answered, so that the client comes back to another
+        edge. Spread over a moment, for they all come back at once."""
+        self.leaving = True
+        self._server.eio.leaving = True
+        spread_s = min(SPREAD_MAX_S, len(self.sessions) * SPREAD_S)
+        for session in tuple(self.sessions.values()):
+            pause_s = random.uniform(0, spread_s)  # noqa: S311 - jitter
+            self._tasks.start(self._send_away(session, pause_s, patience_s=timeout * 0.6), "send away")
+        await self._tasks.finished(timeout)
+
+    async def _connect(self, eio_sid: str, auth: Any) -> tuple[str, str | None, Callable[[], None]]:
+        """The sid and pid of a client's session, and what to do when the client has been told them.
+
+        A Rejection for a client without the identity that the mode asks for.
+        """
+        environ = self._server.environ.get(eio_sid, {})
+        text = environ.get("QUERY_STRING", "")
+        query = dict(parse_qsl(text))
+        claim = self._identities.on_connect(query, auth)
+        found = await self._recovery.find(auth, claim)
+        if found is not None:
+            session = self._session(
+                found.record.sid,
+                eio_sid,
+                claim or found.record.claim,
+                found.record.bound or claim is not None,
+                found.pid,
+            )
+            missed = await self._take_up(session, found)
+            if missed is not None:
+                return session.sid, session.pid, lambda: self._resumed(session, found, missed)
+        pid = new_pid() if self._recoverable(text, query) else None
+        session = self._session(
+            self._server.eio.generate_id(), eio_sid, claim or guest(), bound=claim is not None, pid=pid
+        )
+        session.since = self._feed.position
+        return session.sid, pid, lambda: self._opened(session, query)
+
+    def _recoverable(self, text: str, query: dict[str, str]) -> bool:
+        """Whether the client understands offsets, and may."""
+        return self._settings.recovery_window_s > 0 and query.get("recovery") != "0" and not from_python(text)
+
+    def _session(self, sid: str, eio_sid: str, claim: Any, bound: bool, pid: str | None) -> Session:
+        return Session(
+            sid,
+            eio_sid,
+            claim,
+            bound=bound,
+            lane=Lane(self._tasks, self._settings.pending_calls_max),
+            write=self._server.eio.sockets[eio_sid].write,
+            cut=self._cutter(eio_sid),
+            buffer_max=self._settings.join_buffer_max,
+            pid=pid,
+        )
+
+    async def _take_up(self, session: Session, found: Found) -> list[Event] | None:
+        """Member of everything again, with what comes now held back; and what was missed until now."""
+        restore(session, found)
+        session.hold(_MISSED)
+        upto = self._feed.position
+        self._joins.enter_again(session)
+        missed = await self._recovery.missed(session, found, upto)
+        if missed is None:
+            self._joins.silence(session)
+        return missed
+
+    def _opened(self, session: Session, query: dict[str, str]) -> None:
+        self.sessions[session.sid] = session
+        session.lane.submit(lambda: self._portal.welcome(session, query), unbounded=True)
+
+    def _resumed(self, session: Session, found: Found, missed: list[Event]) -> None:
+        """In place of its earlier connection, should this edge still have that."""
+        earlier = self.sessions.get(session.sid)
+        if earlier is not None:
+            earlier.closed = True
+            earlier.cut("its client is back with another connection")
+        self.sessions[session.sid] = session
+        for event in missed:
+            session.send(event)
+        whole = session.release(_MISSED, {})
+        attachments = found.record.attachments
+        session.lane.submit(lambda: self._joins.resume(session, attachments), unbounded=True)
+        if not whole:
+            session.lane.submit(lambda: self._joins.resync(session), unbounded=True)
+
+    def _closed(self, sid: str, eio_sid: str, reason: str) -> None:
+        session = self.sessions.get(sid)
+        if session is None or session.eio_sid != eio_sid:
+            return  # of a connection whose session went on with another one
+        del self.sessions[sid]
+        session.closed = True
+        own = reason == self._server.reason.CLIENT_DISCONNECT
+        session.lane.submit(lambda: self._leave(session, own=own), unbounded=True)
+
+    async def _leave(self, session: Session, *, own: bool) -> None:
+        if own:
+            await self._recovery.forget(session)
+        else:
+            await self._recovery.save(session, lost=True)
+        grace_s = self._settings.leave_grace_s if own else self._settings.drop_grace_s
+        await self._joins.leave_all(session, grace_s)
+
+    def _cutter(self, eio_sid: str) -> Callable[[str], None]:
+        def cut(why: str) -> None:
+            socket = self._server.eio.sockets.get(eio_sid)
+            if socket is not None:
+                self._server.eio.on_slow(socket, why)
+
+        return cut
+
+    async def _send_away(self, session: Session, pause_s: float, patience_s: float) -> None:
+        """End the connection, not the Socket.IO session: then the client reconnects by itself."""
+        await asyncio.sleep(pause_s)
+        socket = self._server.eio.sockets.get(session.eio_sid)
+        if socket is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(patience_s):
+                    await session.lane.idle()
+                    await socket.all_fetched()
+            await socket.send_away(self._server.environ.get(session.eio_sid, {}).get("QUERY_STRING", ""))

@@ -1,0 +1,171 @@
+"""Connection state recovery (Socket.IO v4.6): what a session needs to be taken up again, by any edge.
+
+Stream SESSIONS, subject `session.<SHA-256 of the pid>`: written before a join is acknowledged, marked when the
+connection is lost, emptied when the client goes by itself. The pid is a secret; only its hash is stored.
+"""
+
+import hashlib
+import secrets
+from typing import Any, NamedTuple
+
+import nats.errors
+import nats.js.errors
+from pydantic import BaseModel, ValidationError
+
+from confer_contracts.message import Body
+from confer_edge.feed import Feed
+from confer_edge.identity import Claim
+from confer_edge.packets import Event
+from confer_edge.session import Membership, Session
+from confer_kit import clock
+from confer_kit.event_log import Conflict, OutcomeUnknown, Unavailable
+from confer_kit.jetstream import replace
+from confer_kit.logs import logger
+from confer_kit.nats_link import Link
+
+log = logger(__name__)
+
+STREAM = "SESSIONS"
+TIMEOUT_S = 2.0
+AHEAD_S = 1.0  # how long an edge that is behind the client's offset may take to get there
+PID_CHARS_MAX = 200
+SEQUENCE_DIGITS_MAX = 18
+
+
+class StoredMembership(BaseModel):
+    since: int
+    as_of: dict[str, int] = {}
+
+
+class StoredAttachment(BaseModel):
+    step: int | None = None
+    screening: bool = False
+
+
+class SessionRecord(Body):
+    """What is stored. `lost_at` (Unix seconds): the connection ended then; None: it is up, or its edge died."""
+
+    sid: str
+    claim: Claim
+    bound: bool
+    epoch: str
+    since: int  # where the session began: the offset of a client that has received nothing yet
+    memberships: dict[str, StoredMembership] = {}
+    attachments: dict[str, StoredAttachment] = {}
+    lost_at: float | None = None
+
+
+class Found(NamedTuple):
+    """A session that can be taken up, and the position up to which the client has everything."""
+
+    pid: str
+    record: SessionRecord
+    stored_at: int
+    after: int
+
+
+class Recovery:
+    """`window_s`: how long after a loss a session can be taken up."""
+
+    def __init__(self, link: Link, feed: Feed, window_s: float) -> None:
+        self._link = link
+        self._feed = feed
+        self._window_s = window_s
+
+    async def save(self, session: Session, *, lost: bool = False) -> None:
+        """Best effort: a session that could not be stored cannot be recovered, but works."""
+        if session.pid is None:
+            return
+        async with session.storing:
+            await self._store(session, self._record(session, lost=lost).model_dump_json().encode())
+
+    def _record(self, session: Session, *, lost: bool) -> SessionRecord:
+        return SessionRecord(
+            sid=session.sid,
+            claim=session.claim,
+            bound=session.bound,
+            epoch=self._feed.epoch,
+            since=session.since,
+            memberships={a: StoredMembership(since=m.since, as_of=m.as_of) for a, m in session.memberships.items()},
+            attachments={
+                r: StoredAttachment(step=a.step, screening=a.screening) for r, a in session.attachments.items()
+            },
+            lost_at=clock.now() if lost else None,
+        )
+
+    async def forget(self, session: Session) -> None:
+        """The client has gone by itself."""
+        if session.pid is not None:
+            async with session.storing:
+                await self._store(session, b"")
+
+    async def find(self, auth: Any, claim: Claim | None) -> Found | None:
+        """The session that a CONNECT packet names, if the pid is known, the person the same, the window open and the
+        offset of this epoch. `claim`: who the client is now; None: it named nobody, and the pid speaks for it."""
+        pid = auth.get("pid") if isinstance(auth, dict) else None
+        loaded = await self._load(pid) if isinstance(pid, str) and 0 < len(pid) <= PID_CHARS_MAX else None
+        if loaded is None or not isinstance(pid, str):
+            return None
+        record, stored_at = loaded
+        if claim is not None and claim.user_id != record.claim.user_id:
+            log.warning("a pid of another user was presented")
+            return None
+        after = self._position(auth.get("offset"), record)
+        in_time = record.lost_at is None or clock.now() - record.lost_at <= self._window_s
+        if record.epoch != self._feed.epoch or not in_time or after is None:
+            return None
+        return Found(pid, record, stored_at, after) if await self._feed.reached(after, AHEAD_S) else None
+
+    async def missed(self, session: Session, found: Found, upto: int) -> list[Event] | None:
+        """What the client missed up to a position of the feed; None: it cannot be known any more."""
+        try:
+            return await self._feed.missed(session.memberships, session.sid, found.after, upto)
+        except Unavailable as error:
+            log.info("a session could not be recovered", reason=str(error))
+            return None
+
+    def _position(self, offset: Any, record: SessionRecord) -> int | None:
+        """The sequence in `<epoch>.<sequence>`; None: not an offset of ours. Without one nothing was received."""
+        if offset is None:
+            return record.since
+        if not isinstance(offset, str):
+            return None
+        epoch, _, digits = offset.rpartition(".")
+        if epoch != record.epoch or not digits.isdecimal() or len(digits) > SEQUENCE_DIGITS_MAX:
+            return None
+        return int(digits)
+
+    async def _load(self, pid: str) -> tuple[SessionRecord, int] | None:
+        try:
+            raw = await self._link.nc.jetstream(timeout=TIMEOUT_S).get_last_msg(STREAM, _subject(pid))
+            return (SessionRecord.model_validate_json(raw.data), raw.seq or 0) if raw.data else None
+        except (ValidationError, TimeoutError, nats.errors.Error, nats.js.errors.Error):
+            return None
+
+    async def _store(self, session: Session, body: bytes) -> None:
+        """Only over what this session has stored before: it may have been taken up elsewhere meanwhile."""
+        assert session.pid is not None
+        try:
+            session.stored_at = await replace(
+                self._link.nc, _subject(session.pid), body, expected=session.stored_at, timeout=TIMEOUT_S
+            )
+        except Conflict:
+            session.cut("it was taken up by another connection")
+        except (OutcomeUnknown, Unavailable) as error:
+            log.debug("a session was not stored", error=f"{type(error).__name__}: {error}")
+
+
+def new_pid() -> str:
+    return secrets.token_urlsafe(24)
+
+
+def restore(session: Session, found: Found) -> None:
+    """The memberships of the stored session; rooms are attached anew at presence."""
+    record = found.record
+    session.stored_at = found.stored_at
+    session.since = record.since
+    session.memberships = {a: Membership(since=m.since, as_of=dict(m.as_of)) for a, m in record.memberships.items()}
+
+
+def _subject(pid: str) -> str:
+    return f"session.{hashlib.sha256(pid.encode()).hexdigest()}"

@@ -1,0 +1,77 @@
+"""Reading a subject's messages by batches of direct gets; nats-py has no call for it (nats-server ADR-31)."""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from datetime import datetime
+
+import nats.errors
+import nats.js.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from confer_kit.event_log import Unavailable
+from confer_kit.follower import Delivered
+
+_BATCH = 500
+_TIMEOUT_S = 5.0
+
+
+async def read(
+    nc: Client, stream: str, subject: str, *, after: int, upto: int, limit: int | None = None
+) -> list[Delivered]:
+    """The messages under `subject` (or a pattern) with `after < seq <= upto`, in order, at most about `limit`.
+
+    Raises Unavailable. A replica may lag behind: compare the last sequence where that matters.
+    """
+    found: list[Delivered] = []
+    while after < upto and (limit is None or len(found) < limit):
+        batch = await _batch(nc, stream, subject, after + 1)
+        if not batch:
+            break
+        found += [message for message in batch if message.seq <= upto]
+        after = batch[-1].seq
+    return found
+
+
+@contextlib.contextmanager
+def reading() -> Iterator[None]:
+    """Whatever goes wrong while reading, nothing was written: the log is unavailable."""
+    try:
+        yield
+    except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
+        raise Unavailable(f"{type(error).__name__}: {error}") from error
+
+
+async def _batch(nc: Client, stream: str, subject: str, start: int) -> list[Delivered]:
+    inbox = nc.new_inbox()
+    messages: list[Delivered] = []
+    with reading():
+        replies = await nc.subscribe(inbox)
+        try:
+            query = json.dumps({"seq": start, "next_by_subj": subject, "batch": _BATCH}).encode()
+            await nc.publish(f"$JS.API.DIRECT.GET.{stream}", query, reply=inbox)
+            while True:
+                msg = await replies.next_msg(timeout=_TIMEOUT_S)
+                if not msg.headers or "Nats-Sequence" not in msg.headers:
+                    return messages  # 204 ends a batch, 404 says that nothing matches
+                messages.append(_delivered(msg, msg.headers))
+        finally:
+            with contextlib.suppress(nats.errors.Error):
+                await replies.unsubscribe()
+
+
+def _delivered(msg: Msg, headers: dict[str, str]) -> Delivered:
+    return Delivered(
+        subject=headers["Nats-Subject"],
+        seq=int(headers["Nats-Sequence"]),
+        at=_unix(headers["Nats-Time-Stamp"]),
+        data=msg.data,
+        headers=headers,
+    )
+
+
+def _unix(stamp: str) -> float:
+    """Go writes up to nine decimals, which Python's parser refuses."""
+    seconds, _, fraction = stamp.removesuffix("Z").partition(".")
+    return datetime.fromisoformat(seconds + "+00:00").timestamp() + float(f"0.{fraction or 0}")
