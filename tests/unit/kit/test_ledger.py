@@ -376,6 +376,29 @@ async def test_nothing_cached_is_trusted_after_the_follower_lost_its_place() -> 
     assert (await ledger.load("a")).state.value == 1
 
 
+async def test_who_follows_from_the_first_fact_on_reads_nothing_later() -> None:
+    log = CountingLog()
+    facts = [*await grow(log, "a", "1", "2"), *await grow(log, "b", "1")]
+    ledger = ledger_of(log)
+    ledger.begin()
+    for fact in facts:
+        ledger.apply(fact)
+    read_before = log.lasts
+    assert (await ledger.load("a")).state == Counter(2, ["1", "2"])
+    assert (await ledger.load("b")).state.value == 1
+    assert log.lasts == read_before
+
+
+async def test_a_state_that_was_let_go_is_never_continued_from_its_middle() -> None:
+    log = MemoryEventLog()
+    facts = [*await grow(log, "a", "1"), *await grow(log, "b", "1"), *await grow(log, "a", "2")]
+    ledger = ledger_of(log, capacity=1)
+    ledger.begin()
+    for fact in facts:
+        ledger.apply(fact)
+    assert (await ledger.load("a")).state == Counter(2, ["1", "2"])
+
+
 STEPS = st.lists(
     st.tuples(st.sampled_from(["first", "second"]), st.sampled_from(["increment", "repeat", "follow", "forget"])),
     max_size=30,

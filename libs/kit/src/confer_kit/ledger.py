@@ -73,6 +73,7 @@ class Ledger(Generic[S, E]):
         self._folds: OrderedDict[str, Folded[S]] = OrderedDict()
         self._loading: dict[str, _Loading[S]] = {}
         self._lanes: dict[str, tuple[asyncio.Lock, list[int]]] = {}
+        self._complete = False  # no fold was ever left out or let go: whoever is not here has no facts
 
     async def transact(self, key: str, decide: Callable[[S], NewFact | None], deadline: float) -> Folded[S]:
         """Decide on the current state, append what comes of it, answer the state after.
@@ -120,8 +121,16 @@ class Ledger(Generic[S, E]):
             return
         if (loading := self._loading.get(key)) is not None:
             loading.arrived.append(fact)
-        if (folded := self._folds.get(key)) is not None:
+        folded = self._folds.get(key)
+        if folded is None and self._complete and key not in self._loading:
+            folded = Folded(self._codec.initial(key))
+            self._keep(key, folded)
+        if folded is not None:
             self._advance(folded, fact)
+
+    def begin(self) -> None:
+        """The follower brings every fact from the first on: folds are made as they come, and none is read later."""
+        self._complete = True
 
     def forget_all(self) -> None:
         """The follower lost its place: nothing cached, nor what is being read, can be trusted."""
@@ -175,6 +184,7 @@ class Ledger(Generic[S, E]):
         self._folds[key] = folded
         while len(self._folds) > self._capacity:
             self._folds.popitem(last=False)
+            self._complete = False
 
     async def _catch_up(self, key: str, folded: Folded[S]) -> None:
         guard = self._codec.guard(key)

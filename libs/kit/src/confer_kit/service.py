@@ -148,6 +148,7 @@ class Service:
             self.link, self.stream, self._deliver, start=self._start, on_reset=self._reset,
             on_caught_up=self._on_caught_up,
         )  # fmt: skip
+        self._begin()
         self.tasks.start(self._follower.run(), "follower")
         await self._catch_up(self._follower)
         for told in self._when_caught_up:
@@ -212,9 +213,15 @@ class Service:
         for observer in self._observers:
             observer(fact)
 
+    def _begin(self) -> None:
+        if self._start == "all":
+            for ledger in self._ledgers:
+                ledger.begin()
+
     def _reset(self, info: StreamInfo) -> None:
         for ledger in self._ledgers:
             ledger.forget_all()
+        self._begin()
         for told in self._when_reset:
             told()
 

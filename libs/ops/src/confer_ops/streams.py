@@ -16,6 +16,7 @@ from nats.js.api import (
     SubjectTransform,
 )
 
+from confer_contracts import presence
 from confer_contracts.catalogue import SERVICES
 from confer_contracts.subjects import ACTIVITY, LIVE, Kind, stream_of
 
@@ -25,6 +26,7 @@ MINUTE, DAY = 60.0, 86400.0
 RECOVERY_WINDOW_S = 2 * MINUTE
 LIVE_AGE_S = 5 * RECOVERY_WINDOW_S
 ACTIVITY_AGE_S = 90 * DAY
+PRESENCE_AGE_S = 30 * DAY
 TICK_AGE_S = MINUTE
 SESSION_AGE_S = DAY  # a session that has joined nothing for so long starts anew
 SOURCED_IN_FLIGHT = 1000  # messages between two streams, unacknowledged
@@ -44,9 +46,11 @@ def _stream(name: str, description: str, **more: object) -> StreamConfig:
 
 
 def logs() -> tuple[StreamConfig, ...]:
-    """The truth: one stream per service, kept for ever. Not protected from deletes: erasure needs them."""
+    """The truth: one stream per service, kept for ever, but presence: who was where a month ago matters to no rule,
+    and the activity log tells it. Not protected from deletes: erasure needs them."""
     return tuple(
-        _stream(stream_of(service), f"facts of {service}-svc", subjects=[f"log.{service}.>"]) for service in SERVICES
+        _stream(stream_of(service), f"facts of {service}-svc", subjects=[f"log.{service}.>"], max_age=age)
+        for service, age in ((service, PRESENCE_AGE_S if service == presence.SERVICE else None) for service in SERVICES)
     )
 
 
@@ -127,8 +131,10 @@ def live(epoch: str) -> StreamConfig:
 
 
 def activity_sources() -> tuple[Sourced, ...]:
+    """What happened to rooms, people and queues; not the leases of edges."""
     every = DeliverPolicy.ALL
-    return tuple(Sourced(ACTIVITY, stream_of(s), "activity", f"log.{s}.>", start=every) for s in SERVICES)
+    subjects = {service: f"log.{service}.>" for service in SERVICES} | {presence.SERVICE: "log.presence.room.*.*"}
+    return tuple(Sourced(ACTIVITY, stream_of(s), "activity", subjects[s], start=every) for s in SERVICES)
 
 
 def activity() -> StreamConfig:
