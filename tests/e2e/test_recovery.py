@@ -152,8 +152,6 @@ async def test_a_new_log_means_a_new_start(system: System, process: Node) -> Non
     await nc.jetstream().delete_stream("LIVE")
     await nc.close()
     await system.provision()
-    await system.healthy("edge", 503)
-    await system.healthy("edge")
     await reader.got("resync", lambda body: body["room"] == f"room.{room}", timeout=30)
     await reader.cut()
     await reader.is_connected(times=2)

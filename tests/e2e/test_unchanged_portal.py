@@ -25,7 +25,9 @@ every_way = pytest.mark.parametrize("way", WAYS, ids=str)
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def system() -> AsyncIterator[System]:
     async with running_system(
-        CONFER_LEAVE_GRACE_S=str(LEAVE_GRACE_S), CONFER_DROP_GRACE_S=str(DROP_GRACE_S), CONFER_HEALTH_CHECK_S="1",
+        CONFER_LEAVE_GRACE_S=str(LEAVE_GRACE_S),
+        CONFER_DROP_GRACE_S=str(DROP_GRACE_S),
+        CONFER_HEALTH_CHECK_S="1",
         CONFER_RECOVERY_WINDOW_S="0",  # what a portal gets that the edge cannot help any further
     ) as running:
         yield running
