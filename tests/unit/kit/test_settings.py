@@ -1,6 +1,7 @@
 """Settings come from the environment; a wrong one ends the process with a sentence."""
 
 import pytest
+from pydantic import AliasChoices, Field
 
 from confer_kit.process import read_settings
 from confer_kit.settings import KitSettings
@@ -29,3 +30,32 @@ def test_every_wrong_variable_is_named_on_a_line_of_its_own(monkeypatch: pytest.
     assert [line.split(":")[0].strip() for line in lines[1:]] == [
         "CONFER_LOG_FORMAT", "CONFER_DRAIN_S", "CONFER_IN_FLIGHT_MAX",
     ]  # fmt: skip
+
+
+class Aliased(KitSettings):
+    port: int = Field(1, validation_alias=AliasChoices("CONFER_PORT", "SOCKETIO_PORT"))
+    secret: str | None = None
+    text: str = "kept"
+
+
+@pytest.mark.parametrize("variable", ["CONFER_PORT", "SOCKETIO_PORT"])
+def test_a_variable_with_two_names_is_told_by_both(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.setenv(variable, "x")
+    with pytest.raises(SystemExit, match="\n  CONFER_PORT or SOCKETIO_PORT: "):
+        read_settings(Aliased)
+
+
+def test_an_empty_variable_is_none_where_none_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("OTEL_EXPORTER_OTLP_ENDPOINT", "CONFER_NATS_PASSWORD", "CONFER_SECRET", "CONFER_TEXT"):
+        monkeypatch.setenv(variable, "")
+    settings = read_settings(Aliased)
+    assert (settings.otlp_endpoint, settings.nats_password, settings.secret) == (None, None, None)
+    assert settings.text == ""
+
+
+def test_the_log_level_is_one_of_four_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONFER_LOG_LEVEL", "Warning")
+    assert read_settings(KitSettings).log_level == "Warning"
+    monkeypatch.setenv("CONFER_LOG_LEVEL", "loud")
+    with pytest.raises(SystemExit, match="CONFER_LOG_LEVEL: "):
+        read_settings(KitSettings)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import nats.errors
 import nats.js.errors
 import uvloop
-from pydantic import ValidationError
+from pydantic import AliasChoices, ValidationError
 
 from confer_contracts.subjects import stream_of
 from confer_kit import clock, logs, telemetry
@@ -28,8 +28,18 @@ def read_settings(settings: type[T]) -> T:
     try:
         return settings()
     except ValidationError as error:
-        lines = [f"  CONFER_{'_'.join(str(p) for p in e['loc']).upper()}: {e['msg']}" for e in error.errors()]
+        lines = [f"  {_variable(settings, e['loc'])}: {e['msg']}" for e in error.errors()]
         raise SystemExit("\n".join(["these settings are wrong:", *lines])) from None
+
+
+def _variable(settings: type[KitSettings], location: tuple[int | str, ...]) -> str:
+    """The variable that an error is about: pydantic tells the field's name, or the first of its aliases."""
+    name = str(location[0]) if location else "all together"
+    if name in settings.model_fields:
+        return f"CONFER_{name.upper()}"
+    aliases = (f.validation_alias for f in settings.model_fields.values())
+    choices = (a.choices for a in aliases if isinstance(a, AliasChoices))
+    return next((" or ".join(map(str, each)) for each in choices if name in each), name)
 
 
 def run(name: str, settings: type[T], build: Callable[[Service, T], None]) -> None:

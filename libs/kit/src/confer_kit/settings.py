@@ -1,6 +1,8 @@
 """The settings that every process shares. Environment variables only, prefix `CONFER_`; read once at start."""
 
-from pydantic import AliasChoices, Field, SecretStr
+from typing import Any
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -13,7 +15,9 @@ class KitSettings(BaseSettings):
     nats_user: str | None = Field(None, description="NATS user of this process")
     nats_password: SecretStr | None = Field(None, description="its password")
     nats_connect_s: float = Field(30, gt=0, description="how long to wait for NATS and its streams at start")
-    log_level: str = Field("info", description="debug, info, warning or error")
+    log_level: str = Field(
+        "info", pattern="(?i)^(debug|info|warning|error)$", description="debug, info, warning or error"
+    )
     log_format: str = Field("auto", pattern="^(auto|text|json)$", description="text, json, or auto: text on a terminal")
     drain_s: float = Field(8, gt=0, description="how long requests in flight may take at shutdown")
     in_flight_max: int = Field(2000, gt=0, description="requests that a process handles at once; more are refused")
@@ -22,3 +26,10 @@ class KitSettings(BaseSettings):
         validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
         description="where traces go (OTLP over HTTP); none: no tracing. The other OTEL_* settings are the SDK's own",
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: Any, info: ValidationInfo) -> Any:
+        """Compose files hand on variables that are not set as empty ones."""
+        optional = info.field_name is not None and cls.model_fields[info.field_name].default is None
+        return None if optional and value == "" else value
