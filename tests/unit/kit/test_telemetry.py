@@ -1,5 +1,6 @@
 """Without an exporter nothing is recorded, and the trace id still travels: the activity log shows it."""
 
+import json
 import re
 import subprocess
 import sys
@@ -62,3 +63,19 @@ def test_nothing_is_sampled_and_no_sdk_is_loaded_without_an_endpoint() -> None:
         "sys.exit(any(name.startswith('opentelemetry.sdk') for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_collector_that_is_away_is_one_json_line() -> None:
+    code = (
+        "from confer_kit import logs, telemetry; logs.configure('x', 'info', 'json'); "
+        "telemetry.setup('x', 'set', '0'); import logging; "
+        "log = logging.getLogger('opentelemetry.exporter.otlp'); "
+        "[log.error('Failed to export %s', n) for n in range(3)]; log.warning('retrying'); "
+        "logging.getLogger('asyncio').error('of a library')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(line["level"], line.get("error"), line.get("library")) for line in lines] == [
+        ("warning", "Failed to export 0", None), ("error", None, "asyncio"),
+    ]  # fmt: skip
+    assert done.stderr == ""

@@ -6,6 +6,9 @@ from typing import Any
 
 import structlog
 
+# never local variables: they hold payloads and secrets
+_traceback = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
 
 def logger(name: str) -> Any:
     return structlog.get_logger(name)
@@ -18,7 +21,7 @@ def configure(service: str, level: str = "info", style: str = "auto") -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time") if not text else _nothing,
-        _compact_errors if text else structlog.processors.dict_tracebacks,
+        _compact_errors if text else _traceback,
     ]
     render: Any = _text_line if text else structlog.processors.JSONRenderer(default=str)
     threshold = logging.getLevelNamesMapping()[level.upper()]
@@ -28,8 +31,20 @@ def configure(service: str, level: str = "info", style: str = "auto") -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stdout),
         cache_logger_on_first_use=False,
     )
-    logging.basicConfig(level=max(threshold, logging.WARNING), stream=sys.stdout, format="%(levelname)s %(message)s")
+    logging.basicConfig(level=max(threshold, logging.WARNING), handlers=[Libraries()])
     logging.getLogger("nats").setLevel(logging.CRITICAL)  # its errors reach us by callbacks, which log them once
+
+
+class Libraries(logging.Handler):
+    """What a library logs becomes a line like our own."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        more = {"exc_info": error} if error else {}
+        try:
+            logger(record.name).log(record.levelno, record.getMessage(), library=record.name, **more)
+        except Exception:  # whoever logs is not to fail by it
+            self.handleError(record)
 
 
 def _nothing(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,9 @@ from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanK
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from confer_contracts.subjects import Header
-from confer_kit import clock
+from confer_kit import clock, logs
+
+log = logs.logger(__name__)
 
 Kind = SpanKind
 ROUTE: Final = "messaging.destination.template"  # never the subject itself: ids stay out of traces
@@ -48,7 +50,22 @@ def setup(service: str, endpoint: str | None, version: str) -> None:
     _provider = TracerProvider(resource=Resource.create(named), shutdown_on_exit=False)
     _provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=1000))
     trace.set_tracer_provider(_provider)
-    logging.getLogger("opentelemetry.exporter").setLevel(logging.ERROR)  # not each attempt at a collector that is away
+    library = logging.getLogger("opentelemetry")
+    library.handlers, library.propagate = [_Once()], False
+    library.getChild("exporter").setLevel(logging.ERROR)  # not each attempt at a collector that is away
+
+
+class _Once(logging.Handler):
+    """One warning per logger of OpenTelemetry's: a collector that is away fails every batch, every second."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._told: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.name not in self._told:
+            self._told.add(record.name)
+            log.warning("traces are being lost; this is said once", error=record.getMessage())
 
 
 def shutdown() -> None:
