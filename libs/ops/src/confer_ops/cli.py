@@ -18,7 +18,7 @@ from confer_ops.data import DataDirectory
 from confer_ops.demo import Demo
 from confer_ops.provision import provision as make_streams
 from confer_ops.trouble import Trouble
-from confer_ops.up import Options
+from confer_ops.up import Options, must_make_sense
 from confer_ops.up import up as run_system
 
 app = typer.Typer(
@@ -54,11 +54,12 @@ def up(
 
     async def start() -> int:
         directory = DataDirectory(data or checkout / ".confer")
+        options = Options(checkout, port, directory.path, nats_port, identity.value, demo)
+        must_make_sense(options)
         directory.open()
         if fresh:
             _forget(directory, yes)
         directory.check()
-        options = Options(checkout, port, directory.path, nats_port, identity.value, demo)
         return await run_system(options, directory, console)
 
     _finish(start())
@@ -115,7 +116,28 @@ def _finish(work: Coroutine[Any, Any, int]) -> None:
 
 
 def main() -> None:
-    app()
+    """As typer has it, but a wrong option is one sentence that names the command people type."""
+    try:
+        raise SystemExit(app(standalone_mode=False))
+    except typer.Abort:
+        raise SystemExit("confer: aborted") from None
+    except typer.TyperException as error:
+        print(complaint(error), file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
+
+
+def complaint(error: typer.TyperException) -> str:
+    """What is wrong with the command line, or with a variable that stands for an option."""
+    context, parameter = getattr(error, "ctx", None), getattr(error, "param", None)
+    if context is None or context.parent is None:  # no command: typer's text lists them
+        return error.format_message()
+    text = error.format_message()
+    if parameter is not None:
+        variables = parameter.envvar or []
+        named = [*parameter.opts, *([variables] if isinstance(variables, str) else variables)]
+        text = f"{' or '.join(named)}: {error.message}"
+    shown = "./run --help" if context.info_name == "up" else f"./run {context.info_name} --help"
+    return f"confer: {text}; `{shown}` lists the options"
 
 
 if __name__ == "__main__":

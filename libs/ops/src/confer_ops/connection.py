@@ -7,6 +7,7 @@ import nats
 import nats.errors
 from nats.aio.client import Client
 
+from confer_kit.nats_link import addresses
 from confer_ops.trouble import Trouble
 
 
@@ -23,7 +24,7 @@ async def connected(url: str, name: str) -> AsyncIterator[Client]:
             error_cb=_told_by_raising,
         )
     except (OSError, TimeoutError, nats.errors.Error) as error:
-        raise Trouble(f"No NATS server answers at {url} ({error}).") from None
+        raise Trouble(f"No NATS server answers at {addresses(url)} ({error}).") from None
     try:
         yield nc
     finally:

@@ -9,6 +9,7 @@ import nats.errors
 
 from confer_kit.tasks import Tasks
 from confer_ops import nats_process
+from confer_ops.child import environment
 from confer_ops.connection import connected
 from confer_ops.console import Console
 from confer_ops.data import DataDirectory
@@ -21,6 +22,7 @@ from confer_ops.summary import banner, summary
 from confer_ops.trouble import Trouble
 
 HEALTHY_S = 45.0
+SECRET_BYTES_MIN = 32  # for HS256; the edge refuses less as well
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -32,6 +34,15 @@ class Options:
     nats_port: int | None
     identity: str
     demo: bool
+
+
+def must_make_sense(options: Options) -> None:
+    """Trouble with what was asked for, before anything is started or deleted."""
+    if options.port == options.nats_port:
+        raise Trouble(f"--port and --nats-port are both {options.port}: the edge and NATS need a port each.")
+    secret = environment({}).get("CONFER_JWT_SECRET", "")
+    if options.identity == "jwt" and len(secret.encode(errors="surrogateescape")) < SECRET_BYTES_MIN:
+        raise Trouble(f"--identity jwt needs CONFER_JWT_SECRET, {SECRET_BYTES_MIN} bytes or more, in the environment.")
 
 
 async def up(options: Options, data: DataDirectory, console: Console) -> int:
