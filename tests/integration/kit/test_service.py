@@ -132,6 +132,17 @@ async def test_a_server_that_is_away_is_told_at_once(rig: Rig) -> None:
             await asyncio.sleep(0.02)
 
 
+async def test_only_a_connection_that_we_did_not_close_is_away(rig: Rig, capsys: pytest.CaptureFixture[str]) -> None:
+    own, lost = await rig.connected(), await rig.connected()
+    away = asyncio.Event()
+    lost.on_disconnect.append(away.set)
+    await own.close(5)
+    assert "NATS is away" not in capsys.readouterr().out
+    await rig.server.kill()
+    await away.wait()
+    assert "NATS is away" in capsys.readouterr().out
+
+
 async def test_no_answer_in_time_leaves_the_outcome_open(rig: Rig) -> None:
     async def slow(request: Any, context: Context) -> Ok:
         await asyncio.sleep(5)

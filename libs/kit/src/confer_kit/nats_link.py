@@ -24,12 +24,15 @@ class Link:
         self.on_disconnect: list[Callable[[], None]] = []
         self.on_closed: list[Callable[[], None]] = []
         self._last_error = ""
+        self._servers = ""
+        self._up = False  # connected, and nobody has closed it: only then its end is news
 
     async def connect(self, settings: KitSettings, name: str) -> None:
         """Raises the client's error when no server answers within `nats_connect_s`."""
+        self._servers = addresses(settings.nats_url)
         password = settings.nats_password.get_secret_value() if settings.nats_password else None
         await self.nc.connect(
-            servers=settings.nats_url.split(","),
+            servers=[url.strip() for url in settings.nats_url.split(",")],
             name=name,
             user=settings.nats_user,
             password=password,
@@ -45,10 +48,12 @@ class Link:
             reconnected_cb=self._reconnected,
             closed_cb=self._closed,
         )
+        self._up = True
 
     async def close(self, timeout: float) -> None:
         """Send what is still to be sent, and end. Never raises: while NATS is away nats-py's close writes to a
         transport that is gone (RuntimeError of uvloop)."""
+        self._up = False
         with contextlib.suppress(nats.errors.Error, TimeoutError, OSError, RuntimeError):
             async with asyncio.timeout(timeout):
                 if self.nc.is_connected:
@@ -64,11 +69,12 @@ class Link:
     async def _error(self, error: Exception) -> None:
         text = f"{type(error).__name__}: {error}"
         if text != self._last_error:  # a server that is away gives the same error several times a second
-            log.warning("NATS", error=text)
+            log.warning("NATS", error=text, servers=self._servers)
         self._last_error = text
 
     async def _disconnected(self) -> None:
-        log.warning("NATS is away")
+        if self._up:
+            log.warning("NATS is away", servers=self._servers)
         for told in self.on_disconnect:
             told()
 
@@ -84,6 +90,12 @@ class Link:
             told()
 
 
+def addresses(urls: str) -> str:
+    """Where the servers of `nats_url` are, for people: no scheme, and never the credentials."""
+    each = (url.strip() for url in urls.split(","))
+    return ", ".join(urlsplit(u if "://" in u else f"//{u}").netloc.rpartition("@")[2] for u in each)
+
+
 async def wait_for_nats(link: Link, settings: KitSettings, name: str) -> None:
     """Connect, or SystemExit after `nats_connect_s` with a sentence that says what to do.
 
@@ -92,6 +104,7 @@ async def wait_for_nats(link: Link, settings: KitSettings, name: str) -> None:
     try:
         await asyncio.wait_for(link.connect(settings, name), settings.nats_connect_s)
     except (OSError, TimeoutError, nats.errors.Error) as error:
-        hosts = ", ".join(urlsplit(u).netloc.rpartition("@")[2] for u in settings.nats_url.split(","))
         why = str(error) or f"no answer in {settings.nats_connect_s:g} s"
-        raise SystemExit(f"{name}: no NATS server at {hosts} ({why}). Start one, or set CONFER_NATS_URL.") from error
+        raise SystemExit(
+            f"{name}: no NATS server at {addresses(settings.nats_url)} ({why}). Start one, or set CONFER_NATS_URL."
+        ) from error
