@@ -1,4 +1,4 @@
-"""The edge's lease at presence-svc: every few seconds, which sessions it serves (design.md, section 5)."""
+"""The edge's lease at presence-svc: every few seconds, which sessions it serves (ARCHITECTURE.md)."""
 
 from collections.abc import Callable, Iterable
 

@@ -1,4 +1,4 @@
-"""The live feed: LIVE as one ordered, contiguous stream, handed to the audiences (design.md, section 1)."""
+"""The live feed: LIVE as one ordered, contiguous stream, handed to the audiences (ARCHITECTURE.md, "One feed")."""
 
 from collections.abc import Callable, Mapping
 from typing import Final

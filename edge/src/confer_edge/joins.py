@@ -1,4 +1,4 @@
-"""Joining and leaving audiences: membership, snapshot, and no gap or double between both (design.md, section 4)."""
+"""Joining and leaving audiences: membership, snapshot, and no gap or double between both (ARCHITECTURE.md, "Joining")."""
 
 import asyncio
 import itertools
