@@ -1,4 +1,4 @@
-"""Joining and leaving audiences: membership, snapshot, and no gap or double between both (ARCHITECTURE.md, "Joining")."""
+"""Joining and leaving audiences: membership, snapshot, and no gap or double between both (ARCHITECTURE.md)."""
 
 import asyncio
 import itertools
