@@ -79,6 +79,7 @@ class Edge:
         await wait_for_stream(self._link, LIVE, self._settings)
         await self.views.start()
         self._tasks.start(self.feed.run(), "feed")
+        await self.feed.begun(self._settings.nats_connect_s)
         self._link.on_reconnect.append(self._beat_now)
         for seconds, work in (
             (self._settings.tick_s, self.probe.tick),

@@ -23,10 +23,12 @@ class Audiences:
     def add(self, audience: str, member: Member) -> None:
         self._members.setdefault(audience, {})[member.sid] = member
 
-    def remove(self, audience: str, sid: str) -> None:
+    def remove(self, audience: str, member: Member) -> None:
+        """Only this very member: its session may have gone on with another connection, under the same sid."""
         members = self._members.get(audience)
         if members is not None:
-            members.pop(sid, None)
+            if members.get(member.sid) is member:
+                del members[member.sid]
             if not members:
                 del self._members[audience]
 

@@ -1,5 +1,6 @@
 """The live feed: LIVE as one ordered, contiguous stream, handed to the audiences (ARCHITECTURE.md, "One feed")."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -76,6 +77,12 @@ class Feed:
     async def _first(self) -> int:
         info = await self._link.nc.jetstream(timeout=2).stream_info(LIVE)
         return info.state.first_seq
+
+    async def begun(self, timeout: float) -> None:
+        """Wait until LIVE is followed: before that no offset means anything. TimeoutError."""
+        async with asyncio.timeout(timeout):
+            while not self._follower.following:  # noqa: ASYNC110 - once, at start
+                await asyncio.sleep(0.02)
 
     async def run(self) -> None:
         await self._follower.run()

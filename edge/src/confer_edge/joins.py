@@ -88,7 +88,7 @@ class Joins:
     async def leave(self, session: Session, audience: str, grace_s: float = 0) -> None:
         """End the membership; presence hears of it."""
         session.memberships.pop(audience, None)
-        self._audiences.remove(audience, session.sid)
+        self._audiences.remove(audience, session)
         kind, _, ident = audience.partition(".")
         attachment = session.attachments.pop(ident, None) if kind == Kind.ROOM else None
         if attachment is not None:
@@ -112,7 +112,7 @@ class Joins:
     def silence(self, session: Session) -> None:
         """Nothing of the feed reaches it from now on."""
         for audience in session.memberships:
-            self._audiences.remove(audience, session.sid)
+            self._audiences.remove(audience, session)
 
     async def resync(self, session: Session) -> None:
         """The feed has a hole for this session: send whole snapshots in place of what was missed."""

@@ -101,7 +101,10 @@ class Recovery:
 
     async def find(self, auth: Any, claim: Claim | None) -> Found | None:
         """The session that a CONNECT packet names, if the pid is known, the person the same, the window open and the
-        offset of this epoch. `claim`: who the client is now; None: it named nobody, and the pid speaks for it."""
+        offset of this epoch. `claim`: who the client is now; None: it named nobody, and the pid speaks for it.
+
+        Raises Unavailable when that cannot be known now: the client does best to come again.
+        """
         pid = auth.get("pid") if isinstance(auth, dict) else None
         loaded = await self._load(pid) if isinstance(pid, str) and 0 < len(pid) <= PID_CHARS_MAX else None
         if loaded is None or not isinstance(pid, str):
@@ -139,8 +142,10 @@ class Recovery:
         try:
             raw = await self._link.nc.jetstream(timeout=TIMEOUT_S).get_last_msg(STREAM, _subject(pid))
             return (SessionRecord.model_validate_json(raw.data), raw.seq or 0) if raw.data else None
-        except (ValidationError, TimeoutError, nats.errors.Error, nats.js.errors.Error):
+        except (ValidationError, nats.js.errors.NotFoundError):
             return None
+        except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
+            raise Unavailable(f"{type(error).__name__}: {error}") from error
 
     async def _store(self, session: Session, body: bytes) -> None:
         """Only over what this session has stored before: it may have been taken up elsewhere meanwhile."""

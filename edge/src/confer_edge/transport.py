@@ -18,6 +18,7 @@ from confer_edge.engine_socket import Socket
 from confer_edge.packets import OrJson
 from confer_edge.settings import EdgeSettings
 from confer_edge.unparsed import UnparsedEvent, unparsed_event
+from confer_kit.event_log import Unavailable
 from confer_kit.logs import logger
 from confer_kit.tasks import Tasks
 
@@ -96,6 +97,9 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         except Rejection as refusal:
             body = {"message": refusal.message, "data": failed(refusal)}
             await self._send_packet(eio_sid, self.packet_class(CONNECT_ERROR, data=body))
+            return
+        except Unavailable as error:
+            self._violation(eio_sid, f"a session cannot be taken up while the log is away: {error}")
             return
         if eio_sid not in self.eio.sockets or self.eio.sockets[eio_sid].closed:
             return

@@ -123,6 +123,16 @@ def test_an_audience_without_members_is_forgotten() -> None:
     audiences = Audiences()
     a, _ = session("a")
     audiences.add(ROOM, a)
-    audiences.remove(ROOM, "a")
-    audiences.remove(ROOM, "a")
+    audiences.remove(ROOM, a)
+    audiences.remove(ROOM, a)
     assert not audiences.has(ROOM)
+
+
+def test_a_connection_that_ends_late_does_not_take_its_successor_along() -> None:
+    audiences = Audiences()
+    (earlier, _), (later, sent) = session("a"), session("a")
+    audiences.add(ROOM, earlier)
+    audiences.add(ROOM, later)
+    audiences.remove(ROOM, earlier)
+    audiences.emit(ROOM, "field_updated", fact(1), origin=None)
+    assert len(sent) == 1
