@@ -5,24 +5,31 @@ Each correction is a small named method that cites its reason. The library stays
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
+from urllib.parse import parse_qs
 
 import engineio
 from engineio.packet import OPEN, Packet
-from engineio.payload import Payload
 
 from confer_edge.engine_socket import Socket
 from confer_edge.packets import Outgoing
+from confer_edge.websocket import EXTENSION
 from confer_edge.wheel import Wheel
 from confer_kit.logs import logger
 from confer_kit.tasks import Tasks
 
 log = logger(__name__)
 
-Payload.max_decode_packets = 1000  # a portal's burst in one POST is legal; the body's size is the limit
-
 # Called with the Socket.IO packet of a text message, or the bytes of a binary one
 OnMessage = Callable[[Socket, bytes, bool], None]
+
+# Why a request is refused, by the beginning of the library's message; anything else is 3, "Bad request"
+_REFUSALS: Final = {
+    "Invalid transport": (0, "Transport unknown"),
+    "Invalid session None": (2, "Bad handshake method"),
+    "Invalid session": (1, "Session ID unknown"),
+    "The client is using": (5, "Unsupported protocol version"),
+}
 
 
 class Engine(engineio.AsyncServer):  # type: ignore[misc]
@@ -60,6 +67,51 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
     def violation(self, socket: Socket, why: str) -> None:
         log.info("protocol violation", reason=why)
         self.end(socket, self.reason.TRANSPORT_ERROR)
+
+    # --- requests ---------------------------------------------------------------------------------------
+
+    async def handle_request(self, scope: dict[str, Any], receive: Any, send: Any) -> Any:
+        """The parameter `transport` is mandatory (Engine.IO v4, "HTTP long-polling" and "WebSocket"); the library
+        takes polling for granted."""
+        query = scope.get("query_string", b"")
+        asked = parse_qs(query.decode("ascii", "replace"))
+        if "transport" not in asked:
+            scope = {**scope, "query_string": query + b"&transport=none"}
+        socket = self.sockets.get(asked.get("sid", [""])[0])
+        if scope["type"] == "websocket" and socket is not None and (socket.upgraded or socket.upgrading):
+            return await self._close_second(scope, receive, send)
+        return await super().handle_request(scope, receive, send)
+
+    @staticmethod
+    async def _close_second(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """A second WebSocket of one session is closed, and the session stays as it is (Engine.IO v4, "Upgrade")."""
+        await receive()
+        await send({"type": "websocket.accept"})
+        scope["extensions"][EXTENSION].close()
+
+    def _ok(self, packets: list[Packet] | None = None, **more: Any) -> Any:
+        """A POST is answered by `ok` (Engine.IO v4, "HTTP long-polling")."""
+        response = super()._ok(packets, **more)
+        return response if packets is not None else response | {"response": b"ok"}
+
+    def _bad_request(self, message: str | None = None) -> Any:
+        """400, and why in the words and numbers of the reference implementation."""
+        found = (refusal for start, refusal in _REFUSALS.items() if (message or "").startswith(start))
+        code, text = next(found, (3, "Bad request"))
+        return super()._bad_request({"code": code, "message": text})
+
+    def _method_not_found(self) -> Any:
+        """Any method but GET and POST is refused with 400 as well."""
+        return super()._bad_request({"code": 2, "message": "Bad handshake method"})
+
+    async def _make_response(self, response: dict[str, Any], environ: dict[str, Any]) -> Any:
+        """A refused WebSocket is told the same as a refused request."""
+        if environ["asgi.scope"]["type"] != "websocket":
+            return await super()._make_response(response, environ)
+        status = int(response["status"].split()[0])
+        await environ["asgi.send"]({"type": "websocket.http.response.start", "status": status, "headers": []})
+        await environ["asgi.send"]({"type": "websocket.http.response.body", "body": response["response"]})
+        return None
 
     async def _handle_connect(self, environ: dict[str, Any], transport: str, jsonp_index: int | None = None) -> Any:
         """The library names its socket class here, so the handshake is spelled out to use ours."""

@@ -2,21 +2,27 @@
 and an ASGI send is done in place for WebSockets; who polls stays on the library's way."""
 
 import asyncio
+import base64
 from typing import TYPE_CHECKING, Any, Final
 
 from engineio import exceptions as eio_exceptions
 from engineio.async_socket import AsyncSocket
-from engineio.packet import CLOSE, MESSAGE, NOOP, PONG, Packet
+from engineio.packet import CLOSE, NOOP, Packet
 from engineio.packet import PING as PING_PACKET
 
-from confer_edge.frames import TEXT
+from confer_edge.frames import BINARY, TEXT
 from confer_edge.packets import Outgoing
 from confer_edge.websocket import EXTENSION, NORMAL, RESTART, WebSocket
+from confer_kit.logs import logger
 
 if TYPE_CHECKING:
     from confer_edge.engine import Engine
 
+log = logger(__name__)
+
 PACKETS_PER_GET_MAX: Final = 16  # python's own polling client drops a GET with more
+PACKETS_PER_POST_MAX: Final = 1000  # a portal's burst in one POST is legal; the body's size is the limit
+_SEPARATOR: Final = "\x1e"
 _MESSAGE, _PONG, _CLOSE = b"4"[0], b"3"[0], b"1"[0]
 _PASSED_OVER: Final = b"56"  # an upgrade that is done, a noop
 _PING: Final = Outgoing.of(Packet(PING_PACKET))
@@ -39,6 +45,7 @@ class Socket(AsyncSocket):  # type: ignore[misc]
         self.heard = True
         self._turn: list[bytes] | None = None  # what this turn has written so far
         self._waits_for_more = False
+        self._polled = False  # a GET waits for packets
         self._close_code = NORMAL
 
     # --- out --------------------------------------------------------------------------------------------
@@ -90,20 +97,22 @@ class Socket(AsyncSocket):  # type: ignore[misc]
         elif payload[0] not in _PASSED_OVER:
             self.server.violation(self, "not an Engine.IO packet")
 
-    async def receive(self, pkt: Packet) -> None:
-        """By POST. Messages take the same synchronous way as by WebSocket; a packet of no known type ends the session
-        (Engine.IO v4, "packet encoding"), where the library passes over it."""
-        if pkt.packet_type == MESSAGE:
-            binary = isinstance(pkt.data, bytes)
-            self.server.on_message(self, pkt.data if binary else (pkt.data or "").encode(), binary)
-        elif pkt.packet_type == PONG:
-            self.heard = True
-        else:
-            try:
-                await super().receive(pkt)
-            except (eio_exceptions.UnknownPacketError, IndexError):
-                await self.close(wait=False, reason=self.server.reason.TRANSPORT_ERROR)
-                raise
+    async def _receive_payload(self, body: str) -> None:
+        """By POST (Engine.IO v4, "HTTP long-polling"): each packet takes the way of a WebSocket's frames, its text as
+        it came; the library would parse what looks like JSON. ValueError: it breaks the protocol."""
+        packets = body.split(_SEPARATOR) if body else []
+        if len(packets) > PACKETS_PER_POST_MAX:
+            raise ValueError("too many packets")
+        for packet in packets:
+            if packet.startswith("b"):
+                self.receive_frame(BINARY, base64.b64decode(packet[1:], validate=True))
+            elif packet.startswith("1"):
+                await self.close(wait=False, abort=True, reason=self.server.reason.CLIENT_DISCONNECT)
+                return
+            elif packet[:1] in ("3", "4", "5", "6"):
+                self.receive_frame(TEXT, packet.encode())
+            else:
+                raise ValueError("not an Engine.IO packet")
 
     # --- heartbeat (the wheel calls these) ----------------------------------------------------------------
 
@@ -179,7 +188,8 @@ class Socket(AsyncSocket):  # type: ignore[misc]
         await self.server._trigger_event(
             "disconnect", self.sid, reason or self.server.reason.SERVER_DISCONNECT, run_async=False
         )
-        if not abort and self._close_code != RESTART:
+        told = not abort and self._close_code != RESTART
+        if told:
             self.write(_CLOSED)
         self.flush()
         self.closed = True
@@ -189,7 +199,7 @@ class Socket(AsyncSocket):  # type: ignore[misc]
                 link.transport.abort()
             else:
                 link.close(self._close_code)
-        else:
+        elif not told:
             self.queue.put_nowait(_NOOP.packet)
         self.server.sockets.pop(self.sid, None) if link is not None else None
 
@@ -212,13 +222,19 @@ class Socket(AsyncSocket):  # type: ignore[misc]
         await self.close(wait=False, abort=untold, reason=self.server.reason.TRANSPORT_CLOSE)
 
     async def poll(self) -> list[Packet]:
-        """At most 16 packets for one GET; the rest stays queued, in order."""
+        """At most 16 packets for one GET; the rest stays queued, in order. A second GET beside one that waits ends the
+        session (Engine.IO v4, "HTTP long-polling"): the library would give each a part of the packets."""
+        if self._polled:
+            raise eio_exceptions.QueueEmpty
         if self.queue.empty():
             self._waits_for_more = True
+        self._polled = True
         try:
             first = await asyncio.wait_for(self.queue.get(), self.server.ping_interval + self.server.ping_timeout)
         except (TimeoutError, asyncio.CancelledError):
             raise eio_exceptions.QueueEmpty from None
+        finally:
+            self._polled = False
         self.queue.task_done()
         packets: list[Packet] = []
         while first is not None:
@@ -232,13 +248,20 @@ class Socket(AsyncSocket):  # type: ignore[misc]
         return packets
 
     async def handle_post_request(self, environ: dict[str, Any]) -> None:
-        """What is too large or broken ends the session at once; the library would first wait until the client has
-        fetched what is queued."""
+        """What is too large or broken ends the session at once; the library would answer 200, or first wait until the
+        client has fetched what is queued. A body may come without Content-Length (RFC 9112, 6.3)."""
+        size_max = self.server.max_http_buffer_size
         try:
-            await super().handle_post_request(environ)
-        except eio_exceptions.EngineIOError:
+            if int(environ.get("CONTENT_LENGTH", "0")) > size_max:
+                raise ValueError("the body is too large")
+            body = await environ["wsgi.input"].read()
+            if len(body) > size_max:
+                raise ValueError("the body is too large")
+            await self._receive_payload(body.decode())
+        except ValueError as error:
+            log.info("protocol violation", reason=type(error).__name__)
             await self.close(wait=False, reason=self.server.reason.TRANSPORT_ERROR)
-            raise
+            raise eio_exceptions.EngineIOError from None
 
 
 def from_python(query: str) -> bool:

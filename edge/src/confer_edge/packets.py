@@ -34,6 +34,9 @@ class Outgoing:
     def of(cls, packet: Packet) -> "Outgoing":
         encoded = packet.encode()
         if isinstance(encoded, bytes):
+            packet.encode_cache = (
+                None  # by polling it goes as base64 (Engine.IO v4, "HTTP long-polling"), not from here
+            )
             return cls(encoded, packet, BINARY)
         return cls(encoded.encode(), packet)
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import orjson
 import socketio
+from engineio.packet import Packet
 from socketio.async_manager import AsyncManager
 from socketio.packet import CONNECT, CONNECT_ERROR
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -43,6 +44,9 @@ class Manager(AsyncManager):  # type: ignore[misc]
         self.basic_enter_room(sid, "/", sid, eio_sid=eio_sid)
 
     def basic_disconnect(self, sid: str, namespace: str, **_: Any) -> None:
+        if namespace != "/":
+            super().basic_disconnect(sid, namespace)
+            return
         for room in (sid, None):
             self.basic_leave_room(sid, namespace, room)
         self.callbacks.pop(sid, None)
@@ -79,6 +83,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         self.eio.on_message = self._on_message
         self.eio.on_slow = self._on_slow
         self._tasks = Tasks()
+        self._greetings: dict[str, list[Packet]] = {}  # by Engine.IO sid: events that wait for the answer to CONNECT
         self._backlogs: dict[str, deque[tuple[bytes, bool]]] = {}  # by Engine.IO sid: behind one that takes its time
 
     def _engineio_server_class(self) -> type[Engine]:
@@ -86,6 +91,9 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
 
     async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
         """CONNECT (Socket.IO v5; `pid` of v4.6). Nothing precedes its answer; a second one changes nothing."""
+        if namespace in self.handlers:
+            await self._connect_beside(eio_sid, namespace, data)
+            return
         if namespace not in (None, "/"):
             refusal = {"message": "Invalid namespace"}
             await self._send_packet(eio_sid, self.packet_class(CONNECT_ERROR, data=refusal, namespace=namespace))
@@ -107,6 +115,25 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         answer = {"sid": sid} if pid is None else {"sid": sid, "pid": pid}
         await self._send_packet(eio_sid, self.packet_class(CONNECT, answer))
         told()
+
+    async def _connect_beside(self, eio_sid: str, namespace: str | None, data: Any) -> None:
+        """A namespace with handlers of its own (`server.on(..., namespace=...)`) is the library's. What its connect
+        handler emits goes after the answer to CONNECT (Socket.IO v5, "Connection to a namespace")."""
+        if self.manager.sid_from_eio_sid(eio_sid, namespace) is not None:
+            return
+        held = self._greetings[eio_sid] = []
+        try:
+            await super()._handle_connect(eio_sid, namespace, data)
+        finally:
+            del self._greetings[eio_sid]
+        for packet in held:
+            await self._send_eio_packet(eio_sid, packet)
+
+    async def _send_eio_packet(self, eio_sid: str, eio_pkt: Packet) -> None:
+        if eio_sid in self._greetings:
+            self._greetings[eio_sid].append(eio_pkt)
+        else:
+            await super()._send_eio_packet(eio_sid, eio_pkt)
 
     async def _handle_disconnect(self, eio_sid: str, namespace: str | None, reason: str | None = None) -> None:
         sid = self.manager.sid_from_eio_sid(eio_sid, namespace or "/")
@@ -170,6 +197,9 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         if not isinstance(data, list) or not data or not isinstance(data[0], str):
             self._violation(eio_sid, "an event must be an array that begins with its name")
             return
+        if namespace in self.handlers:
+            await super()._handle_event(eio_sid, namespace, id, data)
+            return
         sid = self.manager.sid_from_eio_sid(eio_sid, namespace or "/")
         if sid is not None and self.manager.is_connected(sid, namespace or "/"):
             self.on_event(sid, data, id)
@@ -207,7 +237,7 @@ def bounded_bodies(application: ASGIApp, bytes_max: int) -> ASGIApp:
             nonlocal taken
             message = await receive()
             taken += len(message.get("body", b"")) if message["type"] == "http.request" else 0
-            return message if taken <= bytes_max else {"type": "http.request", "body": b"", "more_body": False}
+            return message if taken <= bytes_max else {**message, "more_body": False}
 
         await application(scope, bounded if scope["type"] == "http" else receive, send)
 

@@ -26,12 +26,14 @@ class Wheel:
         self._to_check = max(1, round(timeout_s / self._turn_s))
         self._buckets: list[list[tuple[Beating, bool]]] = [[] for _ in range(max(self._to_ping, self._to_check) + 1)]
         self._at = 0
+        self._next = 0.0  # when the next turn is due, by the loop's clock
         self._handle: asyncio.TimerHandle | None = None
 
     def add(self, session: Beating) -> None:
         """The first ping comes after one interval."""
         self._put(session, self._to_ping, pinged=False)
         if self._handle is None:
+            self._next = asyncio.get_running_loop().time()
             self._schedule()
 
     def stop(self) -> None:
@@ -42,7 +44,10 @@ class Wheel:
         self._buckets[(self._at + turns) % len(self._buckets)].append((session, pinged))
 
     def _schedule(self) -> None:
-        self._handle = asyncio.get_running_loop().call_later(self._turn_s, self._turn)
+        """Late turns do not add up; but after a standstill nothing is made up for, for no client could answer then."""
+        loop = asyncio.get_running_loop()
+        self._next = max(self._next + self._turn_s, loop.time())
+        self._handle = loop.call_at(self._next, self._turn)
 
     def _turn(self) -> None:
         self._at = (self._at + 1) % len(self._buckets)
