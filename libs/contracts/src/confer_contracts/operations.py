@@ -43,7 +43,7 @@ class OperationLog(Generic[R]):
         made = made_at(operation)
         if (user, operation) in self.results or made is None:
             return
-        if made < max(now - KEPT_S, self.forgotten_until):
+        if made <= max(now - KEPT_S, self.forgotten_until):
             raise Rejection(ErrorCode.STALE_OPERATION, "op: too old to know whether it already ran", field="op")
 
     def remember(self, user: str, operation: str, at: float, result: R) -> None:
