@@ -1,6 +1,6 @@
 """Our transport and nothing else, with the echo that the official protocol test suites expect:
 
-    python tests/conformance/app.py [port]
+    python tests/conformance/app.py [port [ping interval [ping timeout]]]      # 3000, 0.3 and 0.2 s
 
 Engine.IO alone answers at /engine.io/, Socket.IO with the namespaces `/` and `/custom` at /socket.io/. No NATS.
 """
@@ -103,8 +103,8 @@ def application(settings: EdgeSettings) -> tuple[ASGIApp, Echo]:
     return bounded_bodies(route, settings.payload_bytes_max), Echo(server)
 
 
-async def main(port: int) -> None:
-    settings = EdgeSettings(port=port, ping_interval_s=0.3, ping_timeout_s=0.2)
+async def main(port: int = 3000, ping_interval_s: float = 0.3, ping_timeout_s: float = 0.2) -> None:
+    settings = EdgeSettings(port=port, ping_interval_s=ping_interval_s, ping_timeout_s=ping_timeout_s)
     served, echo = application(settings)
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -117,4 +117,4 @@ async def main(port: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 3000))
+    asyncio.run(main(*map(int, sys.argv[1:2]), *map(float, sys.argv[2:4])))

@@ -30,6 +30,7 @@ OnBad = Callable[[str, UnparsedEvent], None]
 OnConnect = Callable[[str, Any], Awaitable[tuple[str, str | None, Callable[[], None]]]]
 OnClosed = Callable[[str, str, str], None]
 ACK_DIGITS_MAX: Final = 15
+ATTACHMENTS_MAX: Final = 10
 BACKLOG_MAX: Final = 1000  # messages of one client behind one that takes its time
 
 
@@ -93,13 +94,13 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         """CONNECT (Socket.IO v5; `pid` of v4.6). Nothing precedes its answer; a second one changes nothing."""
         if namespace in self.handlers:
             await self._connect_beside(eio_sid, namespace, data)
-            return
-        if namespace not in (None, "/"):
+        elif namespace not in (None, "/"):
             refusal = {"message": "Invalid namespace"}
             await self._send_packet(eio_sid, self.packet_class(CONNECT_ERROR, data=refusal, namespace=namespace))
-            return
-        if self.manager.sid_from_eio_sid(eio_sid, "/") is not None:
-            return
+        elif self.manager.sid_from_eio_sid(eio_sid, "/") is None:
+            await self._connect(eio_sid, data)
+
+    async def _connect(self, eio_sid: str, data: Any) -> None:
         try:
             sid, pid, told = await self.on_connect(eio_sid, data)
         except Rejection as refusal:
@@ -197,17 +198,31 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         if not isinstance(data, list) or not data or not isinstance(data[0], str):
             self._violation(eio_sid, "an event must be an array that begins with its name")
             return
-        if namespace in self.handlers:
-            await super()._handle_event(eio_sid, namespace, id, data)
-            return
         sid = self.manager.sid_from_eio_sid(eio_sid, namespace or "/")
-        if sid is not None and self.manager.is_connected(sid, namespace or "/"):
+        if sid is None:
+            self._violation(eio_sid, 'CONNECT must come first (Socket.IO v5, "Connection to a namespace")')
+        elif namespace in self.handlers:
+            await super()._handle_event(eio_sid, namespace, id, data)
+        elif self.manager.is_connected(sid, namespace or "/"):
             self.on_event(sid, data, id)
+
+    async def _handle_ack(self, eio_sid: str, namespace: str | None, id: int | None, data: Any) -> None:  # noqa: A002
+        """The payload is an array, possibly an empty one (Socket.IO v5, "Acknowledgement"); else close."""
+        sid = self.manager.sid_from_eio_sid(eio_sid, namespace or "/")
+        if not isinstance(data, list) or id is None or sid is None:
+            self._violation(eio_sid, "an ack has an id and an array, and follows CONNECT")
+        else:
+            await super()._handle_ack(eio_sid, namespace, id, data)
 
     async def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
         """A packet that does not parse closes the connection; JSON that is only unacceptable gets an error ack."""
+        if eio_sid in self._binary_packet and isinstance(data, str):
+            del self._binary_packet[eio_sid]
+            self._violation(eio_sid, "text where an attachment must come")
+            return
         try:
             await super()._handle_eio_message(eio_sid, data)
+            self._check_attachments(eio_sid)
         except (ValueError, TypeError, IndexError, KeyError, AttributeError, RecursionError) as error:
             self._binary_packet.pop(eio_sid, None)
             sid = self.manager.sid_from_eio_sid(eio_sid, "/")
@@ -216,6 +231,12 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
                 self._violation(eio_sid, f"not a Socket.IO packet: {type(error).__name__}")
             else:
                 self.on_bad_event(sid, event)
+
+    def _check_attachments(self, eio_sid: str) -> None:
+        """They are held until the last one has come: so they are few."""
+        awaited = self._binary_packet.get(eio_sid)
+        if awaited is not None and not 0 < awaited.attachment_count <= ATTACHMENTS_MAX:
+            raise ValueError(f"a packet may have 1 to {ATTACHMENTS_MAX} attachments")
 
     def _violation(self, eio_sid: str, why: str) -> None:
         socket = self.eio.sockets.get(eio_sid)

@@ -1,0 +1,118 @@
+"""The app of tests/conformance as a process, and what a test says to it: bare HTTP requests and WebSocket frames."""
+
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+APP = Path(__file__).parents[2] / "conformance" / "app.py"
+PATIENCE_S = 10.0
+
+
+class Frames:
+    """One WebSocket. Packets as they came: text, or bytes."""
+
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        self.socket = socket
+
+    async def say(self, *packets: str | bytes) -> None:
+        for packet in packets:
+            await (self.socket.send_bytes(packet) if isinstance(packet, bytes) else self.socket.send_str(packet))
+
+    async def hear(self) -> str | bytes | None:
+        """The next packet; None: the server has closed."""
+        message = await self.socket.receive(PATIENCE_S)
+        return message.data if message.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY) else None
+
+    async def ends(self) -> bool:
+        """Whether the server closes, whatever it says before."""
+        while await self.hear() is not None:
+            pass
+        return True
+
+
+class Wire:
+    """Requests to one path of the app, each on a connection of its own."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    async def ask(self, method: str = "GET", body: Any = None, **query: str) -> tuple[int, str]:
+        """Status and body. EIO and transport are added; an empty one is left out."""
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(PATIENCE_S)) as session,
+            session.request(method, self.url, params=self._query("polling", query), data=body) as answer,
+        ):
+            return answer.status, await answer.text()
+
+    async def poll(self, sid: str) -> tuple[int, list[str]]:
+        status, text = await self.ask(sid=sid)
+        return status, text.split("\x1e")
+
+    async def post(self, sid: str, *packets: str) -> tuple[int, str]:
+        return await self.ask("POST", "\x1e".join(packets).encode(), sid=sid)
+
+    async def open(self) -> dict[str, Any]:
+        """The handshake of a polling session."""
+        status, text = await self.ask()
+        assert (status, text[0]) == (200, "0")
+        return dict(json.loads(text[1:]))
+
+    @asynccontextmanager
+    async def websocket(self, **query: str) -> AsyncIterator[Frames]:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(self.url, params=self._query("websocket", query), max_msg_size=0) as socket,
+        ):
+            yield Frames(socket)
+
+    @staticmethod
+    def _query(transport: str, more: dict[str, str]) -> dict[str, str]:
+        return {name: value for name, value in {"EIO": "4", "transport": transport, **more}.items() if value}
+
+
+@contextmanager
+def app(ping_interval_s: float, ping_timeout_s: float) -> Iterator[str]:
+    """Its URL."""
+    command = [sys.executable, str(APP), "0", str(ping_interval_s), str(ping_timeout_s)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield f"http://127.0.0.1:{process.stdout.readline().split()[-1]}"
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="session")
+def patient_app() -> Iterator[str]:
+    """Its heartbeats do not come into a test."""
+    with app(25, 20) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def quick_app() -> Iterator[str]:
+    """Heartbeats below a second."""
+    with app(0.3, 0.2) as url:
+        yield url
+
+
+@pytest.fixture
+def engine_io(patient_app: str) -> Wire:
+    return Wire(f"{patient_app}/engine.io/")
+
+
+@pytest.fixture
+def quick_engine_io(quick_app: str) -> Wire:
+    return Wire(f"{quick_app}/engine.io/")
+
+
+@pytest.fixture
+def socket_io(patient_app: str) -> Wire:
+    return Wire(f"{patient_app}/socket.io/")
