@@ -135,3 +135,92 @@ async def test_authenticate_proves_the_same_user_or_nobody(system: System) -> No
             answer = await client.call("authenticate", payload)
             assert (answer["status"], answer["code"]) == ("error", code)
         assert (await client.call("ping"))["status"] == "ok"
+
+
+async def test_a_session_ends_with_its_token(system: System) -> None:
+    patient = f"P-{next(_numbers)}"
+    async with raw_client(system.url(), auth={"token": token(expires_s=3)}) as client:
+        assert (await client.call("join_patient_room", {"patient_id": patient}))["status"] == "ok"
+        warned = await client.got("session_expiring")
+        assert not client.ended
+        assert (await client.call("ping"))["status"] == "ok"
+        assert await client.got("session_expired") == warned
+        await client.emit("ping")
+        await client.until(lambda: client.ended, "the end")
+        assert "pong" not in client.names()[client.names().index("session_expired") :]
+
+
+async def test_a_newer_token_lets_the_session_go_on(system: System) -> None:
+    async with raw_client(system.url(), auth={"token": token(expires_s=3)}) as client:
+        await client.got("session_expiring")
+        answer = await client.call("authenticate", {"token": token(expires_s=60, role="doctor")})
+        assert (answer["status"], answer["role"]) == ("ok", "doctor")
+        assert (await client.call("join_room", {"room": "role_doctor"}))["status"] == "ok"
+        assert (await client.call("join_room", {"room": "role_nurse"}))["code"] == "forbidden"
+        await asyncio.sleep(3.2)
+        assert (await client.call("ping"))["status"] == "ok"
+        assert "session_expired" not in client.names()
+        shorter = await client.call("authenticate", {"token": token(expires_s=2)})
+        assert shorter["status"] == "ok"  # the newest token counts
+        await client.got("session_expired")
+        await client.until(lambda: client.ended, "the end")
+
+
+@pytest.mark.parametrize("way", WAYS, ids=str)
+async def test_the_official_client_is_told_the_end_and_stays_away(system: System, process: Node, way: Way) -> None:
+    options = {"transports": way.transports, "reconnectionDelay": 50, "auth": {"token": token(expires_s=3)}}
+    client: JavaScriptClient = await process.open(way.version, system.url(), options)
+    await client.got("session_expiring")
+    await client.got("session_expired")
+    await client.until(lambda: bool(client.disconnects), "disconnect")
+    assert client.disconnects == ["io server disconnect"]
+    await asyncio.sleep(0.5)
+    assert not client.connect_errors
+    await process.close_all()
+
+
+async def test_the_rooms_of_a_token_are_all_there_are(system: System) -> None:
+    number = next(_numbers)
+    mine, other = f"P-{number}", f"Q-{number}"
+    rooms = [f"screening_{mine}", "hospital_mobile_session_S-*", "tea"]
+    query = {**FORM_QUERY, "patient_id": other}
+    async with raw_client(system.url(), query, {"token": token(rooms=rooms)}) as client:
+        assert (await client.got("error"))["code"] == "forbidden"  # the room that the query names
+        for event, allowed, forbidden in (
+            ("join_patient_room", {"patient_id": mine}, {"patient_id": other}),
+            ("join_screening", {"patient_id": mine}, {"patient_id": other}),
+            ("join_room", {"room": f"screening_{mine}"}, {"room": f"screening_{other}"}),
+            ("join_room", {"room": "hospital_mobile_session_S-7"}, {"room": "hospital_mobile_session_T-7"}),
+            ("join_room", {"room": "tea"}, {"room": "coffee"}),
+            ("join_room", {"room": "role_nurse"}, {"room": "role_doctor"}),
+            (
+                "field_update",
+                {"patient_id": mine, "field": "f", "value": 1},
+                {"patient_id": other, "field": "f", "value": 1},
+            ),
+        ):
+            assert (await client.call(event, allowed))["status"] == "ok", (event, allowed)
+            refused = await client.call(event, forbidden)
+            assert (refused["status"], refused["code"], refused["retry"]) == ("error", "forbidden", False)
+        async with raw_client(system.url(), auth={"token": token(sub="bob")}) as bob:
+            for patient in (other, mine):
+                written = await bob.call("field_update", {"patient_id": patient, "field": "g", "value": patient})
+                assert written["status"] == "ok"
+        await client.until(lambda: any(body["value"] == mine for body in client.bodies("field_updated")), "mine")
+        assert all(body["patient_id"] == mine for body in client.bodies("field_updated"))
+
+
+async def test_a_newer_token_with_fewer_rooms_takes_its_session_out_of_the_others(system: System) -> None:
+    patient = f"P-{next(_numbers)}"
+    async with (
+        raw_client(system.url(), auth={"token": token()}) as client,
+        raw_client(system.url(), auth={"token": token(sub="bob")}) as bob,
+    ):
+        assert (await client.call("join_patient_room", {"patient_id": patient}))["status"] == "ok"
+        assert (await client.call("join_room", {"room": "tea"}))["status"] == "ok"
+        assert (await client.call("authenticate", {"token": token(rooms=["tea"])}))["status"] == "ok"
+        assert (await client.got("room_left"))["room"] == f"screening_{patient}"
+        written = await bob.call("field_update", {"patient_id": patient, "field": "g", "value": 1})
+        assert written["status"] == "ok"
+        await asyncio.sleep(0.3)
+        assert "field_updated" not in client.names()

@@ -21,15 +21,16 @@ from confer_edge.audiences import Audiences
 from confer_edge.beat import Beat
 from confer_edge.calls import Calls
 from confer_edge.doorway import Doorway
+from confer_edge.expiry import Expiry
 from confer_edge.feed import Feed
 from confer_edge.gateway import Gateway
-from confer_edge.identity import provider
 from confer_edge.joins import Joins
 from confer_edge.portal import Portal
 from confer_edge.probe import Probe
 from confer_edge.recovery import Recovery
 from confer_edge.session import Session
 from confer_edge.settings import EdgeSettings
+from confer_edge.tokens import provider
 from confer_edge.transport import Server, bounded_bodies
 from confer_edge.view_feed import ViewFeed
 from confer_edge.websocket import WebSocket
@@ -63,10 +64,11 @@ class Edge:
         self.joins = Joins(
             self.audiences, self.feed, calls, recovery, incarnation=self.incarnation, rooms_max=settings.rooms_max
         )
-        portal = Portal(self.joins, calls, identities)
+        expiry = Expiry()
+        portal = Portal(self.joins, calls, identities, expiry)
         self.doorway = Doorway(
             self.server, settings, identities=identities, joins=self.joins, recovery=recovery, feed=self.feed,
-            portal=portal, tasks=tasks,
+            portal=portal, expiry=expiry, tasks=tasks,
         )  # fmt: skip
         Gateway(self.server, settings, doorway=self.doorway, calls=calls, portal=portal, tasks=tasks)
         self.beat = Beat(link, self.incarnation, self.doorway.sessions.values)

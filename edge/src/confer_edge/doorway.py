@@ -8,11 +8,12 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from confer_edge.engine_socket import from_python
+from confer_edge.expiry import Expiry
 from confer_edge.feed import Feed
-from confer_edge.identity import JsonWebToken, TrustedQuery, guest
+from confer_edge.identity import Claim, Identities, guest
 from confer_edge.joins import Joins
 from confer_edge.lane import Lane
-from confer_edge.packets import Event
+from confer_edge.packets import GOODBYE, Event
 from confer_edge.portal import Portal
 from confer_edge.recovery import Found, Recovery, new_pid, restore
 from confer_edge.session import Session
@@ -24,6 +25,7 @@ from confer_kit.tasks import Tasks
 log = logger(__name__)
 
 SPREAD_S, SPREAD_MAX_S = 0.005, 2.0  # over how long clients are sent away: for each, and for all
+HANGS_UP_S = 2.0  # how long a client that was shown out may take to close the connection
 _MISSED = "missed"  # what holds a session's facts while those before them are read
 
 
@@ -31,8 +33,8 @@ class Doorway:
     """All sessions of this edge, by sid."""
 
     def __init__(
-        self, server: Server, settings: EdgeSettings, *, identities: TrustedQuery | JsonWebToken, joins: Joins,
-        recovery: Recovery, feed: Feed, portal: Portal, tasks: Tasks,
+        self, server: Server, settings: EdgeSettings, *, identities: Identities, joins: Joins,
+        recovery: Recovery, feed: Feed, portal: Portal, expiry: Expiry, tasks: Tasks,
     ) -> None:  # fmt: skip
         self._server = server
         self._settings = settings
@@ -41,11 +43,13 @@ class Doorway:
         self._recovery = recovery
         self._feed = feed
         self._portal = portal
+        self._expiry = expiry
         self._tasks = tasks
         self.leaving = False
         self.sessions: dict[str, Session] = {}
         server.on_connect = self._connect
         server.on_closed = self._closed
+        expiry.end = self.show_out
 
     async def send_all_away(self, timeout: float) -> None:
         """Take nothing new; end each connection when its calls are answered, so that the client comes back to another
@@ -58,6 +62,22 @@ class Doorway:
             self._tasks.start(self._send_away(session, pause_s, patience_s=timeout * 0.6), "send away")
         await self._tasks.finished(timeout)
 
+    def show_out(self, session: Session) -> None:
+        """End a session whose identity has ended. Nothing reaches it any more; the stock client does not come back by
+        itself after this, and closes the connection."""
+        log.info("a session has ended with its token")
+        session.write(GOODBYE)
+        self._joins.silence(session)
+        self._closed(session.sid, session.eio_sid, self._server.reason.SERVER_DISCONNECT)
+        self._tasks.start(self._hang_up(session.eio_sid), "hang up")
+
+    async def _hang_up(self, eio_sid: str) -> None:
+        """When the client has done so itself, or has had the time."""
+        await asyncio.sleep(HANGS_UP_S)
+        socket = self._server.eio.sockets.get(eio_sid)
+        if socket is not None:
+            self._server.eio.end(socket, self._server.reason.SERVER_DISCONNECT)
+
     async def _connect(self, eio_sid: str, auth: Any) -> tuple[str, str | None, Callable[[], None]]:
         """The sid and pid of a client's session, and what to do when the client has been told them.
 
@@ -66,9 +86,9 @@ class Doorway:
         environ = self._server.environ.get(eio_sid, {})
         text = environ.get("QUERY_STRING", "")
         query = dict(parse_qsl(text))
-        claim = self._identities.on_connect(query, auth)
+        claim = await self._identities.on_connect(query, auth)
         found = await self._recovery.find(auth, claim)
-        if found is not None:
+        if found is not None and still_allowed(claim, found):
             session = self._session(
                 found.record.sid,
                 eio_sid,
@@ -116,6 +136,7 @@ class Doorway:
 
     def _opened(self, session: Session, query: dict[str, str]) -> None:
         self.sessions[session.sid] = session
+        self._expiry.watch(session)
         session.lane.submit(lambda: self._portal.welcome(session, query), unbounded=True)
 
     def _resumed(self, session: Session, found: Found, missed: list[Event]) -> None:
@@ -123,8 +144,10 @@ class Doorway:
         earlier = self.sessions.get(session.sid)
         if earlier is not None:
             earlier.closed = True
+            self._expiry.forget(earlier)
             earlier.cut("its client is back with another connection")
         self.sessions[session.sid] = session
+        self._expiry.watch(session)
         for event in missed:
             session.send(event)
         whole = session.release(_MISSED, {})
@@ -138,6 +161,7 @@ class Doorway:
         if session is None or session.eio_sid != eio_sid:
             return  # of a connection whose session went on with another one
         del self.sessions[sid]
+        self._expiry.forget(session)
         session.closed = True
         own = reason == self._server.reason.CLIENT_DISCONNECT
         session.lane.submit(lambda: self._leave(session, own=own), unbounded=True)
@@ -168,3 +192,10 @@ class Doorway:
                     await session.lane.idle()
                     await socket.all_fetched()
             await socket.send_away(self._server.environ.get(session.eio_sid, {}).get("QUERY_STRING", ""))
+
+
+def still_allowed(claim: Claim | None, found: Found) -> bool:
+    """Whether who is back now may be in everything that the session was in. If not it starts anew: to take up a part
+    would look like the whole to the client."""
+    record = found.record
+    return claim is None or (claim.role == record.claim.role and all(map(claim.allows, record.memberships)))

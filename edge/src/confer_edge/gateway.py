@@ -78,13 +78,19 @@ class Gateway:
             session.settle()
 
     def _forward(self, session: Session, call: Call[Any, Any], request: BaseModel, respond: Responder) -> None:
-        work = self._guarded(lambda: self._calls.forward(session, call, request, respond), respond)
+        work = self._guarded(lambda: self._allowed(session, call, request, respond), respond)
         if call.ordered:
             session.lane.submit(work)
         elif len(self._tasks) < self._settings.in_flight_max:
             self._tasks.start(work(), call.event)
         else:
             raise Rejection(ErrorCode.LIMIT_EXCEEDED, "this edge handles too many calls at once")
+
+    async def _allowed(self, session: Session, call: Call[Any, Any], request: BaseModel, respond: Responder) -> None:
+        """Rights are looked at in the call's turn: a newer token before it counts."""
+        if call.audience is not None:
+            session.claim.must_allow(call.audience(request))
+        await self._calls.forward(session, call, request, respond)
 
     def _guarded(self, run: Any, respond: Responder) -> Any:
         """The work with its trace and with every failure answered."""

@@ -1,41 +1,55 @@
-"""Who a client is: proved by a token (jwt), or believed in the local demo (trusted-query). Decided once per session."""
+"""Who a client is: proved by a token (jwt), or believed in the local demo (trusted-query), and the rooms that it may be
+in. Decided at CONNECT; the same person's newer token may renew it."""
 
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from fnmatch import fnmatchcase
+from typing import Annotated, Protocol
 
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import OctKey
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.message import Id, ShortText
-from confer_edge.settings import EdgeSettings
-from confer_kit.logs import logger
+from confer_contracts.portal import portal_name
 from confer_kit.serving import explain
 
-log = logger(__name__)
-
-ALGORITHMS = ["HS256"]
-TOKEN_CHARS_MAX = 16 * 1024
 DEFAULT_ROLE = "user"
+PATTERNS_MAX = 200
 
 
 class Claim(BaseModel):
-    """Who a client is, or says it is."""
+    """Who a client is, or says it is. `rooms`: patterns of the portal's room names; None: all rooms.
+
+    `expires_at` (Unix seconds): from then on it is not believed any more; None: it does not end.
+    """
 
     user_id: Id
     name: ShortText
     role: Id = DEFAULT_ROLE
+    rooms: Annotated[tuple[ShortText, ...], Field(max_length=PATTERNS_MAX)] | None = None
+    expires_at: Annotated[float, Field(allow_inf_nan=False)] | None = None
 
     @classmethod
-    def of(cls, user_id: object, name: object, role: object) -> "Claim":
+    def of(
+        cls, user_id: object, name: object, role: object, *, rooms: object = None, expires_at: object = None
+    ) -> "Claim":
         """Rejection(invalid) naming the field; an absent name is the id, an absent role `user`."""
+        told = {"user_id": user_id, "name": name or user_id, "role": role or DEFAULT_ROLE}
         try:
-            return cls.model_validate({"user_id": user_id, "name": name or user_id, "role": role or DEFAULT_ROLE})
+            return cls.model_validate({**told, "rooms": rooms, "expires_at": expires_at})
         except ValidationError as error:
             raise explain(error) from error
+
+    def allows(self, audience: str) -> bool:
+        """Whether it may be in an audience and write to it. The patterns are about rooms alone."""
+        if self.rooms is None or (name := portal_name(audience)) is None:
+            return True
+        return any(fnmatchcase(name, pattern) for pattern in self.rooms)
+
+    def must_allow(self, audience: str) -> None:
+        """Rejection(forbidden) where it does not."""
+        if not self.allows(audience):
+            raise Rejection(ErrorCode.FORBIDDEN, "room: your token does not allow this room", field="room")
 
 
 def guest() -> Claim:
@@ -44,12 +58,24 @@ def guest() -> Claim:
     return Claim(user_id=identifier, name=identifier, role="guest")
 
 
+class Identities(Protocol):
+    """Says who clients are."""
+
+    trusting: bool
+
+    async def on_connect(self, query: Mapping[str, str], auth: object) -> Claim | None:
+        """None: nobody was named yet, and none need be. Rejection without the identity that the mode asks for."""
+
+    async def verify(self, token: str) -> Claim:
+        """The claim of a valid token. Rejection otherwise."""
+
+
 class TrustedQuery:
     """Believes the client. Only for the local demo, or behind a proxy that has authenticated."""
 
     trusting = True
 
-    def on_connect(self, query: Mapping[str, str], auth: object) -> Claim | None:
+    async def on_connect(self, query: Mapping[str, str], auth: object) -> Claim | None:
         """The claim in the query, else in auth; None: not yet named."""
         if query.get("user_id"):
             return Claim.of(query["user_id"], query.get("user_name"), query.get("user_role"))
@@ -57,49 +83,5 @@ class TrustedQuery:
             return Claim.of(auth["user_id"], auth.get("user_name") or auth.get("name"), auth.get("role"))
         return None
 
-    def verify(self, token: str) -> Claim:
+    async def verify(self, token: str) -> Claim:
         raise Rejection(ErrorCode.INVALID, "token: this edge runs with identity=trusted-query and checks no tokens")
-
-
-class JsonWebToken:
-    """HS256 tokens with `sub`, `exp`, and optionally `name` and `role` (RFC 7519)."""
-
-    trusting = False
-
-    def __init__(self, secret: str) -> None:
-        self._key = OctKey.import_key(secret)
-        self._rules = jwt.JWTClaimsRegistry(exp={"essential": True}, sub={"essential": True})
-
-    def on_connect(self, query: Mapping[str, str], auth: object) -> Claim | None:
-        """Rejection(unauthenticated) without a valid `auth.token`. What the query says is not looked at."""
-        token = auth.get("token") if isinstance(auth, dict) else None
-        if not isinstance(token, str) or not token:
-            raise Rejection(ErrorCode.UNAUTHENTICATED, "auth.token: a token is needed", field="auth.token")
-        return self.verify(token)
-
-    def verify(self, token: str) -> Claim:
-        """The claim of a valid token; Rejection(unauthenticated) otherwise, which says why but not the token."""
-        try:
-            if len(token) > TOKEN_CHARS_MAX:
-                raise ValueError("too long")
-            claims: dict[str, Any] = jwt.decode(token, self._key, algorithms=ALGORITHMS).claims
-            self._rules.validate(claims)
-            return Claim.of(claims["sub"], claims.get("name"), claims.get("role"))
-        except (JoseError, ValueError, Rejection) as error:
-            why = getattr(error, "error", None) or type(error).__name__
-            refusal = Rejection(ErrorCode.UNAUTHENTICATED, f"auth.token: not valid ({why})", field="auth.token")
-            raise refusal from None
-
-
-def provider(settings: EdgeSettings) -> TrustedQuery | JsonWebToken:
-    """What the settings ask for; SystemExit with a sentence when that cannot be."""
-    if settings.identity == "trusted-query":
-        log.warning("INSECURE: identity=trusted-query believes whatever a client says about itself. Local demo only.")
-        return TrustedQuery()
-    secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else ""
-    if len(secret.encode()) < 32:
-        raise SystemExit(
-            "confer-edge: identity=jwt needs CONFER_JWT_SECRET with 32 bytes or more "
-            "(or CONFER_IDENTITY=trusted-query for a local demo)."
-        )
-    return JsonWebToken(secret)

@@ -56,6 +56,7 @@ class Joins:
     ) -> Joined:
         """Become a member and fetch the snapshot; facts that arrive meanwhile are held. `ident` is a token."""
         audience = f"{kind}.{ident}"
+        session.claim.must_allow(audience)
         if audience not in session.memberships and len(session.memberships) >= self._rooms_max:
             raise Rejection(ErrorCode.LIMIT_EXCEEDED, f"rooms: a client may be in {self._rooms_max} at most")
         first = audience not in session.memberships

@@ -1,6 +1,6 @@
 """Packets, built from bytes: a fact's JSON is spliced in, never parsed (Socket.IO v5, "Packet encoding")."""
 
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from engineio.packet import MESSAGE, Packet
@@ -84,6 +84,9 @@ class Event:
             arguments = (b",%b" % self._body if self._body else b"") + b"," + mark
             self._marked = Outgoing(b'42["%b"%b]' % (self._name, arguments))
         return self._marked
+
+
+GOODBYE: Final = Outgoing(b"41")  # DISCONNECT: the client does not connect again by itself
 
 
 def event(name: str, body: bytes, offset: str | None = None) -> Event:

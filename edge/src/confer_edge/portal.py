@@ -21,10 +21,12 @@ from confer_contracts.portal import (
     PatientRoom,
     QueueOpen,
     Subscribe,
+    portal_name,
 )
 from confer_contracts.subjects import Kind, audience, room_audience
 from confer_edge.calls import Calls
-from confer_edge.identity import Claim, JsonWebToken, TrustedQuery
+from confer_edge.expiry import Expiry
+from confer_edge.identity import Claim, Identities
 from confer_edge.joins import Joined, Joins, personal_audiences
 from confer_edge.respond import Responder
 from confer_edge.session import Session
@@ -48,10 +50,11 @@ class Handler:
 class Portal:
     """Handlers of the catalogue's edge events, by name."""
 
-    def __init__(self, joins: Joins, calls: Calls, identities: TrustedQuery | JsonWebToken) -> None:
+    def __init__(self, joins: Joins, calls: Calls, identities: Identities, expiry: Expiry) -> None:
         self._joins = joins
         self._calls = calls
         self._identities = identities
+        self._expiry = expiry
         self._tasks = Tasks()
         runs: dict[str, Run] = {
             "join_patient_room": self._join_patient_room,
@@ -137,13 +140,31 @@ class Portal:
         session.bound = True
         await self._enter_own(session)
 
+    async def _renew(self, session: Session, claim: Claim, respond: Responder) -> None:
+        """A newer token of the same person: it lasts longer, and its rights count from now on."""
+        if session.closed:
+            return
+        before, session.claim = session.claim, claim
+        self._expiry.watch(session)
+        if claim.role != before.role:
+            await self._joins.leave(session, audience(Kind.ROLE, before.role))
+            for own in personal_audiences(session):
+                self._joins.enter(session, own)
+        ended_all = [a for a in session.memberships if not claim.allows(a)]
+        await asyncio.gather(
+            *(self._joins.leave(session, ended) for ended in ended_all)
+        )  # at once; presence may be slow
+        for ended in ended_all:
+            respond.emit("room_left", {"room": portal_name(ended), "message": "Your token does not allow this room"})
+
     async def _authenticate(self, session: Session, request: Authenticate, respond: Responder) -> None:
         if not self._identities.trusting:
             if request.token is None:
                 raise Rejection(ErrorCode.UNAUTHENTICATED, "token: must be given", field="token")
-            claim = self._identities.verify(request.token)
+            claim = await self._identities.verify(request.token)
             if claim.user_id != session.claim.user_id:
                 raise Rejection(ErrorCode.FORBIDDEN, "token: belongs to another user than this session", field="token")
+            await self._renew(session, claim, respond)
         elif request.user_id is not None:
             await self._bind(session, Claim.of(request.user_id, None, request.role))
         who = session.claim
@@ -180,6 +201,7 @@ class Portal:
 
     async def _enter_screening(self, session: Session, room: str, step: int | None, respond: Responder) -> None:
         """The form keeps the queue and listens to `user_joined` alone, so it gets one per person who is there."""
+        session.claim.must_allow(room_audience(room))  # before the queue is joined beside it
         in_room, in_queue = await asyncio.gather(
             self._joins.join(session, Kind.ROOM, room, step=step, screening=True),
             self._joins.join(session, Kind.QUEUE, token(queue.DEFAULT_QUEUE)),

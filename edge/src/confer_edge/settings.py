@@ -33,6 +33,23 @@ class EdgeSettings(KitSettings):
         description="jwt (users prove themselves by a signed token), or trusted-query (believes them; local demo only)",
     )  # fmt: skip
     jwt_secret: SecretStr | None = Field(None, description="the HS256 secret of identity=jwt, 32 bytes or more")
+    jwks_file: str | None = Field(None, description="in its place: a file with public keys (JWKS), re-read on change")
+    jwks_url: str | None = Field(None, description="in its place: where public keys (JWKS) are fetched from")
+    jwt_algorithms: str | None = Field(
+        None, description="signature algorithms, separated by commas; none: HS256 with a secret, RS256,ES256,EdDSA else"
+    )
+    jwt_leeway_s: int = Field(0, ge=0, le=300, description="by how much the clock of who signs tokens may differ")
+    jwt_issuer: str | None = Field(None, description="the `iss` that a token must have; none: not looked at")
+    jwt_audience: str | None = Field(
+        None, description="of these, separated by commas, a token's `aud` must have one; none: not looked at"
+    )
+    jwt_user_claim: str = Field("sub", min_length=1, description="the claim that is the user's id")
+    jwt_name_claim: str = Field("name", min_length=1, description="the claim that is the name to show")
+    jwt_role_claim: str = Field("role", min_length=1, description="the claim that is the role")
+    jwt_rooms_claim: str = Field(
+        "rooms", min_length=1,
+        description="the claim that lists patterns of the rooms a user may be in; a token without it: all rooms",
+    )  # fmt: skip
     demo_dir: str = Field("", description="built demo portal, served at /demo/; none: not served")
     ping_interval_s: float = Field(25, gt=0, description="Engine.IO pingInterval")
     ping_timeout_s: float = Field(20, gt=0, description="Engine.IO pingTimeout")

@@ -135,6 +135,12 @@ class HealthCheck(Body):
     active_connections: int
 
 
+class SessionEnd(Body):
+    """When the token ends, or ended."""
+
+    expires_at: str
+
+
 class SubscriptionConfirmed(Body):
     type: str
     room: str
@@ -192,6 +198,8 @@ EVENTS: dict[str, Any] = {
     "sync_point": SyncPoint,
     "resync": Resync,
     "health_check": HealthCheck,
+    "session_expiring": SessionEnd,
+    "session_expired": SessionEnd,
     "error": ErrorEvent,
     "room_joined": NamedRoomEvent,
     "room_left": NamedRoomEvent,

@@ -13,7 +13,8 @@ from confer_contracts.errors import ErrorCode, Rejection
 ID_BYTES_MAX = 128
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 _TOKEN = re.compile(r"(?:[A-Za-z0-9_-]|=[0-9A-F]{2})+")
-_SPACES = ("session_", "free_")  # rooms beside the patients': their names may not be reached by a patient id
+SESSION, FREE = "session_", "free_"
+_SPACES = (SESSION, FREE)  # rooms beside the patients': their names may not be reached by a patient id
 
 
 def check_id(value: object, field: str) -> str:
@@ -52,12 +53,12 @@ def patient_room(patient_id: str) -> str:
 
 def session_room(session_id: str) -> str:
     """The token of a hospital_mobile session's room."""
-    return "session_" + token(session_id)
+    return SESSION + token(session_id)
 
 
 def free_room(name: str) -> str:
     """The token of a room that clients name themselves (`join_room`)."""
-    return "free_" + token(name)
+    return FREE + token(name)
 
 
 def patient_of(room: str) -> str | None:

@@ -4,8 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from confer_contracts.ids import FREE, SESSION, untoken
 from confer_contracts.message import Id, JsonValue, Payload, PortalPayload, ShortText, Step
 from confer_contracts.route import EdgeEvent
+from confer_contracts.subjects import Kind
 
 SCREENING_PREFIX = "screening_"
 SESSION_PREFIX = "hospital_mobile_session_"
@@ -78,6 +80,8 @@ EDGE_EMITS = {
     "system_message": "On connect: {message, timestamp}.",
     "sync_point": "After a join: {room, offset}; facts that follow are newer than the snapshot.",
     "error": "A refusal for a client that asked for no ack: {status, code, message, retry, op, event}.",
+    "session_expiring": "{expires_at}: the token ends then; `authenticate` with a newer one lets the session go on.",
+    "session_expired": "{expires_at}: the token has ended; the session is over. Connect again with a newer one.",
     "health_check": "Every minute: {timestamp, active_connections}.",
     "resync": "The live feed was reset: {room, snapshot} replaces what is known of a room.",
 }
@@ -91,3 +95,13 @@ DASHBOARDS: dict[str, tuple[str, dict[str, tuple[str, str]]]] = {
     "executive": ("executive_dashboard_data", {
         "total_patients": ("queue", "total_patients"), "total_screenings": ("queue", "total_screenings")}),
 }  # fmt: skip
+
+
+def portal_name(audience: str) -> str | None:
+    """The name by which `join_room` enters a room's audience; None for other audiences."""
+    kind, _, room = audience.partition(".")
+    if kind != Kind.ROOM:
+        return None
+    if room.startswith(SESSION):
+        return SESSION_PREFIX + untoken(room.removeprefix(SESSION))
+    return untoken(room.removeprefix(FREE)) if room.startswith(FREE) else SCREENING_PREFIX + untoken(room)

@@ -40,8 +40,10 @@ def must_make_sense(options: Options) -> None:
     """Trouble with what was asked for, before anything is started or deleted."""
     if options.port == options.nats_port:
         raise Trouble(f"--port and --nats-port are both {options.port}: the edge and NATS need a port each.")
-    secret = environment({}).get("CONFER_JWT_SECRET", "")
-    if options.identity == "jwt" and len(secret.encode(errors="surrogateescape")) < SECRET_BYTES_MIN:
+    settings = environment({})
+    secret = settings.get("CONFER_JWT_SECRET", "")
+    has_jwks = bool(settings.get("CONFER_JWKS_FILE") or settings.get("CONFER_JWKS_URL"))
+    if options.identity == "jwt" and not has_jwks and len(secret.encode(errors="surrogateescape")) < SECRET_BYTES_MIN:
         raise Trouble(f"--identity jwt needs CONFER_JWT_SECRET, {SECRET_BYTES_MIN} bytes or more, in the environment.")
 
 
