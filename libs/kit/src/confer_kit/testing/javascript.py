@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import json
 import shutil
+import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -122,6 +123,13 @@ class Node:
         self._clients[client.name] = client
         await client.steps(["open", version, url, dict(options)], *steps)
         return client
+
+    def freeze(self) -> None:
+        """All its clients stop: they read and send nothing until `thaw`."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
 
     async def close_all(self) -> None:
         for client in tuple(self._clients.values()):
