@@ -110,6 +110,8 @@ class Reader:
         opcode, final = first & 0x0F, first & 0x80
         if opcode >= CLOSE:
             if opcode == CLOSE:
+                if self._message is not None:  # legal by the letter; the library that we agree with refuses it
+                    raise Violation(PROTOCOL_ERROR, "the fragmented message must end first")
                 _check_close(payload)
             return opcode, payload
         if opcode == _CONTINUATION:

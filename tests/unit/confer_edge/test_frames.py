@@ -107,6 +107,7 @@ RULES: dict[str, list[bytes]] = {
     "close with half a code": [masked(0x88, b"\x03")],
     "close with an illegal code": [masked(0x88, (1005).to_bytes(2))],
     "close with a reason that is not utf-8": [masked(0x88, (1000).to_bytes(2) + b"\xff")],
+    "close inside a fragmented message": [masked(0x01, b"a"), masked(0x88, b"")],
     "pong": [masked(0x8A, b"x")],
 }
 
