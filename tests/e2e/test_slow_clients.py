@@ -31,7 +31,7 @@ CUT = "a client is cut off"
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def system() -> AsyncIterator[System]:
     bounds = {"CONFER_UNSENT_BYTES_MAX": str(UNSENT_BYTES), "CONFER_QUEUED_PACKETS_MAX": str(QUEUED_PACKETS)}
-    async with running_system(CONFER_HEALTH_CHECK_S="600", **bounds) as running:
+    async with running_system(CONFER_HEALTH_CHECK_S="600", CONFER_HANDSHAKE_S="3", **bounds) as running:
         yield running
 
 
@@ -162,3 +162,21 @@ async def test_a_page_that_paused_comes_back_and_has_missed_nothing(system: Syst
         await page.until(lambda: len(numbers(page)) >= WRITES, "all updates", timeout=30)
         assert numbers(page) == list(range(WRITES))
         assert page.recovered == [False, True]
+
+
+async def test_a_connection_without_connect_is_closed(system: System) -> None:
+    """Of both transports; who is connected stays."""
+    url, query = f"{system.url()}/socket.io/", {"EIO": "4", "user_id": "silent"}
+    async with AsyncExitStack() as stack:
+        member = await entered(stack, system, "member", "handshake")
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        async with http.ws_connect(url, params={**query, "transport": "websocket"}) as socket, asyncio.timeout(15):
+            async for _ in socket:
+                pass
+        query["transport"] = "polling"
+        async with http.get(url, params=query) as answer:
+            query["sid"] = json.loads((await answer.text())[1:])["sid"]
+        async with asyncio.timeout(15), http.get(url, params=query) as answer:
+            assert (await answer.text()) == "1"
+        assert system.processes["edge"].log.count("no CONNECT within 3 s") == 2
+        assert (await member.call("ping"))["status"] == "ok"

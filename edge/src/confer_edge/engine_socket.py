@@ -201,7 +201,10 @@ class Socket(AsyncSocket):  # type: ignore[misc]
                 link.close(self._close_code)
         elif not told:
             self.queue.put_nowait(_NOOP.packet)
-        self.server.sockets.pop(self.sid, None) if link is not None else None
+        if link is not None:
+            self.server.sockets.pop(self.sid, None)
+        else:  # its next GET is told the end; but perhaps none comes
+            asyncio.get_running_loop().call_later(self.server.ping_timeout, self.server.sockets.pop, self.sid, None)
 
     async def all_fetched(self) -> None:
         """Wait until a client that polls has everything and waits for more: an end between two polls does not reach

@@ -53,6 +53,7 @@ class EdgeSettings(KitSettings):
     demo_dir: str = Field("", description="built demo portal, served at /demo/; none: not served")
     ping_interval_s: float = Field(25, gt=0, description="Engine.IO pingInterval")
     ping_timeout_s: float = Field(20, gt=0, description="Engine.IO pingTimeout")
+    handshake_s: float = Field(20, gt=0, description="a connection that has not sent CONNECT by then is closed")
     payload_bytes_max: int = Field(1_000_000, gt=0, description="Engine.IO maxPayload")
     nesting_max: int = Field(32, gt=0, description="levels of nesting in a client's JSON")
     queued_packets_max: int = Field(2000, gt=0, description="unsent packets per client; a slower client is cut off")

@@ -1,6 +1,7 @@
 """Socket.IO (protocol revision 5): python-socketio, corrected where it differs from the specification or from what
 we promise. Each correction is a small named method that cites its reason."""
 
+import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -83,12 +84,34 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         self.eio.unsent_max = settings.unsent_bytes_max
         self.eio.on_message = self._on_message
         self.eio.on_slow = self._on_slow
+        self._handshake_s = settings.handshake_s
         self._tasks = Tasks()
         self._greetings: dict[str, list[Packet]] = {}  # by Engine.IO sid: events that wait for the answer to CONNECT
         self._backlogs: dict[str, deque[tuple[bytes, bool]]] = {}  # by Engine.IO sid: behind one that takes its time
 
     def _engineio_server_class(self) -> type[Engine]:
         return Engine
+
+    async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> Any:
+        """A connection costs something before anybody is behind it: so CONNECT has to come soon."""
+        self._expect_connect(eio_sid)
+        return await super()._handle_eio_connect(eio_sid, environ)
+
+    def _expect_connect(self, eio_sid: str) -> None:
+        asyncio.get_running_loop().call_later(self._handshake_s, self._check_connected, eio_sid)
+
+    def _check_connected(self, eio_sid: str) -> None:
+        socket = self.eio.sockets.get(eio_sid)
+        if eio_sid in self._backlogs:  # perhaps it is being answered just now
+            self._expect_connect(eio_sid)
+        elif (
+            socket is not None
+            and not socket.closed
+            and not any(
+                self.manager.sid_from_eio_sid(eio_sid, namespace) for namespace in self.manager.get_namespaces()
+            )
+        ):
+            self.eio.violation(socket, f"no CONNECT within {self._handshake_s:g} s")
 
     async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
         """CONNECT (Socket.IO v5; `pid` of v4.6). Nothing precedes its answer; a second one changes nothing."""
