@@ -77,7 +77,7 @@ async def test_without_name_role_and_rooms_there_are_plain_ones() -> None:
 
 async def test_claims_may_have_other_names() -> None:
     names = {f"jwt_{ours}_claim": f"their_{ours}" for ours in ("user", "name", "role", "rooms")}
-    told = {"their_user": "u2", "their_name": "Bo", "their_role": "nurse", "their_rooms": ["tea"]}
+    told: dict[str, Any] = {"their_user": "u2", "their_name": "Bo", "their_role": "nurse", "their_rooms": ["tea"]}
     identities = with_secret(**names)
     claim = await identities.verify(token(rooms=["*"], sub=None, **told))
     assert (claim.user_id, claim.name, claim.role, claim.rooms) == ("u2", "Bo", "nurse", ("tea",))
@@ -127,9 +127,11 @@ async def test_no_token_is_refused(auth: object) -> None:
 async def test_the_clocks_may_differ_by_the_leeway() -> None:
     identities = with_secret(jwt_leeway_s=30)
     now = int(time.time())
-    for claims in ({"exp": now - 20}, {"nbf": now + 20}, {"iat": now + 20}):
+    near: list[dict[str, Any]] = [{"exp": now - 20}, {"nbf": now + 20}, {"iat": now + 20}]
+    far: list[dict[str, Any]] = [{"exp": now - 40}, {"nbf": now + 40}, {"iat": now + 40}]
+    for claims in near:
         await identities.verify(token(**claims))
-    for claims in ({"exp": now - 40}, {"nbf": now + 40}, {"iat": now + 40}):
+    for claims in far:
         await refusal_of(identities, token(**claims))
     claim = await identities.verify(token(exp=now - 20))
     assert claim.expires_at == now + 10  # so that who is let in is not thrown out at once
