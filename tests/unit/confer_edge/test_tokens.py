@@ -140,10 +140,13 @@ async def test_the_clocks_may_differ_by_the_leeway() -> None:
 async def test_issuer_and_audience_are_looked_at_where_they_are_set() -> None:
     await with_secret().verify(token(iss="anybody", aud="anything"))
     identities = with_secret(jwt_issuer="https://login.example", jwt_audience="confer, portal")
-    right = {"iss": "https://login.example", "aud": "confer"}
+    right: dict[str, Any] = {"iss": "https://login.example", "aud": "confer"}
     for good in (right, {**right, "aud": "portal"}, {**right, "aud": ["other", "portal"]}):
         await identities.verify(token(**good))
-    for bad in ({"aud": "other"}, {"aud": []}, {"aud": None}, {"iss": "x"}, {"iss": None}, {"iss": [right["iss"]]}):
+    wrong: list[dict[str, Any]] = [
+        {"aud": "other"}, {"aud": []}, {"aud": None}, {"iss": "x"}, {"iss": None}, {"iss": [right["iss"]]},
+    ]  # fmt: skip
+    for bad in wrong:
         assert (await refusal_of(identities, token(**{**right, **bad}))).code is ErrorCode.UNAUTHENTICATED
 
 
@@ -160,8 +163,10 @@ async def test_a_token_is_verified_by_the_key_that_it_names(tmp_path: Path, algo
 
 async def test_a_public_key_is_no_secret(tmp_path: Path) -> None:
     """HS256 with the published key as the secret, which a careless verifier accepts."""
-    public = KEYS["RS256"].as_pem(private=False)
-    told = KeySet([KEYS["RS256"]]).as_dict(private=False)
+    published = KEYS["RS256"]
+    assert isinstance(published, RSAKey)
+    public = published.as_pem(private=False)
+    told = KeySet([published]).as_dict(private=False)
     shared = OctKey.import_key(SECRET, {"kid": "oct"})
     (tmp_path / "keys").write_text(json.dumps({"keys": [*told["keys"], shared.as_dict()]}))
     identities = provider(EdgeSettings(identity="jwt", jwks_file=str(tmp_path / "keys")))
