@@ -15,8 +15,8 @@ from pathlib import Path
 import nats
 import pytest
 
+from confer_kit.follower import EPOCH
 from confer_kit.testing.nats import free_port
-from confer_ops import streams
 
 PARTS = ("nats-server", "presence-svc", "sync-svc", "queue-svc", "notify-svc", "confer-edge")
 RECORD = "log.sync.room.p1.record"
@@ -141,7 +141,7 @@ async def test_ctrl_c_leaves_no_process_and_the_next_start_has_the_data(tmp_path
         await fresh.up()
         nc = await nats.connect(f"nats://127.0.0.1:{fresh.nats_port}")
         assert (await nc.jetstream().stream_info("LIVE")).config.metadata != epoch
-        assert streams.EPOCH in ((await nc.jetstream().stream_info("LIVE")).config.metadata or {})
+        assert EPOCH in ((await nc.jetstream().stream_info("LIVE")).config.metadata or {})
         await nc.close()
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import random
 import secrets
 import socket as sockets
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -38,7 +37,7 @@ from confer_kit import clock
 from confer_kit.logs import logger
 from confer_kit.nats_link import Link
 from confer_kit.process import wait_for_stream
-from confer_kit.tasks import Tasks
+from confer_kit.tasks import Tasks, again
 
 log = logger(__name__)
 
@@ -88,7 +87,7 @@ class Edge:
             (self._settings.beat_s, self.beat.send),
             (self._settings.health_check_s, self._health_check),
         ):
-            self._tasks.start(self._again(seconds, work), work.__qualname__)
+            self._tasks.start(again(seconds, work, at_once=True), work.__qualname__)
 
     async def drain(self) -> None:
         """Not ready; clients sent away so that they come back elsewhere; calls in flight answered."""
@@ -111,15 +110,6 @@ class Edge:
         self.views.forget()
         for session in self.doorway.sessions.values():
             session.lane.submit(_resync(self.joins, session), unbounded=True)
-
-    @staticmethod
-    async def _again(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            try:
-                await work()
-            except Exception:
-                log.exception("periodic work failed", work=work.__qualname__)
-            await asyncio.sleep(seconds * random.uniform(0.9, 1.1))  # noqa: S311 - jitter
 
 
 def _resync(joins: Joins, session: Session) -> Callable[[], Awaitable[None]]:

@@ -13,6 +13,7 @@ import nats.js.errors
 from pydantic import BaseModel, ValidationError
 
 from confer_contracts.message import Body
+from confer_contracts.subjects import SESSIONS
 from confer_edge.feed import Feed
 from confer_edge.identity import Claim
 from confer_edge.packets import Event
@@ -25,7 +26,6 @@ from confer_kit.nats_link import Link
 
 log = logger(__name__)
 
-STREAM = "SESSIONS"
 TIMEOUT_S = 2.0
 AHEAD_S = 1.0  # how long an edge that is behind the client's offset may take to get there
 PID_CHARS_MAX = 200
@@ -140,7 +140,7 @@ class Recovery:
 
     async def _load(self, pid: str) -> tuple[SessionRecord, int] | None:
         try:
-            raw = await self._link.nc.jetstream(timeout=TIMEOUT_S).get_last_msg(STREAM, _subject(pid))
+            raw = await self._link.nc.jetstream(timeout=TIMEOUT_S).get_last_msg(SESSIONS, _subject(pid))
             return (SessionRecord.model_validate_json(raw.data), raw.seq or 0) if raw.data else None
         except (ValidationError, nats.js.errors.NotFoundError):
             return None

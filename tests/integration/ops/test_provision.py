@@ -9,6 +9,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from confer_contracts.subjects import ACTIVITY, LIVE, Header
+from confer_kit.follower import EPOCH
 from confer_kit.testing import NatsServer, nats_server
 from confer_ops import streams
 from confer_ops.provision import log_streams, provision
@@ -55,7 +56,7 @@ async def test_a_second_run_changes_nothing(server: NatsServer) -> None:
     await provision(nc, say=said.append)
     assert said == []
     assert (await nc.jetstream().stream_info(LIVE)).config == before
-    assert len((before.metadata or {})[streams.EPOCH]) == 8
+    assert len((before.metadata or {})[EPOCH]) == 8
     await nc.close()
 
 

@@ -28,6 +28,7 @@ class Kind(StrEnum):
 EVERYBODY: Final = f"{Kind.ALL}.all"
 LIVE: Final = "LIVE"
 ACTIVITY: Final = "ACTIVITY"
+SESSIONS: Final = "SESSIONS"  # the edges' own: `session.<hash of the pid>`
 
 
 def stream_of(service: str) -> str:

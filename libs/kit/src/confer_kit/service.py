@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -33,7 +32,7 @@ from confer_kit.nats_link import Link
 from confer_kit.reactions import Reaction, follow_durably
 from confer_kit.serving import Endpoint, Handler
 from confer_kit.settings import KitSettings
-from confer_kit.tasks import Tasks
+from confer_kit.tasks import Tasks, again
 from confer_kit.timers import Timers
 from confer_kit.views import ANNOUNCE_S, Views
 
@@ -156,7 +155,7 @@ class Service:
         self.tasks.start(self.timers.run(), "timers")
         self.tasks.start(self.views.run(), "views")
         for seconds, work in [*self._loops, (ANNOUNCE_S, self.views.announce)]:
-            self.tasks.start(self._again(seconds, work), work.__qualname__)
+            self.tasks.start(again(seconds, work), work.__qualname__)
         await self._open()
         for r in self._reactions:
             name = f"{self.name}-on-{r.stream.lower()}"
@@ -227,14 +226,6 @@ class Service:
 
     def _on_caught_up(self) -> None:
         self._caught_up.set()
-
-    async def _again(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            await asyncio.sleep(seconds * random.uniform(0.9, 1.1))  # noqa: S311 - jitter
-            try:
-                await work()
-            except Exception:
-                log.exception("periodic work failed", work=work.__qualname__)
 
 
 def _version() -> str:

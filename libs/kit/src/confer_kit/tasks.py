@@ -1,7 +1,8 @@
 """Background tasks that somebody owns: none is lost to the garbage collector, no exception goes unseen."""
 
 import asyncio
-from collections.abc import Coroutine
+import random
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from confer_kit.logs import logger
@@ -42,3 +43,15 @@ class Tasks:
             task.cancel()
         if self._running:
             await asyncio.wait(self._running, timeout=2)
+
+
+async def again(seconds: float, work: Callable[[], Awaitable[None]], *, at_once: bool = False) -> None:
+    """Call `work` until cancelled, `seconds` apart with jitter; a failure is logged, and the next call comes."""
+    while True:
+        if not at_once:
+            await asyncio.sleep(seconds * random.uniform(0.9, 1.1))  # noqa: S311 - jitter
+        at_once = False
+        try:
+            await work()
+        except Exception:
+            log.exception("periodic work failed", work=work.__qualname__)

@@ -37,9 +37,6 @@ class Console:
         """Lines without prefix: a table, a banner."""
         self._print("\n".join(["", *lines, ""]))
 
-    def bold(self, text: str) -> str:
-        return self._paint(text, _OWN)
-
     def _stamp(self) -> str:
         return self._paint(time.strftime("%H:%M:%S"), 2)
 

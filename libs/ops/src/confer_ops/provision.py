@@ -9,6 +9,7 @@ from nats.js import JetStreamContext
 from nats.js.api import StreamConfig, StreamInfo
 from nats.js.errors import NotFoundError
 
+from confer_kit.follower import EPOCH
 from confer_ops import streams
 from confer_ops.streams import Sourced
 from confer_ops.trouble import Trouble
@@ -81,7 +82,7 @@ async def _ensure_sourced(js: JetStreamContext, wanted: StreamConfig, sources: S
             await js.delete_consumer(sourced.stream, sourced.name)
         await js.add_consumer(sourced.stream, sourced.consumer())
     await js.add_stream(wanted)
-    epoch = (wanted.metadata or {}).get(streams.EPOCH)
+    epoch = (wanted.metadata or {}).get(EPOCH)
     say(f"made stream {wanted.name}" + (f", epoch {epoch}" if epoch else ""))
     await _until_sourced(js, wanted.name)
 

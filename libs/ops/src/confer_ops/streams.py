@@ -18,10 +18,10 @@ from nats.js.api import (
 
 from confer_contracts import presence
 from confer_contracts.catalogue import SERVICES
-from confer_contracts.subjects import ACTIVITY, LIVE, Kind, stream_of
+from confer_contracts.subjects import ACTIVITY, LIVE, SESSIONS, Kind, stream_of
+from confer_kit.follower import EPOCH
 
 EDGE: Final = "edge"
-EPOCH: Final = "confer-epoch"  # metadata of LIVE: offsets of another epoch mean nothing
 MINUTE, DAY = 60.0, 86400.0
 RECOVERY_WINDOW_S = 2 * MINUTE
 LIVE_AGE_S = 5 * RECOVERY_WINDOW_S
@@ -68,7 +68,7 @@ def ticks() -> StreamConfig:
 def sessions() -> StreamConfig:
     """What edges need to take a client's session up again: the latest record of each."""
     return _stream(
-        "SESSIONS", "sessions of clients", subjects=["session.*"], max_msgs_per_subject=1, max_age=SESSION_AGE_S
+        SESSIONS, "sessions of clients", subjects=["session.*"], max_msgs_per_subject=1, max_age=SESSION_AGE_S
     )
 
 
