@@ -45,17 +45,23 @@ def files() -> dict[Path, str]:
 
 def settings() -> str:
     """One table per process, those that all share first."""
+    shared = {n: f for n, f in KitSettings.model_fields.items() if any(_same(n, f, m) for m in PROCESSES.values())}
     lines = [
         "# Settings",
         "",
         "Environment variables, read once at start; a wrong value ends the process with one line per variable.",
         "Generated from the `Settings` classes by `python docs/generate.py`. `./run` sets what a local start needs.",
-        *_table("Every process", KitSettings.model_fields),
+        *_table("Every process", shared),
     ]
     for process, model in PROCESSES.items():
-        own = {n: f for n, f in model.model_fields.items() if n not in KitSettings.model_fields}
+        own = {n: f for n, f in model.model_fields.items() if not _same(n, f, KitSettings)}
         lines += _table(process, own)
     return "\n".join(lines) + "\n"
+
+
+def _same(name: str, field: FieldInfo, model: type[KitSettings]) -> bool:
+    """Whether a field means the same in another model: a process may have a default of its own."""
+    return repr(field) == repr(model.model_fields.get(name))
 
 
 def variables(name: str, field: FieldInfo) -> list[str]:

@@ -39,6 +39,7 @@ options of ./run:
   --fresh [--yes]    delete the data first; --yes: without asking
   --no-demo          do not build and serve the demo portal
   --nats-port N      where NATS listens (4222, or the next free port)
+  --metrics-port N   where metrics begin, a port per process; those in use are passed over (9101); 0: none
   --identity MODE    trusted-query (believes what clients say; the default here) or jwt
 
 options of ./run test:

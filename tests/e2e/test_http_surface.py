@@ -106,7 +106,12 @@ async def test_a_wrong_path_is_told_what_is_served_where(http: aiohttp.ClientSes
 
 async def test_socketio_port(system: System, tmp_path: Path) -> None:
     port = system.ports["seed"] = free_port()
-    environment = {**os.environ, "CONFER_NATS_URL": system.nats.url, "CONFER_IDENTITY": "trusted-query"}
+    environment = {
+        **os.environ,
+        "CONFER_NATS_URL": system.nats.url,
+        "CONFER_IDENTITY": "trusted-query",
+        "CONFER_METRICS_PORT": "0",
+    }
     edge = Process("seed", "confer_edge", {**environment, "SOCKETIO_PORT": str(port)}, tmp_path)
     await edge.start()
     try:

@@ -28,7 +28,13 @@ class Up:
     def __init__(self, *options: str) -> None:
         self.port = free_port()
         self.nats_port = free_port()
-        self._options = [f"--port={self.port}", f"--nats-port={self.nats_port}", "--no-demo", *options]
+        self._options = [
+            f"--port={self.port}",
+            f"--nats-port={self.nats_port}",
+            "--no-demo",
+            "--metrics-port=0",
+            *options,
+        ]
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the run
         self.process: asyncio.subprocess.Process | None = None
 

@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from confer_contracts.subjects import EVERYBODY, LIVE
-from confer_edge import packets, web
+from confer_edge import metrics, packets, web
 from confer_edge.audiences import Audiences
 from confer_edge.beat import Beat
 from confer_edge.calls import Calls
@@ -70,6 +70,7 @@ class Edge:
             portal=portal, expiry=expiry, tasks=tasks,
         )  # fmt: skip
         Gateway(self.server, settings, doorway=self.doorway, calls=calls, portal=portal, tasks=tasks)
+        metrics.observe(self.server.eio.sockets, self.doorway.sessions)
         self.beat = Beat(link, self.incarnation, self.doorway.sessions.values)
         pages = web.application(self.probe, lambda: len(self.doorway.sessions), settings.demo_dir)
         served: Any = self.server if settings.socketio_enabled else None

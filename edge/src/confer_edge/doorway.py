@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
+from confer_edge import metrics
 from confer_edge.engine_socket import from_python
 from confer_edge.expiry import Expiry
 from confer_edge.feed import Feed
@@ -135,12 +136,14 @@ class Doorway:
         return missed
 
     def _opened(self, session: Session, query: dict[str, str]) -> None:
+        metrics.CONNECTS.labels("new").inc()
         self.sessions[session.sid] = session
         self._expiry.watch(session)
         session.lane.submit(lambda: self._portal.welcome(session, query), unbounded=True)
 
     def _resumed(self, session: Session, found: Found, missed: list[Event]) -> None:
         """In place of its earlier connection, should this edge still have that."""
+        metrics.CONNECTS.labels("recovered").inc()
         earlier = self.sessions.get(session.sid)
         if earlier is not None:
             earlier.closed = True
@@ -161,6 +164,7 @@ class Doorway:
         if session is None or session.eio_sid != eio_sid:
             return  # of a connection whose session went on with another one
         del self.sessions[sid]
+        metrics.DISCONNECTS.labels(reason).inc()
         self._expiry.forget(session)
         session.closed = True
         own = reason == self._server.reason.CLIENT_DISCONNECT

@@ -18,6 +18,7 @@ class EdgeSettings(KitSettings):
         9014, ge=0, le=65535, validation_alias=AliasChoices("CONFER_PORT", "SOCKETIO_PORT"),
         description="port to listen on; also SOCKETIO_PORT",
     )  # fmt: skip
+    metrics_port: int = Field(9101, ge=0, le=65535, description="port of /metrics; 0: none")
     socketio_enabled: bool = Field(
         True, validation_alias=AliasChoices("CONFER_SOCKETIO_ENABLED", "SOCKETIO_ENABLED"),
         description="false: Socket.IO answers 503, the rest is served; also SOCKETIO_ENABLED",

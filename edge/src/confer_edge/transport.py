@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from confer_contracts.errors import Rejection
 from confer_contracts.message import failed
+from confer_edge import metrics
 from confer_edge.engine import Engine
 from confer_edge.engine_socket import Socket
 from confer_edge.packets import OrJson
@@ -127,6 +128,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         try:
             sid, pid, told = await self.on_connect(eio_sid, data)
         except Rejection as refusal:
+            metrics.CONNECTS.labels(refusal.code).inc()
             body = {"message": refusal.message, "data": failed(refusal)}
             await self._send_packet(eio_sid, self.packet_class(CONNECT_ERROR, data=body))
             return

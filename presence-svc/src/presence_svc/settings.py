@@ -6,6 +6,7 @@ from confer_kit.settings import KitSettings
 
 
 class Settings(KitSettings):
+    metrics_port: int = Field(9102, ge=0, le=65535, description="port of /metrics; 0: none")
     presence_away_after_s: float = Field(
         120, gt=0, description="without activity for so long a person is shown as away"
     )

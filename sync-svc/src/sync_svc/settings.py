@@ -6,4 +6,5 @@ from confer_kit.settings import KitSettings
 
 
 class Settings(KitSettings):
+    metrics_port: int = Field(9103, ge=0, le=65535, description="port of /metrics; 0: none")
     sync_records_cached: int = Field(10_000, gt=0, description="records that a sync-svc keeps folded in memory")

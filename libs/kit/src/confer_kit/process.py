@@ -14,6 +14,7 @@ from pydantic import AliasChoices, ValidationError
 
 from confer_contracts.subjects import stream_of
 from confer_kit import clock, logs, telemetry
+from confer_kit.exposition import exposed
 from confer_kit.nats_link import Link, wait_for_nats
 from confer_kit.service import Service
 from confer_kit.settings import KitSettings
@@ -63,15 +64,16 @@ async def _serve(name: str, process: str, settings: T, build: Callable[[Service,
 
 @asynccontextmanager
 async def connected(settings: KitSettings, process: str, stop: asyncio.Event) -> AsyncIterator[Link]:
-    """A link that is drained at the end; `stop` is set when NATS closes it for good."""
+    """A link that is drained at the end; `stop` is set when NATS closes it for good. Metrics are served meanwhile."""
     link = Link()
     link.on_closed.append(stop.set)
-    await unless_stopped(stop, wait_for_nats(link, settings, process))
-    try:
-        yield link
-    finally:
-        await link.close(settings.drain_s)
-        telemetry.shutdown()
+    async with exposed(settings, process):
+        await unless_stopped(stop, wait_for_nats(link, settings, process))
+        try:
+            yield link
+        finally:
+            await link.close(settings.drain_s)
+            telemetry.shutdown()
 
 
 @asynccontextmanager

@@ -16,6 +16,7 @@ from confer_ops.connection import connected
 from confer_ops.console import Console
 from confer_ops.data import DataDirectory
 from confer_ops.demo import Demo
+from confer_ops.ports import METRICS_PORT
 from confer_ops.provision import provision as make_streams
 from confer_ops.trouble import Trouble
 from confer_ops.up import Options, must_make_sense
@@ -44,6 +45,15 @@ def up(
     nats_port: Annotated[
         int | None, typer.Option(help="where NATS listens; 4222 or the next free port if not given", min=1, max=65535)
     ] = None,
+    metrics_port: Annotated[
+        int,
+        typer.Option(
+            help="where metrics begin, a port for each process; those in use are passed over; 0: none",
+            min=0,
+            max=65535,
+            envvar="CONFER_METRICS_PORT",
+        ),
+    ] = METRICS_PORT,
     identity: Annotated[
         Identity, typer.Option(help="how the edge knows who connects; trusted-query believes what clients say")
     ] = Identity.TRUSTED_QUERY,
@@ -54,7 +64,7 @@ def up(
 
     async def start() -> int:
         directory = DataDirectory(data or checkout / ".confer")
-        options = Options(checkout, port, directory.path, nats_port, identity.value, demo)
+        options = Options(checkout, port, directory.path, nats_port, identity.value, demo, metrics_port)
         must_make_sense(options)
         directory.open()
         if fresh:

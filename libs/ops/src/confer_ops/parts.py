@@ -2,9 +2,10 @@
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from confer_contracts.catalogue import SERVICES
+from confer_contracts import catalogue
 from confer_ops import nats_process
 from confer_ops.child import Child
 from confer_ops.console import Console
@@ -15,6 +16,8 @@ from confer_ops.ports import HOST
 if TYPE_CHECKING:
     from confer_ops.up import Options
 
+EDGE = "confer-edge"
+SERVICES = tuple(f"{name}-svc" for name in catalogue.SERVICES)
 DRAIN_S, GRACE_S, NATS_GRACE_S = 4, 6.0, 5.0  # all of them together stay below 20 s
 
 
@@ -22,9 +25,11 @@ class Parts:
     """nats-server, the services, the edge, and whatever builds the demo portal."""
 
     def __init__(
-        self, options: "Options", data: DataDirectory, console: Console, *, nats_port: int, monitoring: int
-    ) -> None:
+        self, options: "Options", data: DataDirectory, console: Console, *, nats_port: int, monitoring: int,
+        metrics: Mapping[str, int],
+    ) -> None:  # fmt: skip
         self._console = console
+        self.metrics = metrics
         self.nats_port, self.monitoring = nats_port, monitoring
         self.nats_url = f"nats://{HOST}:{nats_port}"
         self.url = f"http://{HOST}:{options.port}"
@@ -34,9 +39,9 @@ class Parts:
             "nats-server", [nats_process.binary(), "-c", str(config)], console,
             pass_fds=[data.lock_fd], shown=nats_process.shown,
         )  # fmt: skip
-        self.services = [self._python(f"{name}-svc") for name in SERVICES]
+        self.services = [self._python(name) for name in SERVICES]
         self.edge = self._python(
-            "confer-edge",
+            EDGE,
             CONFER_HOST=HOST,
             CONFER_PORT=str(options.port),
             CONFER_IDENTITY=options.identity,
@@ -45,7 +50,12 @@ class Parts:
         self.builder = Child("demo", [sys.executable, "-m", "confer_ops.cli", "demo"], console)
 
     def _python(self, name: str, **settings: str) -> Child:
-        shared = {"CONFER_NATS_URL": self.nats_url, "CONFER_LOG_FORMAT": "text", "CONFER_DRAIN_S": str(DRAIN_S)}
+        shared = {
+            "CONFER_NATS_URL": self.nats_url,
+            "CONFER_LOG_FORMAT": "text",
+            "CONFER_DRAIN_S": str(DRAIN_S),
+            "CONFER_METRICS_PORT": str(self.metrics[name]),
+        }
         command = [sys.executable, "-u", "-m", name.replace("-", "_")]
         return Child(name, command, self._console, env={**shared, **settings})
 

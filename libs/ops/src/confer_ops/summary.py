@@ -2,7 +2,7 @@
 
 from confer_ops.console import table
 from confer_ops.data import DataDirectory
-from confer_ops.parts import Parts
+from confer_ops.parts import EDGE, Parts
 
 
 def banner(identity: str) -> list[str]:
@@ -18,9 +18,10 @@ def banner(identity: str) -> list[str]:
 def summary(
     parts: Parts, data: DataDirectory, *, after_s: float, healthy: bool, demo: bool, building: bool
 ) -> list[str]:
-    where = {
+    shown = {name: f"metrics http://127.0.0.1:{port}/metrics" for name, port in parts.metrics.items() if port}
+    where = shown | {
         "nats-server": f"{parts.nats_url}   (monitoring http://127.0.0.1:{parts.monitoring})",
-        "confer-edge": parts.url,
+        EDGE: f"{parts.url}   ({shown[EDGE]})" if EDGE in shown else parts.url,
     }
     rows = [(c.name, f"pid {c.pid}" if c.pid else "not running", where.get(c.name, "")) for c in parts.all]
     places = [("Socket.IO", f"{parts.url}/socket.io/"), ("Health", f"{parts.url}/health"), ("Data", str(data.path))]

@@ -15,7 +15,7 @@ from confer_ops.console import Console
 from confer_ops.data import DataDirectory
 from confer_ops.demo import Demo
 from confer_ops.health import is_healthy
-from confer_ops.parts import Parts
+from confer_ops.parts import EDGE, SERVICES, Parts
 from confer_ops.ports import MONITORING_PORT, NATS_PORT, must_be_free, next_free
 from confer_ops.provision import existing, log_streams, provision
 from confer_ops.summary import banner, summary
@@ -34,6 +34,7 @@ class Options:
     nats_port: int | None
     identity: str
     demo: bool
+    metrics_port: int
 
 
 def must_make_sense(options: Options) -> None:
@@ -54,8 +55,17 @@ async def up(options: Options, data: DataDirectory, console: Console) -> int:
         must_be_free(options.nats_port, "--nats-port")
     nats_port = options.nats_port or next_free(NATS_PORT, but_not={options.port})
     monitoring = next_free(MONITORING_PORT, but_not={options.port, nats_port})
-    parts = Parts(options, data, console, nats_port=nats_port, monitoring=monitoring)
+    metrics = _metrics_ports(options.metrics_port, {options.port, nats_port, monitoring})
+    parts = Parts(options, data, console, nats_port=nats_port, monitoring=monitoring, metrics=metrics)
     return await _Run(options, data, console, parts).until_stopped()
+
+
+def _metrics_ports(first: int, taken: set[int]) -> dict[str, int]:
+    """By part: the next free ports from `first` on; 0 (none) for all where that is 0."""
+    ports: dict[str, int] = {}
+    for name in (EDGE, *SERVICES):
+        ports[name] = next_free(first, but_not={*taken, *ports.values()}) if first else 0
+    return ports
 
 
 class _Run:

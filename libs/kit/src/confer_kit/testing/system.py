@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from confer_kit.testing.metrics import Metrics
 from confer_kit.testing.nats import NatsServer, free_port
 
 SERVICES = ("presence-svc", "sync-svc", "queue-svc", "notify-svc")
@@ -83,6 +84,7 @@ class System:
         }
         self.processes: dict[str, Process] = {}
         self.ports: dict[str, int] = {}
+        self._metrics_ports: dict[str, int] = {}
 
     def url(self, edge: str = "edge") -> str:
         return f"http://127.0.0.1:{self.ports[edge]}"
@@ -106,17 +108,28 @@ class System:
     async def add_service(self, name: str, replica: str = "") -> Process:
         """Start a service, or with `replica` another one of it."""
         label = f"{name}{replica}"
-        process = self.processes[label] = Process(label, name.replace("-", "_"), self._environment, self._directory)
+        process = self._process(label, name.replace("-", "_"))
         await process.start()
         await self._until_log(process, f"{name} is up")
         return process
 
     async def add_edge(self, name: str, **environment: str) -> Process:
         self.ports[name] = free_port()
-        own = {**self._environment, "CONFER_PORT": str(self.ports[name]), **environment}
-        process = self.processes[name] = Process(name, "confer_edge", own, self._directory)
+        process = self._process(name, "confer_edge", CONFER_PORT=str(self.ports[name]), **environment)
         await process.start()
         return process
+
+    def _process(self, name: str, module: str, **environment: str) -> Process:
+        self._metrics_ports[name] = free_port()
+        own = {**self._environment, "CONFER_METRICS_PORT": str(self._metrics_ports[name]), **environment}
+        self.processes[name] = Process(name, module, own, self._directory)
+        return self.processes[name]
+
+    async def metrics(self, name: str = "edge") -> Metrics:
+        """A scrape of a process."""
+        status, body = await asyncio.to_thread(_get, f"http://127.0.0.1:{self._metrics_ports[name]}/metrics")
+        assert status == 200, f"{name} answers {status} for its metrics"
+        return Metrics(body.decode())
 
     async def restart(self, name: str) -> None:
         """Start a killed process again and wait until it serves."""

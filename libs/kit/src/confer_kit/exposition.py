@@ -1,0 +1,76 @@
+"""The HTTP port of a process for its operators: /metrics for Prometheus, /livez (docs/adr/0014).
+
+Served by the event loop that does the work: what is counted at scrape is read where nothing else changes it, and a
+loop that stands still is seen.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from importlib.metadata import version
+
+from prometheus_client.exposition import choose_encoder
+
+from confer_kit import metrics
+from confer_kit.logs import logger
+from confer_kit.settings import KitSettings
+
+log = logger(__name__)
+
+REQUEST_BYTES_MAX = 8 * 1024
+REQUEST_S = 5.0
+_PLAIN = "text/plain; charset=utf-8"
+
+
+@asynccontextmanager
+async def exposed(settings: KitSettings, process: str) -> AsyncIterator[None]:
+    """Serve inside the block, unless `metrics_port` is 0. SystemExit with a sentence when the port is busy."""
+    if not settings.metrics_port:
+        yield
+        return
+    metrics.BUILD.info({"process": process, "version": version("confer-kit")})
+    host, port = settings.metrics_host, settings.metrics_port
+    try:
+        server = await asyncio.start_server(_serve, host, port, limit=REQUEST_BYTES_MAX)
+    except OSError as error:
+        raise SystemExit(
+            f"{process}: cannot serve metrics on {host}:{port} ({error.strerror}). Another program uses the port, "
+            "perhaps another replica: set CONFER_METRICS_PORT to a free one, or to 0 to go without."
+        ) from error
+    log.info(f"metrics on http://{host}:{port}/metrics")
+    try:
+        yield
+    finally:
+        server.close()
+
+
+async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """One request per connection; whoever asks badly, or takes too long, gets nothing."""
+    with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        async with asyncio.timeout(REQUEST_S):
+            line, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+            headers = {n.strip().lower(): v.strip() for n, _, v in (each.partition(":") for each in lines)}
+            status, content_type, body = _answer(line, headers)
+            writer.write(
+                f"HTTP/1.1 {status} {status.phrase}\r\nContent-Type: {content_type}\r\n"
+                f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
+                + body
+            )
+            await writer.drain()
+    writer.close()
+
+
+def _answer(line: str, headers: Mapping[str, str]) -> tuple[HTTPStatus, str, bytes]:
+    """Status, content type and body for a request line such as `GET /metrics HTTP/1.1`."""
+    method, _, target = line.partition(" ")
+    path = target.partition(" ")[0].partition("?")[0]
+    if method != "GET":
+        return HTTPStatus.METHOD_NOT_ALLOWED, _PLAIN, b"Only GET.\n"
+    if path == "/metrics":
+        encode, content_type = choose_encoder(headers.get("accept", ""))
+        return HTTPStatus.OK, content_type, encode(metrics.REGISTRY)
+    if path == "/livez":
+        return HTTPStatus.OK, _PLAIN, b"alive"
+    return HTTPStatus.NOT_FOUND, _PLAIN, b"Here are /metrics and /livez.\n"

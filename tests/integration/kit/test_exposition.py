@@ -1,0 +1,69 @@
+"""The port for operators: what Prometheus gets, and what anybody else gets."""
+
+import asyncio
+import socket
+
+import aiohttp
+import prometheus_client.openmetrics.parser as openmetrics
+import prometheus_client.parser as plain
+import pytest
+
+from confer_kit.exposition import REQUEST_BYTES_MAX, exposed
+from confer_kit.settings import KitSettings
+from confer_kit.testing.nats import free_port
+
+OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
+
+
+@pytest.mark.parametrize(("accept", "content_type"), [("text/plain", "text/plain"), (OPEN_METRICS, OPEN_METRICS)])
+async def test_a_scrape_is_what_was_asked_for(accept: str, content_type: str) -> None:
+    settings = KitSettings(metrics_port=free_port())
+    url, headers = f"http://127.0.0.1:{settings.metrics_port}/metrics", {"Accept": accept}
+    async with exposed(settings, "test"), aiohttp.ClientSession() as http, http.get(url, headers=headers) as answer:
+        assert answer.status == 200
+        assert answer.headers["Content-Type"].startswith(content_type)
+        text = await answer.text()
+    parse = openmetrics if accept == OPEN_METRICS else plain
+    samples = {
+        sample.name: sample for family in parse.text_string_to_metric_families(text) for sample in family.samples
+    }
+    assert samples["confer_build_info"].labels["process"] == "test"
+    assert samples["process_resident_memory_bytes"].value > 1e6
+
+
+async def test_other_requests_are_told_what_there_is() -> None:
+    settings = KitSettings(metrics_port=free_port())
+    url = f"http://127.0.0.1:{settings.metrics_port}"
+    async with exposed(settings, "test"), aiohttp.ClientSession() as http:
+        async with http.get(f"{url}/livez") as answer:
+            assert (answer.status, await answer.text()) == (200, "alive")
+        async with http.get(f"{url}/") as answer:
+            assert answer.status == 404
+            assert "/metrics" in await answer.text()
+        async with http.post(f"{url}/metrics") as answer:
+            assert answer.status == 405
+
+
+@pytest.mark.parametrize(
+    "request_bytes", [b"GET /metrics HTTP/1.1\r\nX: " + b"x" * 2 * REQUEST_BYTES_MAX, b"\0\r\n\r\n"]
+)
+async def test_garbage_ends_its_own_connection_alone(request_bytes: bytes) -> None:
+    settings = KitSettings(metrics_port=free_port())
+    async with exposed(settings, "test"), aiohttp.ClientSession() as http:
+        reader, writer = await asyncio.open_connection("127.0.0.1", settings.metrics_port)
+        writer.write(request_bytes)
+        async with asyncio.timeout(10):
+            assert b" 200 " not in await reader.read()
+        writer.close()
+        async with http.get(f"http://127.0.0.1:{settings.metrics_port}/livez") as answer:
+            assert answer.status == 200
+
+
+async def test_a_busy_port_ends_the_process_with_a_sentence() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        settings = KitSettings(metrics_port=other.getsockname()[1])
+        with pytest.raises(SystemExit, match=rf"test: .*:{settings.metrics_port} .*CONFER_METRICS_PORT"):
+            async with exposed(settings, "test"):
+                pass
