@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from prometheus_client import REGISTRY
 
 from confer_contracts.subjects import FactSubject
 from confer_kit import clock
@@ -63,6 +64,28 @@ async def test_what_is_appended_is_the_last_and_is_read_back(log: EventLog) -> N
     assert (last.event, last.op, last.actor, last.origin, last.fold) == ("field_updated", "op 1", "ann", None, None)
     (read,) = await log.read(str(RECORD), after=0, upto=seq)
     assert (read.subject, read.seq, read.body, read.op, read.actor) == (RECORD, seq, b"1", "op 1", "ann")
+
+
+async def test_each_write_is_counted_by_its_outcome() -> None:
+    def counted() -> list[float | None]:
+        return [REGISTRY.get_sample_value("confer_appends_total", {"outcome": o}) for o in outcomes]
+
+    outcomes = ("stored", "conflict", "unavailable", "outcome_unknown")
+    async with nats_server() as server:
+        link = await linked(server)
+        await provision(link.nc)
+        log, before = JetStreamEventLog(link.nc), counted()
+        await append(log, RECORD, "1", 0)
+        with pytest.raises(Conflict):
+            await append(log, RECORD, "2", 0)
+        await link.nc.jetstream().delete_stream("SYNC")
+        with pytest.raises(Unavailable):
+            await append(log, RECORD, "3", 0)
+        await server.kill()
+        with pytest.raises(OutcomeUnknown):
+            await append(log, RECORD, "4", 0)
+        await link.close(1)
+    assert [(now or 0) - (then or 0) for now, then in zip(counted(), before, strict=True)] == [1, 1, 1, 1]
 
 
 async def test_nothing_is_there_before_the_first(log: EventLog) -> None:

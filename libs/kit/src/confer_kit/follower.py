@@ -19,6 +19,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StreamInfo
 
+from confer_kit import metrics
 from confer_kit.logs import logger
 from confer_kit.nats_link import Link
 
@@ -73,6 +74,7 @@ class Follower:
         self._on_reset = on_reset
         self._on_caught_up = on_caught_up
         self.position = 0
+        self.pending = 0  # what was still to come when the last message was delivered
         self.epoch = ""
         self.following = False
         self._begun = False
@@ -82,7 +84,8 @@ class Follower:
         self._last_heard = 0.0
         self._broken = asyncio.Event()
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
-        link.on_reconnect.append(self._broken.set)
+        link.on_reconnect.append(functools.partial(self._break, "reconnect"))
+        metrics.of_follower(stream, self)
 
     async def run(self) -> None:
         """Follow until cancelled."""
@@ -93,10 +96,12 @@ class Follower:
                 failures = 0
             except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
                 failures += 1
+                self._count_break("error")
                 if failures == 3:
                     log.warning("cannot follow", stream=self._stream, error=f"{type(error).__name__}: {error}")
             except Exception:  # a defect must not end it for good: the process would answer from what it was
                 failures += 1
+                self._count_break("error")
                 log.exception("following was interrupted", stream=self._stream)
             self.following = False
             pause = min(RETRY_MAX_S, RETRY_S * 2 ** min(failures, 6))
@@ -145,6 +150,7 @@ class Follower:
         last, first = info.state.last_seq, info.state.first_seq
         if self._begun and (epoch != self.epoch or last < self.position or first > self.position + 1):
             log.warning("the stream was reset or trimmed", stream=self._stream, position=self.position, first=first)
+            metrics.FOLLOWER_RESETS.labels(self._stream).inc()
             self.position = last if self._start == "new" else 0
             self.epoch = epoch
             self._on_reset(info)
@@ -182,7 +188,17 @@ class Follower:
                 await asyncio.wait_for(self._broken.wait(), HEARTBEAT_S)
             if loop.time() - self._last_heard > SILENCE_S:
                 log.warning("nothing heard from the stream", stream=self._stream)
+                self._count_break("silence")
                 return
+
+    def _break(self, reason: str) -> None:
+        """End this consumer's life."""
+        if not self._broken.is_set():
+            self._count_break(reason)
+            self._broken.set()
+
+    def _count_break(self, reason: str) -> None:
+        metrics.FOLLOWER_BREAKS.labels(self._stream, reason).inc()
 
     async def _end(self, subscription: Subscription, consumer: str | None) -> None:
         with contextlib.suppress(nats.errors.Error, nats.js.errors.Error, TimeoutError):
@@ -201,10 +217,10 @@ class Follower:
         if headers.get("Status") == "100":
             await self._control(msg, headers)
             return
-        stream_seq, consumer_seq, stamp, pending = _numbers(msg.reply)
+        stream_seq, consumer_seq, stamp, self.pending = _numbers(msg.reply)
         if consumer_seq != self._consumer_seq + 1:
             log.info("a hole in the feed: reading it again", stream=self._stream, after=self.position)
-            self._broken.set()
+            self._break("hole")
             return
         self._consumer_seq = consumer_seq
         try:
@@ -212,7 +228,7 @@ class Follower:
         except Exception:  # one poisonous message must not stop the feed
             log.exception("a message could not be delivered", stream=self._stream, seq=stream_seq)
         self._moved_to(stream_seq)
-        if not pending:
+        if not self.pending:
             self._now_caught_up()
 
     async def _control(self, msg: Msg, headers: Mapping[str, str]) -> None:
@@ -221,7 +237,7 @@ class Follower:
         elif msg.reply:
             await self._link.nc.publish(msg.reply)
         if (last := headers.get("Nats-Last-Consumer")) and int(last) != self._consumer_seq:
-            self._broken.set()
+            self._break("hole")
 
     def _moved_to(self, seq: int) -> None:
         self.position = seq

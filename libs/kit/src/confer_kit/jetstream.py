@@ -7,13 +7,14 @@ import nats.js.errors
 from nats.aio.client import Client
 
 from confer_contracts.subjects import FactSubject, stream_of
-from confer_kit import telemetry
+from confer_kit import metrics, telemetry
 from confer_kit.direct import read, reading
 from confer_kit.event_log import Conflict, OutcomeUnknown, Unavailable
 from confer_kit.facts import NewFact, StoredFact
 
 _WRONG_LAST_SEQUENCE = {10071, 10164}
 _NO_MESSAGE = 10037
+_OUTCOMES: dict[type, str] = {Conflict: "conflict", OutcomeUnknown: "outcome_unknown", Unavailable: "unavailable"}
 _EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 _EXPECTED_UNDER = "Nats-Expected-Last-Subject-Sequence-Subject"
 
@@ -67,9 +68,18 @@ async def replace(
     """Store a message if `expected` is the subject's last sequence (0: none yet); answers its sequence. Raises as
     `EventLog.append` does."""
     try:
-        ack = await nc.jetstream().publish(
-            subject, body, timeout=timeout, headers={**(headers or {}), _EXPECTED: str(expected)}
-        )
+        with metrics.APPEND_SECONDS.time():
+            seq = await _store(nc, subject, body, {**(headers or {}), _EXPECTED: str(expected)}, timeout)
+    except (Conflict, OutcomeUnknown, Unavailable) as error:
+        metrics.APPENDS.labels(_OUTCOMES[type(error)]).inc()
+        raise
+    metrics.APPENDS.labels("stored").inc()
+    return seq
+
+
+async def _store(nc: Client, subject: str, body: bytes, headers: dict[str, str], timeout: float) -> int:
+    try:
+        return int((await nc.jetstream().publish(subject, body, timeout=timeout, headers=headers)).seq)
     except nats.js.errors.NoStreamResponseError as error:
         raise Unavailable(str(error)) from error
     except nats.js.errors.APIError as error:
@@ -78,7 +88,6 @@ async def replace(
         raise Unavailable(str(error)) from error
     except (TimeoutError, nats.errors.Error) as error:
         raise OutcomeUnknown(str(error)) from error
-    return int(ack.seq)
 
 
 def _stream(subject: str) -> str:

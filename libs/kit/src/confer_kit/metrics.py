@@ -3,7 +3,7 @@
 Labels have few values, all known beforehand: a route of the catalogue, a code of the closed list; never an id.
 """
 
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram, Info, disable_created_metrics
 
@@ -11,21 +11,43 @@ __all__ = ["REGISTRY", "Counter", "Gauge", "Histogram"]
 
 disable_created_metrics()  # type: ignore[no-untyped-call] # a second series per counter, which nobody asks for
 
-SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)  # of a call that people feel
+M = TypeVar("M", bound="Counter | Gauge | Histogram")
+
+
+def by(metric: M, *values: str) -> M:
+    """The metric, whose one label has these values: each is shown from the start, so that its first rise is seen as
+    one."""
+    for value in values:
+        metric.labels(value)
+    return metric
+
+
+# of calls, which people wait for
+SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 BUILD: Final = Info("confer_build", "Which process this is, and its version")
+
 NATS_CONNECTED: Final = Gauge("confer_nats_connected", "1 while this process is connected to NATS")
 NATS_DISCONNECTS: Final = Counter("confer_nats_disconnects", "Connections to NATS that were lost")
 NATS_RECONNECTS: Final = Counter("confer_nats_reconnects", "Connections to NATS that came back")
 
-REQUESTS: Final = Counter("confer_requests", "Calls answered, by outcome: ok or an error code", ["route", "outcome"])
+REQUESTS: Final = Counter(
+    "confer_requests", "Calls that this service answered; outcome: ok or an error code", ["route", "outcome"]
+)
 REQUEST_SECONDS: Final = Histogram(
-    "confer_request_duration_seconds", "From a call's arrival to its answer", ["route"], buckets=SECONDS
+    "confer_request_duration_seconds", "From a call's arrival here to its answer", ["route"], buckets=SECONDS
 )
-REQUESTS_IN_FLIGHT: Final = Gauge("confer_requests_in_flight", "Calls that are being answered")
-APPENDS: Final = Counter(
-    "confer_appends", "Facts offered to the log, by outcome: stored, conflict, unknown or unavailable", ["outcome"]
-)
+REQUESTS_IN_FLIGHT: Final = Gauge("confer_requests_in_flight", "Calls that this service is answering")
+REACTIONS: Final = by(
+    Counter("confer_reactions", "Other services' facts that this service reacted to", ["outcome"]),
+    "done", "refused", "again", "failed",
+)  # fmt: skip
+
+APPENDS: Final = by(
+    Counter("confer_appends", "Writes to the log that expect its last sequence", ["outcome"]),
+    "stored", "conflict", "unavailable", "outcome_unknown",
+)  # fmt: skip
+APPEND_SECONDS: Final = Histogram("confer_append_duration_seconds", "Of a write to the log", buckets=SECONDS)
 
 FOLLOWER_POSITION: Final = Gauge("confer_follower_position", "Sequence that was delivered last", ["stream"])
 FOLLOWER_PENDING: Final = Gauge(
@@ -33,9 +55,18 @@ FOLLOWER_PENDING: Final = Gauge(
 )
 FOLLOWER_BREAKS: Final = Counter(
     "confer_follower_breaks",
-    "Times that following began again, by reason: hole, silence, reconnect or error",
+    "Times that following began again; reason: hole, silence, reconnect or error",
     ["stream", "reason"],
 )
 FOLLOWER_RESETS: Final = Counter(
-    "confer_follower_resets", "Times that the stream was made anew or had lost messages", ["stream"]
+    "confer_follower_resets", "Times that the stream was made anew or had lost what was not read yet", ["stream"]
 )
+
+
+def of_follower(stream: str, follower: Any) -> None:
+    """Show a follower's `position` and `pending`, and its counters from 0 on."""
+    FOLLOWER_POSITION.labels(stream).set_function(lambda: follower.position)
+    FOLLOWER_PENDING.labels(stream).set_function(lambda: follower.pending)
+    FOLLOWER_RESETS.labels(stream)
+    for reason in ("hole", "silence", "reconnect", "error"):
+        FOLLOWER_BREAKS.labels(stream, reason)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import nats.errors
 from nats.aio.client import Client
 
+from confer_kit import metrics
 from confer_kit.logs import logger
 from confer_kit.settings import KitSettings
 
@@ -25,6 +26,7 @@ class Link:
         self.on_closed: list[Callable[[], None]] = []
         self._last_error = ""
         self._servers = ""
+        metrics.NATS_CONNECTED.set_function(lambda: self.nc.is_connected)
         self._up = False  # connected, and nobody has closed it: only then its end is news
 
     async def connect(self, settings: KitSettings, name: str) -> None:
@@ -75,12 +77,14 @@ class Link:
     async def _disconnected(self) -> None:
         if self._up:
             log.warning("NATS is away", servers=self._servers)
+            metrics.NATS_DISCONNECTS.inc()
         for told in self.on_disconnect:
             told()
 
     async def _reconnected(self) -> None:
         self._last_error = ""
         url = self.nc.connected_url
+        metrics.NATS_RECONNECTS.inc()
         log.info("NATS is back", server=f"{url.hostname}:{url.port}" if url else "?")
         for told in self.on_reconnect:
             told()

@@ -18,7 +18,7 @@ from nats.js.client import JetStreamContext
 
 from confer_contracts.errors import Rejection
 from confer_contracts.subjects import FactSubject
-from confer_kit import telemetry
+from confer_kit import metrics, telemetry
 from confer_kit.facts import StoredFact
 from confer_kit.logs import logger
 from confer_kit.nats_link import Link
@@ -88,11 +88,16 @@ async def _react(msg: Msg, handler: Reaction) -> None:
             if refusal.retry:
                 if msg.metadata.num_delivered >= DELIVERIES_MAX:
                     log.error("a reaction was given up", subject=route, seq=fact.seq, reason=refusal.message)
+                metrics.REACTIONS.labels("again").inc()
                 await msg.nak(delay=random.uniform(0.5, 2.0))  # noqa: S311 - jitter
                 return
+            metrics.REACTIONS.labels("refused").inc()
             log.info("a reaction was refused", subject=msg.subject, reason=refusal.message)
         except Exception:
+            metrics.REACTIONS.labels("failed").inc()
             log.exception("a reaction failed", subject=msg.subject, delivery=msg.metadata.num_delivered)
             await msg.nak(delay=random.uniform(1.0, 3.0))  # noqa: S311 - jitter
             return
+        else:
+            metrics.REACTIONS.labels("done").inc()
     await msg.ack()

@@ -20,7 +20,7 @@ from confer_contracts.message import refusal_of
 from confer_contracts.presence import RoomSnapshotRequest
 from confer_contracts.route import Call
 from confer_contracts.subjects import FactSubject, Kind, stream_of
-from confer_kit import clock
+from confer_kit import clock, metrics
 from confer_kit.calls import Context, ask, nobody
 from confer_kit.event_log import EventLog
 from confer_kit.facts import StoredFact
@@ -67,6 +67,7 @@ class Service:
         self.views = Views(link)
         self.tasks = Tasks()
         self._requests = Tasks()
+        metrics.REQUESTS_IN_FLIGHT.set_function(lambda: len(self._requests))
         self._ledgers: list[Ledger[Any, Any]] = []
         self._endpoints: dict[str, Endpoint] = {}
         self._snapshots: dict[str, Callable[[RoomSnapshotRequest], Awaitable[BaseModel]]] = {}

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.message import failed
-from confer_kit import clock, telemetry
+from confer_kit import clock, metrics, telemetry
 from confer_kit.calls import Context, decode_context
 from confer_kit.event_log import OutcomeUnknown, Unavailable, as_rejection
 from confer_kit.logs import logger
@@ -41,11 +41,13 @@ class Endpoint:
         self._handler = handler
         self._tasks = tasks
         self._in_flight_max = in_flight_max
+        self._seconds = metrics.REQUEST_SECONDS.labels(subject)
 
     async def receive(self, request: Request) -> None:
         if len(self._tasks) >= self._in_flight_max:
             refusal = Rejection(ErrorCode.LIMIT_EXCEEDED, f"more than {self._in_flight_max} requests in flight")
             await request.respond(orjson.dumps(failed(refusal)))
+            metrics.REQUESTS.labels(self._subject, refusal.code).inc()
             return
         self._tasks.start(self._answer(request), self._subject)
 
@@ -53,13 +55,17 @@ class Endpoint:
         headers = request.headers or {}
         started = clock.now()
         parent = telemetry.incoming(headers)
-        with telemetry.span(
-            f"process {self._subject}", telemetry.Kind.CONSUMER, parent, attributes={telemetry.ROUTE: self._subject}
-        ) as span:
+        with (
+            self._seconds.time(),
+            telemetry.span(
+                f"process {self._subject}", telemetry.Kind.CONSUMER, parent, attributes={telemetry.ROUTE: self._subject}
+            ) as span,
+        ):
             outcome, body = await self._outcome(request, headers)
             span.set_attribute(telemetry.OUTCOME, outcome)
             if outcome in (ErrorCode.INTERNAL, ErrorCode.UNAVAILABLE, ErrorCode.OUTCOME_UNKNOWN):
                 telemetry.failed(span, outcome)
+            metrics.REQUESTS.labels(self._subject, outcome).inc()
             await self._respond(request, body)
             milliseconds = round((clock.now() - started) * 1000, 1)
             log.debug(self._subject, outcome=outcome, ms=milliseconds, trace=telemetry.trace_id())

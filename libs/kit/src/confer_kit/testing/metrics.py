@@ -4,9 +4,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 
 class Metrics:
-    """One scrape."""
+    """One scrape of `process`."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, process: str, text: str) -> None:
+        self.process = process
         self.families = {family.name: family for family in text_string_to_metric_families(text)}
         self._samples = [sample for family in self.families.values() for sample in family.samples]
 

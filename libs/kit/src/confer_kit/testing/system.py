@@ -129,7 +129,7 @@ class System:
         """A scrape of a process."""
         status, body = await asyncio.to_thread(_get, f"http://127.0.0.1:{self._metrics_ports[name]}/metrics")
         assert status == 200, f"{name} answers {status} for its metrics"
-        return Metrics(body.decode())
+        return Metrics(name, body.decode())
 
     async def restart(self, name: str) -> None:
         """Start a killed process again and wait until it serves."""
