@@ -70,7 +70,9 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def system() -> AsyncIterator[System]:
-    async with running_system(CONFER_PRESENCE_AWAY_AFTER_S="100000", CONFER_LEAVE_GRACE_S="0") as running:
+    async with running_system(
+        CONFER_PRESENCE_AWAY_AFTER_S="100000", CONFER_LEAVE_GRACE_S="0", CONFER_EVENTS_PER_S="100000"
+    ) as running:
         yield running
 
 

@@ -22,6 +22,7 @@ from confer_edge.calls import Calls
 from confer_edge.doorway import Doorway
 from confer_edge.expiry import Expiry
 from confer_edge.feed import Feed
+from confer_edge.flood import Flood
 from confer_edge.gateway import Gateway
 from confer_edge.joins import Joins
 from confer_edge.portal import Portal
@@ -70,6 +71,7 @@ class Edge:
             portal=portal, expiry=expiry, tasks=tasks,
         )  # fmt: skip
         Gateway(self.server, settings, doorway=self.doorway, calls=calls, portal=portal, tasks=tasks)
+        Flood(self.server, settings, self.doorway.sessions, tasks)
         metrics.observe(self.server.eio.sockets, self.doorway.sessions)
         self.beat = Beat(link, self.incarnation, self.doorway.sessions.values)
         pages = web.application(self.probe, lambda: len(self.doorway.sessions), settings.demo_dir)

@@ -13,6 +13,7 @@ from engineio.packet import OPEN, Packet
 
 from confer_edge.engine_socket import Socket
 from confer_edge.packets import Outgoing
+from confer_edge.rate import Verdict
 from confer_edge.websocket import EXTENSION
 from confer_edge.wheel import Wheel
 from confer_kit.logs import logger
@@ -42,8 +43,10 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         super().__init__(*args, **more)
         self.queued_max = 0
         self.unsent_max = 0
+        self.events_per_s, self.events_burst = 100.0, 200.0
         self.on_message: OnMessage
         self.on_slow: Callable[[Socket, str], None]
+        self.on_flood: Callable[[Socket, bytes, Verdict], None] = self._flooded
         self._tasks = Tasks()
         self._written: list[Socket] = []
         self._wheel: Wheel | None = None
@@ -63,6 +66,10 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         """Close from where nothing can be awaited."""
         if not socket.closed and not socket.closing:
             self._tasks.start(socket.close(wait=False, abort=abort, reason=reason), "close")
+
+    def _flooded(self, socket: Socket, _data: bytes, verdict: Verdict) -> None:
+        if verdict is Verdict.CUT:
+            self.violation(socket, "more packets than it may send")
 
     def violation(self, socket: Socket, why: str) -> None:
         log.info("protocol violation", reason=why)

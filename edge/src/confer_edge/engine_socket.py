@@ -10,8 +10,9 @@ from engineio.async_socket import AsyncSocket
 from engineio.packet import CLOSE, NOOP, Packet
 from engineio.packet import PING as PING_PACKET
 
-from confer_edge.frames import BINARY, TEXT
+from confer_edge.frames import BINARY, PING, PONG, TEXT, frame
 from confer_edge.packets import Outgoing
+from confer_edge.rate import Inflow, Verdict
 from confer_edge.websocket import EXTENSION, NORMAL, RESTART, WebSocket
 from confer_kit.logs import logger
 
@@ -43,6 +44,7 @@ class Socket(AsyncSocket):  # type: ignore[misc]
         self.closed: bool
         self.link: WebSocket | None = None
         self.heard = True
+        self.inflow = Inflow(server.events_per_s, server.events_burst, asyncio.get_running_loop().time())
         self._turn: list[bytes] | None = None  # what this turn has written so far
         self._waits_for_more = False
         self._polled = False  # a GET waits for packets
@@ -84,18 +86,35 @@ class Socket(AsyncSocket):  # type: ignore[misc]
     # --- in ---------------------------------------------------------------------------------------------
 
     def receive_frame(self, opcode: int, payload: bytes) -> None:
-        if opcode != TEXT:
+        if opcode == PING:
+            self._pong(self.link, payload)
+        elif opcode != TEXT:
             self.server.on_message(self, payload, True)
         elif not payload:
             self.server.violation(self, "an empty packet")
         elif payload[0] == _MESSAGE:
             self.server.on_message(self, payload[1:], False)
         elif payload[0] == _PONG:
+            if self.heard:  # nobody has asked
+                self._affordable()
             self.heard = True
         elif payload[0] == _CLOSE:
             self.server.end(self, self.server.reason.CLIENT_DISCONNECT)
         elif payload[0] not in _PASSED_OVER:
             self.server.violation(self, "not an Engine.IO packet")
+        else:
+            self._affordable()
+
+    def _pong(self, link: WebSocket | None, payload: bytes) -> None:
+        if link is not None and self._affordable():
+            link.transport.write(frame(payload, PONG))
+
+    def _affordable(self) -> bool:
+        """What nobody needs costs as much as an event."""
+        verdict = self.inflow.judge(b"", asyncio.get_running_loop().time())
+        if verdict is not Verdict.PASS:
+            self.server.on_flood(self, b"", verdict)
+        return verdict is Verdict.PASS
 
     async def _receive_payload(self, body: str) -> None:
         """By POST (Engine.IO v4, "HTTP long-polling"): each packet takes the way of a WebSocket's frames, its text as
@@ -103,6 +122,8 @@ class Socket(AsyncSocket):  # type: ignore[misc]
         packets = body.split(_SEPARATOR) if body else []
         if len(packets) > PACKETS_PER_POST_MAX:
             raise ValueError("too many packets")
+        if not packets:
+            self._affordable()
         for packet in packets:
             if packet.startswith("b"):
                 self.receive_frame(BINARY, base64.b64decode(packet[1:], validate=True))
@@ -152,6 +173,8 @@ class Socket(AsyncSocket):  # type: ignore[misc]
         elif opcode == TEXT and payload[:1] == b"5" and not self.closed:
             link._on_message, link._on_lost = self.receive_frame, self._lost
             self._live(link, attached=True)
+        elif opcode == PING:
+            self._pong(link, payload)
         else:
             link.close()
 

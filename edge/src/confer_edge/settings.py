@@ -55,6 +55,10 @@ class EdgeSettings(KitSettings):
     ping_interval_s: float = Field(25, gt=0, description="Engine.IO pingInterval")
     ping_timeout_s: float = Field(20, gt=0, description="Engine.IO pingTimeout")
     handshake_s: float = Field(20, gt=0, description="a connection that has not sent CONNECT by then is closed")
+    events_per_s: float = Field(
+        100, gt=0, description="events that one client may send per second; each further 64 KiB counts as one more"
+    )
+    events_burst: int = Field(200, gt=0, description="events that one client may send at once after a pause")
     payload_bytes_max: int = Field(1_000_000, gt=0, description="Engine.IO maxPayload")
     nesting_max: int = Field(32, gt=0, description="levels of nesting in a client's JSON")
     queued_packets_max: int = Field(2000, gt=0, description="unsent packets per client; a slower client is cut off")

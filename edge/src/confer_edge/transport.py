@@ -19,6 +19,7 @@ from confer_edge import metrics
 from confer_edge.engine import Engine
 from confer_edge.engine_socket import Socket
 from confer_edge.packets import OrJson
+from confer_edge.rate import ATTACHMENTS_MAX, Verdict
 from confer_edge.settings import EdgeSettings
 from confer_edge.unparsed import UnparsedEvent, unparsed_event
 from confer_kit.event_log import Unavailable
@@ -32,7 +33,6 @@ OnBad = Callable[[str, UnparsedEvent], None]
 OnConnect = Callable[[str, Any], Awaitable[tuple[str, str | None, Callable[[], None]]]]
 OnClosed = Callable[[str, str, str], None]
 ACK_DIGITS_MAX: Final = 15
-ATTACHMENTS_MAX: Final = 10
 BACKLOG_MAX: Final = 1000  # messages of one client behind one that takes its time
 
 
@@ -81,6 +81,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         self.on_bad_event: OnBad
         self.on_connect: OnConnect
         self.on_closed: OnClosed
+        self.eio.events_per_s, self.eio.events_burst = settings.events_per_s, settings.events_burst
         self.eio.queued_max = settings.queued_packets_max
         self.eio.unsent_max = settings.unsent_bytes_max
         self.eio.on_message = self._on_message
@@ -177,7 +178,11 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
 
     def _on_message(self, socket: Socket, data: bytes, binary: bool) -> None:
         """An EVENT of the namespace `/` is handled here and now; anything else by the library, in a task. What comes
-        meanwhile from the same client waits behind it."""
+        meanwhile from the same client waits behind it. What is too much is not looked into."""
+        verdict = socket.inflow.judge(data, asyncio.get_running_loop().time(), binary=binary)
+        if verdict is not Verdict.PASS:
+            self.eio.on_flood(socket, data, verdict)
+            return
         backlog = self._backlogs.get(socket.sid)
         if backlog is not None:
             if len(backlog) < BACKLOG_MAX:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from confer_edge.packets import nesting
 
 IDENTIFIER_DIGITS_MAX = 15
+HEAD_BYTES = 512
 
 
 class UnparsedEvent(NamedTuple):
@@ -45,6 +46,22 @@ def unparsed_event(text: str) -> UnparsedEvent | None:
         )
     why = "holds something out of bounds: a lone surrogate, a number, or its nesting"
     return UnparsedEvent(_shown(parsed[0]), "payload", why, identifier)
+
+
+def head_of_event(data: bytes) -> tuple[str, int | None] | None:
+    """Name (or its beginning) and ack id of an event of the namespace `/`, whose payload is not looked at; None: it is
+    none."""
+    if data[:1] not in (b"2", b"5"):
+        return None
+    start = data[1:HEAD_BYTES].decode(errors="replace")
+    if data[:1] == b"5":
+        start = start.partition("-")[2]
+    body = start.lstrip("0123456789")
+    digits = start[: len(start) - len(body)]
+    if not body.startswith('["'):
+        return None
+    identifier = int(digits) if 0 < len(digits) <= IDENTIFIER_DIGITS_MAX else None
+    return _shown(_name(body) or body[2:]), identifier
 
 
 def _refuse(constant: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final, cast
 from urllib.parse import unquote
 
-from confer_edge.frames import CLOSE, PING, PONG, Reader, Violation, close_frame, frame
+from confer_edge.frames import CLOSE, PONG, Reader, Violation, close_frame
 from confer_kit.logs import logger
 
 log = logger(__name__)
@@ -150,7 +150,8 @@ class WebSocket(asyncio.Protocol):
     # --- the life of the socket -----------------------------------------------------------------------
 
     def attach(self, on_message: OnMessage, on_lost: OnLost) -> None:
-        """From now on (opcode, payload) of each message go to `on_message`; `on_lost` is called once, at the end."""
+        """From now on (opcode, payload) of each message and PING go to `on_message`; `on_lost` is called once, at the
+        end."""
         self._reader = Reader(self._size_max)
         self._on_message = on_message
         self._on_lost = on_lost
@@ -174,9 +175,7 @@ class WebSocket(asyncio.Protocol):
             for opcode, payload in self._reader.feed(data):
                 if self._closing:
                     return
-                if opcode == PING:
-                    self.transport.write(frame(payload, PONG))
-                elif opcode == CLOSE:
+                if opcode == CLOSE:
                     self.close(int.from_bytes(payload[:2]) if payload else NORMAL)
                 elif opcode != PONG:
                     assert self._on_message is not None

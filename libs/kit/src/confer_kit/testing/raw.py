@@ -64,7 +64,7 @@ class RawClient(Received):
             await self.send("3")
         elif text.startswith("40"):
             self.sid = json.loads(text[2:])["sid"]
-        elif text.startswith("44"):
+        elif text.startswith("44{"):  # of the main namespace
             self.refused = json.loads(text[2:])
         elif text.startswith("42"):
             name, *args = json.loads(text[2:])
