@@ -18,7 +18,7 @@ class Bucket:
         self._tokens = burst
 
     def take(self, cost: float, now: float) -> bool:
-        """Whether something is left. The last taker may leave a debt: what costs more than the burst has its turn too."""
+        """Whether something is left. The last taker may leave a debt: so what costs more than the burst has a turn."""
         self._fill(now)
         if self._tokens <= 0:
             return False
