@@ -142,23 +142,30 @@ async def test_who_leaves_begins_anew(system: System, process: Node) -> None:
 
 
 async def test_a_new_log_means_a_new_start(system: System, process: Node) -> None:
-    """Without a word a client would miss what the old log held."""
+    """Without a word a client would miss what the old log held. Who is there is told by snapshots, and goes on from
+    them; who was away then begins anew."""
     room, way = fresh(1)[0], WAYS[-2]
     writer = await join(process, system.url(), way, "writer", [])
-    reader = await join(process, system.url(), way, "reader", [room])
+    reader, away = [await join(process, system.url(), way, name, [room]) for name in ("reader", "away")]
     await write(writer, room, 1)
-    await reader.got("field_updated")
+    for client in (reader, away):
+        await client.got("field_updated")
     nc = await nats.connect(system.nats.url)
     await nc.jetstream().delete_stream("LIVE")
     await nc.close()
+    await away.cut()
     await system.provision()
-    await reader.got("resync", lambda body: body["room"] == f"room.{room}", timeout=30)
+    await reader.until(lambda: len(reader.bodies("resync")) == 2, "resync of the room and of the inbox", timeout=30)
     await reader.cut()
-    await reader.is_connected(times=2)
-    assert reader.recovered == [False, False]
-    await reader.call("join_patient_room", {"patient_id": room})
     await write(writer, room, 2)
+    await reader.is_connected(times=2)
+    await away.is_connected(times=2)
+    assert (reader.recovered, away.recovered) == ([False, True], [False, False])
     await reader.got("field_updated", lambda body: body["value"] == 2, timeout=30)
+    await away.call("join_patient_room", {"patient_id": room})
+    await write(writer, room, 3)
+    for client in (reader, away):
+        await client.got("field_updated", lambda body: body["value"] == 3, timeout=30)
 
 
 @pytest.mark.parametrize("offset", [None, 5, "x", "a.b", "00000000.1", "{epoch}.999999999", "{epoch}.-1", "{epoch}."])

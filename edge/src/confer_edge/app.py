@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import secrets
 import socket as sockets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -28,7 +28,6 @@ from confer_edge.joins import Joins
 from confer_edge.portal import Portal
 from confer_edge.probe import Probe
 from confer_edge.recovery import Recovery
-from confer_edge.session import Session
 from confer_edge.settings import EdgeSettings
 from confer_edge.tokens import provider
 from confer_edge.transport import Server, bounded_bodies
@@ -111,12 +110,7 @@ class Edge:
     def _resync_everybody(self) -> None:
         """LIVE was made anew or trimmed past us: every client gets whole snapshots, in its own order."""
         self.views.forget()
-        for session in self.doorway.sessions.values():
-            session.lane.submit(_resync(self.joins, session), unbounded=True)
-
-
-def _resync(joins: Joins, session: Session) -> Callable[[], Awaitable[None]]:
-    return lambda: joins.resync(session)
+        self.audiences.lose()
 
 
 def without_socketio(pages: ASGIApp) -> ASGIApp:

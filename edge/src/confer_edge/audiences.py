@@ -13,6 +13,8 @@ class Member(Protocol):
 
     def receive(self, audience: str, event: Event, stream: str, seq: int) -> None: ...
 
+    def lose(self) -> None: ...
+
 
 class Audiences:
     """The members of each audience on this edge."""
@@ -34,6 +36,11 @@ class Audiences:
 
     def has(self, audience: str) -> bool:
         return audience in self._members
+
+    def lose(self) -> None:
+        """Every member has missed something for good."""
+        for member in {sid: m for members in self._members.values() for sid, m in members.items()}.values():
+            member.lose()
 
     def emit(
         self, audience: str, name: str, event: Event, *, origin: str | None, stream: str = "", seq: int = 2**63

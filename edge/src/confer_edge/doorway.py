@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -20,6 +21,7 @@ from confer_edge.recovery import Found, Recovery, new_pid, restore
 from confer_edge.session import Session
 from confer_edge.settings import EdgeSettings
 from confer_edge.transport import Server
+from confer_kit.event_log import Unavailable
 from confer_kit.logs import logger
 from confer_kit.tasks import Tasks
 
@@ -27,6 +29,8 @@ log = logger(__name__)
 
 SPREAD_S, SPREAD_MAX_S = 0.005, 2.0  # over how long clients are sent away: for each, and for all
 HANGS_UP_S = 2.0  # how long a client that was shown out may take to close the connection
+TAKE_UP_ATTEMPTS = 3  # the end of the earlier connection may be noted at this very moment
+Connected = tuple[str, str | None, Callable[[], None]]
 _MISSED = "missed"  # what holds a session's facts while those before them are read
 
 
@@ -79,7 +83,7 @@ class Doorway:
         if socket is not None:
             self._server.eio.end(socket, self._server.reason.SERVER_DISCONNECT)
 
-    async def _connect(self, eio_sid: str, auth: Any) -> tuple[str, str | None, Callable[[], None]]:
+    async def _connect(self, eio_sid: str, auth: Any) -> Connected:
         """The sid and pid of a client's session, and what to do when the client has been told them.
 
         A Rejection for a client without the identity that the mode asks for.
@@ -88,24 +92,32 @@ class Doorway:
         text = environ.get("QUERY_STRING", "")
         query = dict(parse_qsl(text))
         claim = await self._identities.on_connect(query, auth)
-        found = await self._recovery.find(auth, claim)
-        if found is not None and still_allowed(claim, found):
-            session = self._session(
-                found.record.sid,
-                eio_sid,
-                claim or found.record.claim,
-                found.record.bound or claim is not None,
-                found.pid,
-            )
-            missed = await self._take_up(session, found)
-            if missed is not None:
-                return session.sid, session.pid, lambda: self._resumed(session, found, missed)
+        taken_up = await self._taken_up(eio_sid, auth, claim)
+        if taken_up is not None:
+            return taken_up
         pid = new_pid() if self._recoverable(text, query) else None
         session = self._session(
             self._server.eio.generate_id(), eio_sid, claim or guest(), bound=claim is not None, pid=pid
         )
-        session.since = self._feed.position
         return session.sid, pid, lambda: self._opened(session, query)
+
+    async def _taken_up(self, eio_sid: str, auth: Any, claim: Claim | None) -> Connected | None:
+        """The session that the client names; None: it begins a new one. Raises Unavailable."""
+        for _ in range(TAKE_UP_ATTEMPTS):
+            found = await self._recovery.find(auth, claim)
+            if found is None or not still_allowed(claim, found):
+                return None
+            stored = found.record
+            session = self._session(
+                stored.sid, eio_sid, claim or stored.claim, bound=stored.bound or claim is not None, pid=found.pid
+            )
+            restore(session, found)
+            if await self._recovery.take_over(session, found):
+                missed = await self._missed(session, found)
+                if missed is None:
+                    return None
+                return session.sid, session.pid, partial(self._resumed, session, found, missed)
+        raise Unavailable("the session is being changed by its earlier connection")
 
     def _recoverable(self, text: str, query: dict[str, str]) -> bool:
         """Whether the client understands offsets, and may."""
@@ -120,20 +132,34 @@ class Doorway:
             lane=Lane(self._tasks, self._settings.pending_calls_max),
             write=self._server.eio.sockets[eio_sid].write,
             cut=self._cutter(eio_sid),
+            lost=self._lost,
+            epoch=self._feed.epoch,
+            since=self._feed.position,
             buffer_max=self._settings.join_buffer_max,
             pid=pid,
         )
 
-    async def _take_up(self, session: Session, found: Found) -> list[Event] | None:
-        """Member of everything again, with what comes now held back; and what was missed until now."""
-        restore(session, found)
+    async def _missed(self, session: Session, found: Found) -> list[Event] | None:
+        """Member of everything again, with what comes now held back; and what was missed until now. None: that
+        cannot be known, or the log was reset or too much came meanwhile."""
+        if session.epoch != self._feed.epoch:
+            return None
         session.hold(_MISSED)
         upto = self._feed.position
         self._joins.enter_again(session)
-        missed = await self._recovery.missed(session, found, upto)
-        if missed is None:
-            self._joins.silence(session)
+        missed: list[Event] | None = None
+        try:
+            missed = await self._recovery.missed(session, found, upto)
+        finally:
+            if not session.whole or self._is_gone(session):
+                missed = None
+            if missed is None:
+                self._joins.silence(session)
         return missed
+
+    def _is_gone(self, session: Session) -> bool:
+        socket = self._server.eio.sockets.get(session.eio_sid)
+        return socket is None or socket.closed
 
     def _opened(self, session: Session, query: dict[str, str]) -> None:
         metrics.CONNECTS.labels("new").inc()
@@ -153,10 +179,13 @@ class Doorway:
         self._expiry.watch(session)
         for event in missed:
             session.send(event)
-        whole = session.release(_MISSED, {})
+        session.release(_MISSED, {})
         attachments = found.record.attachments
         session.lane.submit(lambda: self._joins.resume(session, attachments), unbounded=True)
-        if not whole:
+
+    def _lost(self, session: Session) -> None:
+        """It missed something: snapshots, in its turn. While it is being taken up it begins anew instead."""
+        if self.sessions.get(session.sid) is session:
             session.lane.submit(lambda: self._joins.resync(session), unbounded=True)
 
     def _closed(self, sid: str, eio_sid: str, reason: str) -> None:

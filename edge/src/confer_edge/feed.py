@@ -13,8 +13,8 @@ from confer_edge.audiences import Audiences
 from confer_edge.packets import Event
 from confer_edge.session import Membership
 from confer_kit import telemetry
-from confer_kit.direct import read
-from confer_kit.follower import Delivered, Follower
+from confer_kit.direct import read_all, reading
+from confer_kit.follower import Delivered, Follower, epoch_of
 from confer_kit.nats_link import Link
 
 REPLAYED_MAX: Final = 10_000  # facts; who missed more gets snapshots
@@ -29,7 +29,7 @@ class Feed:
         self._audiences = audiences
         self._on_reset = on_reset
         self.delivered: dict[str, int] = {}
-        self._follower = Follower(link, LIVE, self._deliver, on_reset=self._reset)
+        self._follower = Follower(link, LIVE, self._deliver, contiguous=True, on_reset=self._reset)
 
     @property
     def offset(self) -> str:
@@ -53,17 +53,17 @@ class Feed:
     ) -> list[Event] | None:
         """What a session with these memberships was sent between two positions, in order; None: LIVE has not all of
         it any more, or it is too much. Raises Unavailable."""
-        if after < (await self._first()) - 1:
+        if not await self._holds(after):
             return None
         found: list[tuple[Delivered, str]] = []
         for audience, membership in memberships.items():
             since = max(after, membership.since)
-            facts = await read(self._link.nc, LIVE, audience, after=since, upto=upto, limit=REPLAYED_MAX)
+            facts = await read_all(self._link.nc, LIVE, audience, after=since, upto=upto, limit=REPLAYED_MAX)
             found += [(f, name) for f in facts if (name := _name(f.headers, audience.partition(".")[0]))]
             if len(found) >= REPLAYED_MAX:
                 return None
         found.sort(key=lambda pair: pair[0].seq)
-        if after < (await self._first()) - 1:  # trimmed while it was read
+        if not await self._holds(after):  # not any more: it was read meanwhile
             return None
         return [event for fact, name in found for event in self._replayed(fact, name, memberships, sid)]
 
@@ -74,9 +74,11 @@ class Feed:
         own = fact.headers.get(Header.ORIGIN) == sid
         return [event for event_name, event in self._events(fact, name) if not (own and event_name in OTHERS)]
 
-    async def _first(self) -> int:
-        info = await self._link.nc.jetstream(timeout=2).stream_info(LIVE)
-        return info.state.first_seq
+    async def _holds(self, after: int) -> bool:
+        """Whether everything of our epoch after that position is there. Raises Unavailable."""
+        with reading():
+            info = await self._link.nc.jetstream(timeout=2).stream_info(LIVE)
+        return epoch_of(info) == self.epoch and info.state.first_seq <= after + 1
 
     async def begun(self, timeout: float) -> None:
         """Wait until LIVE is followed: before that no offset means anything. TimeoutError."""

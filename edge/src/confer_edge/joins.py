@@ -51,6 +51,11 @@ class Joins:
             session.memberships.setdefault(audience, Membership(since=self._feed.position))
             self._audiences.add(audience, session)
 
+    async def follow(self, session: Session, audience: str) -> None:
+        """`enter`, for a client that is told: whoever takes the session up is in it too."""
+        self.enter(session, audience)
+        await self._recovery.save(session)
+
     async def join(
         self, session: Session, kind: Kind, ident: str, *, step: int | None = None, screening: bool = False
     ) -> Joined:
@@ -78,8 +83,7 @@ class Joins:
         """The client has the snapshot: tell it the point, and let through what came after."""
         point = {"room": joined.audience, "offset": joined.offset}
         session.send(packets.event("sync_point", orjson.dumps(point)))
-        if not session.release(joined.audience, as_of(joined.parts)):
-            await self.resync(session)
+        session.release(joined.audience, as_of(joined.parts))
 
     async def abandon(self, session: Session, joined: Joined) -> None:
         """The join came to nothing."""
@@ -87,9 +91,16 @@ class Joins:
         session.release(joined.audience, {})
 
     async def leave(self, session: Session, audience: str, grace_s: float = 0) -> None:
-        """End the membership; presence hears of it."""
+        """End the membership; whoever takes the session up is not in it, and presence hears of it."""
+        self._withdraw(session, audience)
+        await self._recovery.save(session)
+        await self._detach(session, audience, grace_s)
+
+    def _withdraw(self, session: Session, audience: str) -> None:
         session.memberships.pop(audience, None)
         self._audiences.remove(audience, session)
+
+    async def _detach(self, session: Session, audience: str, grace_s: float) -> None:
         kind, _, ident = audience.partition(".")
         attachment = session.attachments.pop(ident, None) if kind == Kind.ROOM else None
         if attachment is not None:
@@ -103,7 +114,8 @@ class Joins:
         self.silence(session)
         attached = map(room_audience, session.attachments)  # also where the end came before the join was done
         for audience in {*session.memberships, *attached}:
-            await self.leave(session, audience, grace_s)
+            self._withdraw(session, audience)
+            await self._detach(session, audience, grace_s)
 
     def enter_again(self, session: Session) -> None:
         """A session that is taken up: all its audiences, without a word to anybody yet."""
@@ -116,30 +128,36 @@ class Joins:
             self._audiences.remove(audience, session)
 
     async def resync(self, session: Session) -> None:
-        """The feed has a hole for this session: send whole snapshots in place of what was missed."""
-        for _ in range(RESYNC_ATTEMPTS):
-            audiences = [a for a in session.memberships if services_with_snapshot(_kind(a))]
-            for audience in audiences:
-                session.hold(audience)
-            offset, seen = self._feed.offset, dict(self._feed.delivered)
-            whole = True
-            for audience in audiences:
-                parts = await self._parts(session, audience, seen)
-                session.memberships[audience] = Membership(since=self._feed.position, as_of=as_of(parts))
-                body = {"room": audience, "offset": offset, "snapshot": parts}
-                session.send(packets.event("resync", orjson.dumps(body)))
-                whole = session.release(audience, as_of(parts)) and whole
-            await self._recovery.save(session)
-            if whole:
-                return
-        session.cut("its snapshots could not be fetched as fast as facts came")
+        """The session has lost something: whole snapshots replace it, and what comes meanwhile follows them. The last
+        one carries the offset, so that a client that comes back without it is known not to have them."""
+        if session.closed:
+            return  # its record is of before the loss
+        session.resyncs += 1
+        if session.resyncs > RESYNC_ATTEMPTS:
+            session.cut("its snapshots could not be fetched as fast as facts came")
+            return
+        offset, position, seen = self._feed.offset, self._feed.position, dict(self._feed.delivered)
+        session.mend(self._feed.epoch, position)
+        audiences = [a for a in session.memberships if services_with_snapshot(_kind(a))]
+        for audience in audiences:
+            session.hold(audience)
+        for audience in audiences:
+            parts = await self._parts(session, audience, seen)
+            if audience in session.memberships:
+                session.memberships[audience].as_of = as_of(parts)
+            body = orjson.dumps({"room": audience, "offset": offset, "snapshot": parts})
+            mark = offset if session.whole and audience == audiences[-1] else None
+            session.send(packets.event("resync", body, mark))
+            session.release(audience, as_of(parts))
+        if session.whole:
+            session.resyncs = 0
+        await self._recovery.save(session)
 
     async def resume(self, session: Session, attachments: dict[str, StoredAttachment]) -> None:
         """A session was taken up again: presence is told, and the current views are shown."""
         for room, stored in attachments.items():
             if room_audience(room) in session.memberships:
                 await self._attach(session, room, stored.step, stored.screening)
-        await self._recovery.save(session)
         seen = dict(self._feed.delivered)
         for audience in tuple(session.memberships):
             for event in views_of(_kind(audience), await self._parts(session, audience, seen)):

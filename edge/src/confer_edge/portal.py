@@ -100,7 +100,7 @@ class Portal:
         for own in personal_audiences(session):
             self._joins.enter(session, own)
         if not session.bound:
-            self._joins.enter(session, audience(Kind.USER, session.claim.user_id))
+            await self._joins.follow(session, audience(Kind.USER, session.claim.user_id))
             return
         inbox = await self._joins.join(session, Kind.USER, token(session.claim.user_id))
         unread = inbox.parts[notify.SERVICE].get("unread")
@@ -261,7 +261,7 @@ class Portal:
         respond.ok(queue=request.queue)
 
     async def _subscribe(self, session: Session, request: Subscribe, respond: Responder) -> None:
-        self._joins.enter(session, audience(Kind.TOPIC, request.type))
+        await self._joins.follow(session, audience(Kind.TOPIC, request.type))
         body = {
             "type": request.type,
             "room": f"updates_{request.type}_{session.sid}",

@@ -32,6 +32,9 @@ class Probe:
     def receive(self, audience: str, event: Event, stream: str, seq: int) -> None:
         self._heard_at = clock.now()
 
+    def lose(self) -> None:
+        """The next tick will do."""
+
     async def tick(self) -> None:
         body = orjson.dumps({"at": clock.iso(clock.now())})
         try:

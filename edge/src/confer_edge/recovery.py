@@ -50,6 +50,7 @@ class SessionRecord(Body):
     bound: bool
     epoch: str
     since: int  # where the session began: the offset of a client that has received nothing yet
+    whole_from: int = 0  # where its last resync was: who has less has not received that
     memberships: dict[str, StoredMembership] = {}
     attachments: dict[str, StoredAttachment] = {}
     lost_at: float | None = None
@@ -84,8 +85,9 @@ class Recovery:
             sid=session.sid,
             claim=session.claim,
             bound=session.bound,
-            epoch=self._feed.epoch,
+            epoch=session.epoch,
             since=session.since,
+            whole_from=session.whole_from,
             memberships={a: StoredMembership(since=m.since, as_of=m.as_of) for a, m in session.memberships.items()},
             attachments={
                 r: StoredAttachment(step=a.step, screening=a.screening) for r, a in session.attachments.items()
@@ -115,17 +117,30 @@ class Recovery:
             return None
         after = self._position(auth.get("offset"), record)
         in_time = record.lost_at is None or clock.now() - record.lost_at <= self._window_s
-        if record.epoch != self._feed.epoch or not in_time or after is None:
+        if record.epoch != self._feed.epoch or not in_time or after is None or after < record.whole_from:
             return None
-        return Found(pid, record, stored_at, after) if await self._feed.reached(after, AHEAD_S) else None
+        reached = await self._feed.reached(after, AHEAD_S)
+        return Found(pid, record, stored_at, after) if reached and record.epoch == self._feed.epoch else None
+
+    async def take_over(self, session: Session, found: Found) -> bool:
+        """Make the stored session this connection's; False: its earlier connection has stored something since it was
+        found. Raises Unavailable."""
+        record = found.record.model_copy(update={"claim": session.claim, "bound": session.bound, "lost_at": None})
+        try:
+            session.stored_at = await replace(
+                self._link.nc, _subject(found.pid), record.model_dump_json().encode(),
+                expected=found.stored_at, timeout=TIMEOUT_S,
+            )  # fmt: skip
+        except Conflict:
+            return False
+        except OutcomeUnknown as error:
+            raise Unavailable(str(error)) from error
+        return True
 
     async def missed(self, session: Session, found: Found, upto: int) -> list[Event] | None:
-        """What the client missed up to a position of the feed; None: it cannot be known any more."""
-        try:
-            return await self._feed.missed(session.memberships, session.sid, found.after, upto)
-        except Unavailable as error:
-            log.info("a session could not be recovered", reason=str(error))
-            return None
+        """What the client missed up to a position of the feed; None: it cannot be known any more. Raises
+        Unavailable."""
+        return await self._feed.missed(session.memberships, session.sid, found.after, upto)
 
     def _position(self, offset: Any, record: SessionRecord) -> int | None:
         """The sequence in `<epoch>.<sequence>`; None: not an offset of ours. Without one nothing was received."""
@@ -167,8 +182,7 @@ def new_pid() -> str:
 def restore(session: Session, found: Found) -> None:
     """The memberships of the stored session; rooms are attached anew at presence."""
     record = found.record
-    session.stored_at = found.stored_at
-    session.since = record.since
+    session.epoch, session.since, session.whole_from = record.epoch, record.since, record.whole_from
     session.memberships = {a: Membership(since=m.since, as_of=dict(m.as_of)) for a, m in record.memberships.items()}
 
 

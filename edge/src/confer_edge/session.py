@@ -51,7 +51,8 @@ class Session:
 
     def __init__(
         self, sid: str, eio_sid: str, claim: Claim, *, bound: bool, lane: Lane, write: Callable[[Outgoing], None],
-        cut: Callable[[str], None], buffer_max: int, pid: str | None = None,
+        cut: Callable[[str], None], lost: Callable[["Session"], None], buffer_max: int, epoch: str, since: int,
+        pid: str | None = None,
     ) -> None:  # fmt: skip
         self.sid = sid
         self.eio_sid = eio_sid
@@ -61,18 +62,22 @@ class Session:
         self.lane = lane
         self.write = write
         self.cut = cut  # end the connection, for the reason that is logged; the client comes back and starts anew
-        self.since = 0  # the position of the feed at which it began
+        self.epoch = epoch  # of the positions here
+        self.since = since  # the position of the feed at which it began
+        self.whole_from = 0  # the position of its last resync: a client with less has not received that
+        self.whole = True
         self.memberships: dict[str, Membership] = {}
         self.attachments: dict[str, Attachment] = {}
         self.stored_at = 0  # sequence of its record in SESSIONS
         self.storing = asyncio.Lock()
         self.closed = False
         self.ignored_claims = 0
+        self.resyncs = 0  # in a row, each of them overtaken by the next loss
+        self._lost = lost
         self._buffer_max = buffer_max
         self._held: list[Held] = []
         self._fetching: set[str] = set()
         self._fetched: dict[str, dict[str, int]] = {}  # what the snapshots contain that were fetched meanwhile
-        self._overflowed = False
 
     @property
     def identity(self) -> Identity:
@@ -90,12 +95,29 @@ class Session:
 
     def receive(self, audience: str, event: Event, stream: str, seq: int) -> None:
         """A fact or view of an audience, in the feed's order."""
+        if not self.whole:
+            return
         if not self._fetching:
             self.send(event)
         elif len(self._held) < self._buffer_max:
             self._held.append(Held(audience, stream, seq, event))
         else:
-            self._overflowed = True
+            self.lose()
+
+    def lose(self) -> None:
+        """The client misses something that no replay brings. Until it is mended by whole snapshots nothing of the
+        feed reaches it: the offset of a later fact would say that it has everything."""
+        if self.whole:
+            self.whole = False
+            self._held.clear()
+            self._lost(self)
+
+    def mend(self, epoch: str, position: int) -> None:
+        """Snapshots taken from here on replace all that was missed: whatever it is in begins anew here."""
+        self.whole = True
+        self.epoch, self.whole_from = epoch, position
+        for audience in self.memberships:
+            self.memberships[audience] = Membership(since=position)
 
     def hold(self, audience: str) -> None:
         """From now on nothing is sent by itself, until `release` for this audience."""
@@ -107,19 +129,14 @@ class Session:
             for audience in tuple(self._fetching):
                 self.release(audience, {})
 
-    def release(self, audience: str, as_of: dict[str, int]) -> bool:
+    def release(self, audience: str, as_of: dict[str, int]) -> None:
         """The client has this snapshot, which is true up to `as_of` (source stream -> sequence). When it was the last
-        one, send what waited and no snapshot contains. False: too much waited, and what did is lost: every audience
-        needs a new snapshot."""
+        one, send what waited and no snapshot contains."""
         self._fetching.discard(audience)
         self._fetched[audience] = as_of
         if self._fetching:
-            return True
+            return
         (held, self._held), (fetched, self._fetched) = (self._held, []), (self._fetched, {})
-        if self._overflowed:
-            self._overflowed = False
-            return False
         for one in held:
             if one.audience in self.memberships and one.seq > fetched.get(one.audience, {}).get(one.stream, 0):
                 self.send(one.event)
-        return True

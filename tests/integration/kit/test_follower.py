@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import pytest
-from nats.js.api import StreamConfig, StreamInfo
+from nats.js import JetStreamContext
+from nats.js.api import ConsumerConfig, ConsumerInfo, StreamConfig, StreamInfo
 
 from confer_kit import clock
 from confer_kit.follower import EPOCH, Delivered, Follower
@@ -305,6 +306,44 @@ async def test_messages_trimmed_before_they_were_seen_are_told(rig: Rig, start: 
     assert await following.follower.reached(7, 10)
     assert following.resets == [2]
     assert following.bodies == ["1", "2", *seen, "7"]
+
+
+async def test_what_the_server_passes_over_in_the_middle_was_lost_where_nothing_may_be_missing(rig: Rig) -> None:
+    """A consumer that is far behind when the stream is trimmed goes on after the hole without a word."""
+    await rig.publish(*range(1, 7))
+    for seq in (3, 4):
+        await rig.link.nc.jetstream().delete_msg(STREAM, seq)
+    patient, strict = [await rig.following(start="all", contiguous=whole) for whole in (False, True)]
+    assert await patient.follower.reached(6, 10)
+    assert (patient.bodies, patient.resets) == (["1", "2", "5", "6"], [])
+    await until(lambda: bool(strict.resets))
+    assert (strict.bodies[:2], strict.resets[0]) == (["1", "2"], 2)
+
+
+async def test_a_stream_made_anew_while_the_follower_begins_is_noticed(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at the stream and the consumer on it: the sequence to start at is of the old one."""
+    remade: list[str] = []
+
+    async def add_to_another(js: JetStreamContext, stream: str, wanted: ConsumerConfig) -> ConsumerInfo:
+        if not remade:
+            remade.append(stream)
+            await js.delete_stream(STREAM)
+            await js.add_stream(CONFIG)
+            await rig.publish("n1", "n2", "n3", "n4")
+        return await add(js, stream, wanted)
+
+    following = await rig.following(start="all")
+    await rig.publish("o1", "o2")
+    assert await following.follower.reached(2, 10)
+    await following.stop()
+    add = JetStreamContext.add_consumer
+    monkeypatch.setattr(JetStreamContext, "add_consumer", add_to_another)
+    await following.start()
+    assert await following.follower.reached(4, 10)
+    assert following.resets == [2]
+    assert following.bodies == ["o1", "o2", "n1", "n2", "n3", "n4"]
 
 
 async def test_messages_trimmed_after_they_were_seen_are_no_reset(rig: Rig) -> None:

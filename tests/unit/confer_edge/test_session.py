@@ -1,5 +1,7 @@
 """What a session holds back while snapshots are fetched, and what is let through after them."""
 
+from collections.abc import Callable
+
 from confer_edge import packets
 from confer_edge.audiences import Audiences
 from confer_edge.identity import Claim
@@ -11,11 +13,16 @@ from confer_kit.tasks import Tasks
 ROOM, OTHER = "room.P1", "room.P2"
 
 
-def session(sid: str = "s1", buffer_max: int = 10, pid: str | None = None) -> tuple[Session, list[Outgoing]]:
+def session(
+    sid: str = "s1",
+    buffer_max: int = 10,
+    pid: str | None = None,
+    lost: Callable[[Session], None] = lambda session: None,
+) -> tuple[Session, list[Outgoing]]:
     sent: list[Outgoing] = []
     made = Session(
         sid, f"e-{sid}", Claim(user_id="u1", name="Ana"), bound=True, lane=Lane(Tasks(), 10), write=sent.append,
-        cut=lambda why: None, buffer_max=buffer_max, pid=pid,
+        cut=lambda why: None, lost=lost, buffer_max=buffer_max, epoch="epoch", since=0, pid=pid,
     )  # fmt: skip
     made.memberships = {ROOM: Membership(), OTHER: Membership()}
     return made, sent
@@ -42,7 +49,7 @@ def test_what_the_snapshot_contains_is_not_sent_again() -> None:
         one.receive(ROOM, fact(seq), "SYNC", seq)
     one.receive(ROOM, fact(1), "QUEUE", 1)
     assert not sent
-    assert one.release(ROOM, {"SYNC": 5})
+    one.release(ROOM, {"SYNC": 5})
     assert payloads(sent) == ['42["e",6]', '42["e",1]']
 
 
@@ -52,7 +59,7 @@ def test_all_audiences_wait_so_that_the_order_is_lives() -> None:
     one.receive(ROOM, fact(1), "SYNC", 1)
     one.receive(OTHER, fact(2), "SYNC", 2)
     one.receive(ROOM, fact(3), "SYNC", 3)
-    assert one.release(ROOM, {})
+    one.release(ROOM, {})
     assert payloads(sent) == ['42["e",1]', '42["e",2]', '42["e",3]']
 
 
@@ -62,23 +69,46 @@ def test_the_last_of_several_snapshots_lets_go() -> None:
     one.hold(OTHER)
     for seq, audience in ((1, ROOM), (2, OTHER), (3, ROOM)):
         one.receive(audience, fact(seq), "SYNC", seq)
-    assert one.release(ROOM, {"SYNC": 1})
+    one.release(ROOM, {"SYNC": 1})
     assert not sent
-    assert one.release(OTHER, {"SYNC": 2})
+    one.release(OTHER, {"SYNC": 2})
     assert payloads(sent) == ['42["e",3]']
 
 
-def test_too_much_asks_for_new_snapshots() -> None:
-    one, sent = session(buffer_max=2)
+def test_too_much_is_a_loss_and_after_one_nothing_comes_until_it_is_mended() -> None:
+    lost: list[Session] = []
+    one, sent = session(buffer_max=2, lost=lost.append)
     one.hold(ROOM)
-    for seq in (1, 2, 3):
+    for seq in (1, 2, 3, 4):
         one.receive(ROOM, fact(seq), "SYNC", seq)
-    assert not one.release(ROOM, {})
+    assert lost == [one]
+    one.release(ROOM, {})
+    one.receive(OTHER, fact(5), "SYNC", 5)
     assert not sent
-    one.hold(ROOM)
-    one.receive(ROOM, fact(4), "SYNC", 4)
-    assert one.release(ROOM, {})
-    assert payloads(sent) == ['42["e",4]']
+    one.mend("epoch", 5)
+    one.receive(ROOM, fact(6), "SYNC", 6)
+    assert payloads(sent) == ['42["e",6]']
+
+
+def test_a_mended_session_begins_anew_in_all_it_is_in() -> None:
+    one, _ = session()
+    one.memberships[ROOM] = Membership(since=400, as_of={"SYNC": 300})
+    one.lose()
+    one.mend("later", 7)
+    assert (one.whole, one.epoch, one.whole_from) == (True, "later", 7)
+    assert set(one.memberships) == {ROOM, OTHER}
+    assert all(m == Membership(since=7) for m in one.memberships.values())
+
+
+def test_a_reset_reaches_every_member_once() -> None:
+    lost: list[Session] = []
+    (a, _), (b, _) = session("a", lost=lost.append), session("b", lost=lost.append)
+    audiences = Audiences()
+    for audience in (ROOM, OTHER):
+        audiences.add(audience, a)
+    audiences.add(ROOM, b)
+    audiences.lose()
+    assert lost == [a, b]
 
 
 def test_a_join_that_failed_holds_nothing_back() -> None:

@@ -20,6 +20,9 @@ class Member:
     def receive(self, audience: str, event: Event, stream: str, seq: int) -> None:
         self.packets.append(event.plain.packet.data)
 
+    def lose(self) -> None:
+        self.packets.clear()
+
 
 async def received(*views: tuple[str, str, bool]) -> list[Any]:
     """What a member gets of (body, as of, again)."""

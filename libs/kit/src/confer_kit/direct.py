@@ -1,5 +1,6 @@
 """Reading a subject's messages by batches of direct gets; nats-py has no call for it (nats-server ADR-31)."""
 
+import asyncio
 import contextlib
 import json
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from confer_kit.follower import Delivered
 
 _BATCH = 500
 _TIMEOUT_S = 5.0
+_ATTEMPTS, _BEHIND_S = 4, 0.1
+NO_MESSAGE = 10037  # error code: the stream is there, the message is not
 
 
 async def read(
@@ -22,7 +25,7 @@ async def read(
 ) -> list[Delivered]:
     """The messages under `subject` (or a pattern) with `after < seq <= upto`, in order, at most about `limit`.
 
-    Raises Unavailable. A replica may lag behind: compare the last sequence where that matters.
+    Raises Unavailable. A replica may lag behind and leave out the last ones: compare the last sequence, or `read_all`.
     """
     found: list[Delivered] = []
     while after < upto and (limit is None or len(found) < limit):
@@ -32,6 +35,31 @@ async def read(
         found += [message for message in batch if message.seq <= upto]
         after = batch[-1].seq
     return found
+
+
+async def read_all(
+    nc: Client, stream: str, subject: str, *, after: int, upto: int, limit: int | None = None
+) -> list[Delivered]:
+    """As `read`, and none is missing: the leader tells the subject's last message, and no answer counts that ends
+    before it. Raises Unavailable."""
+    last = await _last_seq(nc, stream, subject)
+    for attempt in range(_ATTEMPTS):
+        await asyncio.sleep(attempt * _BEHIND_S)
+        found = await read(nc, stream, subject, after=after, upto=last, limit=limit)
+        if last <= after or (found and found[-1].seq == last) or (limit is not None and len(found) >= limit):
+            return [message for message in found if message.seq <= upto]
+    raise Unavailable("replicas that lag behind answered")
+
+
+async def _last_seq(nc: Client, stream: str, subject: str) -> int:
+    """From the leader; 0: there is none."""
+    with reading():
+        try:
+            return (await nc.jetstream(timeout=_TIMEOUT_S).get_last_msg(stream, subject)).seq or 0
+        except nats.js.errors.NotFoundError as error:
+            if error.err_code == NO_MESSAGE:
+                return 0
+            raise
 
 
 @contextlib.contextmanager

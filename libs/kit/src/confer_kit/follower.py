@@ -51,6 +51,8 @@ class Follower:
     on_reset(info)   the stream was made anew, or lost messages that this follower had not seen: what was built from
                      it is void; following begins as at the start: at the end ("new"), or with what is there
     on_caught_up()   once, when everything that was there at start has been delivered
+    contiguous       every sequence is expected: one that the server passes over was lost (with filters, or where
+                     messages may be deleted one by one, that says nothing)
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Follower:
         start: Start = "new",
         filters: Sequence[str] = (),
         headers_only: bool = False,
+        contiguous: bool = False,
         on_reset: Callable[[StreamInfo], None] = lambda info: None,
         on_caught_up: Callable[[], None] = lambda: None,
     ) -> None:
@@ -71,6 +74,7 @@ class Follower:
         self._start = start
         self._filters = list(filters)
         self._headers_only = headers_only
+        self._contiguous = contiguous
         self._on_reset = on_reset
         self._on_caught_up = on_caught_up
         self.position = 0
@@ -79,6 +83,7 @@ class Follower:
         self.following = False
         self._begun = False
         self._caught_up = False
+        self._passed_over = False  # the server went on without something that had not been delivered
         self._life = 0
         self._consumer_seq = 0
         self._last_heard = 0.0
@@ -130,25 +135,28 @@ class Follower:
         self._check_continuity(info)
         inbox = nc.new_inbox()
         self._consumer_seq = 0
-        self._heard()
         self._life += 1
         receive = functools.partial(self._receive, self._life)
-        subscription = await nc.subscribe(inbox, cb=receive, pending_msgs_limit=-1, pending_bytes_limit=64 << 20)
-        consumer: str | None = None
+        created = await js.add_consumer(self._stream, self._config(inbox))
+        subscription: Subscription | None = None
         try:
-            created = await js.add_consumer(self._stream, self._config(inbox))
-            consumer = created.name
+            if epoch_of(await js.stream_info(self._stream)) != self.epoch:
+                return  # made anew a moment ago: our sequence means nothing in it
+            # nothing was sent yet: the server waits for somebody who listens
+            subscription = await nc.subscribe(inbox, cb=receive, pending_msgs_limit=-1, pending_bytes_limit=64 << 20)
+            self._heard()
             self.following = True
             if not created.num_pending:
                 self._now_caught_up()
             await self._watch()
         finally:
-            await self._end(subscription, consumer)
+            await self._end(subscription, created.name)
 
     def _check_continuity(self, info: StreamInfo) -> None:
-        epoch = (info.config.metadata or {}).get(EPOCH) or str(info.created)
-        last, first = info.state.last_seq, info.state.first_seq
-        if self._begun and (epoch != self.epoch or last < self.position or first > self.position + 1):
+        epoch, last, first = epoch_of(info), info.state.last_seq, info.state.first_seq
+        lost = last < self.position or first > self.position + 1 or self._passed_over
+        self._passed_over = False
+        if self._begun and (epoch != self.epoch or lost):
             log.warning("the stream was reset or trimmed", stream=self._stream, position=self.position, first=first)
             metrics.FOLLOWER_RESETS.labels(self._stream).inc()
             self.position = last if self._start == "new" else 0
@@ -200,10 +208,11 @@ class Follower:
     def _count_break(self, reason: str) -> None:
         metrics.FOLLOWER_BREAKS.labels(self._stream, reason).inc()
 
-    async def _end(self, subscription: Subscription, consumer: str | None) -> None:
+    async def _end(self, subscription: Subscription | None, consumer: str) -> None:
         with contextlib.suppress(nats.errors.Error, nats.js.errors.Error, TimeoutError):
-            await subscription.unsubscribe()
-            if consumer and self._link.nc.is_connected:
+            if subscription is not None:
+                await subscription.unsubscribe()
+            if self._link.nc.is_connected:
                 await self._link.nc.jetstream(timeout=1).delete_consumer(self._stream, consumer)
 
     def _heard(self) -> None:
@@ -221,6 +230,10 @@ class Follower:
         if consumer_seq != self._consumer_seq + 1:
             log.info("a hole in the feed: reading it again", stream=self._stream, after=self.position)
             self._break("hole")
+            return
+        if self._contiguous and stream_seq != self.position + 1:
+            self._passed_over = True
+            self._break("passed over")
             return
         self._consumer_seq = consumer_seq
         try:
@@ -249,6 +262,11 @@ class Follower:
         if not self._caught_up:
             self._caught_up = True
             self._on_caught_up()
+
+
+def epoch_of(info: StreamInfo) -> str:
+    """It changes when the stream is made anew."""
+    return (info.config.metadata or {}).get(EPOCH) or str(info.created)
 
 
 def _numbers(reply: str) -> tuple[int, int, float, int]:

@@ -8,12 +8,11 @@ from nats.aio.client import Client
 
 from confer_contracts.subjects import FactSubject, stream_of
 from confer_kit import metrics, telemetry
-from confer_kit.direct import read, reading
+from confer_kit.direct import NO_MESSAGE, read, reading
 from confer_kit.event_log import Conflict, OutcomeUnknown, Unavailable
 from confer_kit.facts import NewFact, StoredFact
 
 _WRONG_LAST_SEQUENCE = {10071, 10164}
-_NO_MESSAGE = 10037
 _OUTCOMES: dict[type, str] = {Conflict: "conflict", OutcomeUnknown: "outcome_unknown", Unavailable: "unavailable"}
 _EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 _EXPECTED_UNDER = "Nats-Expected-Last-Subject-Sequence-Subject"
@@ -42,7 +41,7 @@ class JetStreamEventLog:
             try:
                 raw = await self._js.get_last_msg(_stream(guard), guard)
             except nats.js.errors.NotFoundError as error:
-                if error.err_code == _NO_MESSAGE:
+                if error.err_code == NO_MESSAGE:
                     return None
                 raise
         assert raw.subject is not None and raw.seq is not None and raw.time is not None
