@@ -22,7 +22,11 @@ async def serve(settings: EdgeSettings) -> None:
             log.info(f"listening on http://{settings.host}:{port}")
             await stop.wait()
             log.info("draining", clients=len(edge.doorway.sessions))
-            await edge.drain()
+            left = await edge.drain()
+    if left:
+        log.warning("stopped; some clients had to be cut", clients=left)
+    else:
+        log.info("stopped cleanly")
 
 
 def main() -> None:

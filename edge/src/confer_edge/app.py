@@ -91,11 +91,13 @@ class Edge:
         ):
             self._tasks.start(again(seconds, work, at_once=True), work.__qualname__)
 
-    async def drain(self) -> None:
-        """Not ready; clients sent away so that they come back elsewhere; calls in flight answered."""
+    async def drain(self) -> int:
+        """Not ready; clients sent away so that they come back elsewhere; calls in flight answered. How many clients
+        were still there when the time was over."""
         self.probe.stop()
         await self.doorway.send_all_away(self._settings.drain_s)
         await self._tasks.cancel()
+        return len(self.doorway.sessions)
 
     def _beat_now(self) -> None:
         self._tasks.start(self.beat.send(), "beat")

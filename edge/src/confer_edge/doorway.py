@@ -27,7 +27,8 @@ from confer_kit.tasks import Tasks
 
 log = logger(__name__)
 
-SPREAD_S, SPREAD_MAX_S = 0.005, 2.0  # over how long clients are sent away: for each, and for all
+SPREAD_S, SPREAD_SHARE = 0.005, 0.25  # over how long clients are sent away: for each; of the time there is, for all
+ANSWERED_SHARE, FETCHED_SHARE = 0.5, 0.15  # of the time there is: for calls in flight; until a poller waits for more
 HANGS_UP_S = 2.0  # how long a client that was shown out may take to close the connection
 TAKE_UP_ATTEMPTS = 3  # the end of the earlier connection may be noted at this very moment
 Connected = tuple[str, str | None, Callable[[], None]]
@@ -58,13 +59,13 @@ class Doorway:
 
     async def send_all_away(self, timeout: float) -> None:
         """Take nothing new; end each connection when its calls are answered, so that the client comes back to another
-        edge. Spread over a moment, for they all come back at once."""
+        edge. Spread over a moment, for they all come back at once. Whoever is left after `timeout` seconds is cut."""
         self.leaving = True
         self._server.eio.leaving = True
-        spread_s = min(SPREAD_MAX_S, len(self.sessions) * SPREAD_S)
+        spread_s = min(timeout * SPREAD_SHARE, len(self.sessions) * SPREAD_S)
         for session in tuple(self.sessions.values()):
             pause_s = random.uniform(0, spread_s)  # noqa: S311 - jitter
-            self._tasks.start(self._send_away(session, pause_s, patience_s=timeout * 0.6), "send away")
+            self._tasks.start(self._send_away(session, pause_s, timeout), "send away")
         await self._tasks.finished(timeout)
 
     def show_out(self, session: Session) -> None:
@@ -215,14 +216,19 @@ class Doorway:
 
         return cut
 
-    async def _send_away(self, session: Session, pause_s: float, patience_s: float) -> None:
-        """End the connection, not the Socket.IO session: then the client reconnects by itself."""
-        await asyncio.sleep(pause_s)
+    async def _send_away(self, session: Session, pause_s: float, timeout: float) -> None:
+        """End the connection, not the Socket.IO session: then the client reconnects by itself.
+
+        The pause is after the answers: a service that was slow answers everybody at once.
+        """
         socket = self._server.eio.sockets.get(session.eio_sid)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout * ANSWERED_SHARE):
+                await session.lane.idle()
+        await asyncio.sleep(pause_s)
         if socket is not None:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(patience_s):
-                    await session.lane.idle()
+                async with asyncio.timeout(timeout * FETCHED_SHARE):
                     await socket.all_fetched()
             await socket.send_away(self._server.environ.get(session.eio_sid, {}).get("QUERY_STRING", ""))
 

@@ -79,12 +79,16 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
 
     async def handle_request(self, scope: dict[str, Any], receive: Any, send: Any) -> Any:
         """The parameter `transport` is mandatory (Engine.IO v4, "HTTP long-polling" and "WebSocket"); the library
-        takes polling for granted."""
+        takes polling for granted. A session that is closed is unknown, also to a POST, which the library would answer
+        with 500."""
         query = scope.get("query_string", b"")
         asked = parse_qs(query.decode("ascii", "replace"))
         if "transport" not in asked:
             scope = {**scope, "query_string": query + b"&transport=none"}
-        socket = self.sockets.get(asked.get("sid", [""])[0])
+        sid = asked.get("sid", [""])[0]
+        socket = self.sockets.get(sid)
+        if socket is not None and socket.closed:
+            del self.sockets[sid]
         if scope["type"] == "websocket" and socket is not None and (socket.upgraded or socket.upgrading):
             return await self._close_second(scope, receive, send)
         return await super().handle_request(scope, receive, send)

@@ -231,7 +231,7 @@ class Socket(AsyncSocket):  # type: ignore[misc]
 
     async def all_fetched(self) -> None:
         """Wait until a client that polls has everything and waits for more: an end between two polls does not reach
-        it, and the stock client drops what comes in one payload with a CLOSE packet."""
+        it."""
         while self.link is None and not self._waits_for_more and not self.closed:  # noqa: ASYNC110 - a moment, once
             await asyncio.sleep(0.01)
 
@@ -239,12 +239,13 @@ class Socket(AsyncSocket):  # type: ignore[misc]
         """End the connection, after what is queued, so that the client comes back by itself; `query` is that of its
         handshake.
 
-        A WebSocket is closed with 1012. Who polls is told by a CLOSE packet, except python's client: it would stay
-        away, and comes back after a request that fails.
+        A WebSocket is closed with 1012. Who polls is told by a CLOSE packet, alone in its payload: what comes beside
+        it the stock client keeps until it is back, without having moved its offset, and shows it a second time.
+        Python's client would stay away after one. Whoever is not told comes back after a request that fails.
         """
         if self.link is not None:
             self._close_code = RESTART
-        untold = self.link is None and from_python(query)
+        untold = self.link is None and (from_python(query) or not self._waits_for_more)
         await self.close(wait=False, abort=untold, reason=self.server.reason.TRANSPORT_CLOSE)
 
     async def poll(self) -> list[Packet]:

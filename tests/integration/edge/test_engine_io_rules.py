@@ -124,6 +124,7 @@ async def test_a_body_without_content_length_is_read(engine_io: Any) -> None:
 async def test_a_broken_payload_ends_the_session(engine_io: Any, body: bytes) -> None:
     sid = (await engine_io.open())["sid"]
     assert (await engine_io.ask("POST", body, sid=sid))[0] == 400
+    assert (await engine_io.post(sid, "4and on"))[0] == 400
     assert (await engine_io.poll(sid))[0] == 400
 
 

@@ -41,7 +41,8 @@ WAYS = [
 
 class JavaScriptClient(Received):
     """One socket. `sids` are those of all its connections, in order; `transports` what each began with,
-    `recovered` what it said of each."""
+    `recovered` what it said of each. `disconnects` are the reasons of their ends, `details` the close codes of those
+    by WebSocket, or what the client tells in place of one. `order` is all that it heard, as it came."""
 
     def __init__(self, node: "Node", name: str) -> None:
         super().__init__(name)
@@ -52,8 +53,10 @@ class JavaScriptClient(Received):
         self.recovered: list[bool] = []
         self.upgrades: list[str] = []
         self.disconnects: list[str] = []
+        self.details: list[Any] = []
         self.connect_errors: list[tuple[str, Any]] = []
         self.connected = False
+        self.order: list[tuple[str, Any]] = []  # ("ack", its body), or an event's name and body
 
     async def emit(self, event: str, *args: Any) -> None:
         await self.steps(["emit", event, *args])
@@ -65,6 +68,17 @@ class JavaScriptClient(Received):
         await self.steps(["call", number, event, *args])
         async with asyncio.timeout(timeout):
             return await answer
+
+    async def call_within(self, seconds: float, event: str, *args: Any) -> Any:
+        """The acknowledgement by `timeout(...).emitWithAck`; TimeoutError where the client gives up."""
+        number = next(self._node.numbers)
+        answer = self._acks[number] = asyncio.get_running_loop().create_future()
+        await self.steps(["call within", seconds * 1000, number, event, *args])
+        return await answer
+
+    async def move(self, url: str) -> None:
+        """Where it connects the next time, as a page does that knows of a second server."""
+        await self.steps(["move", url])
 
     async def close(self) -> None:
         await self.steps(["close"])
@@ -86,9 +100,14 @@ class JavaScriptClient(Received):
     def told(self, what: str, values: list[Any]) -> None:
         match what:
             case "event":
+                self.order.append((values[0], values[1] if len(values) > 1 else None))
                 self.put(values[0], values[1:])
             case "ack":
-                self._acks.pop(values[0]).set_result(values[1] if len(values) > 1 else None)
+                body = values[1] if len(values) > 1 else None
+                self.order.append(("ack", body))
+                self._answer(values[0]).set_result(body)
+            case "late":
+                self._answer(values[0]).set_exception(TimeoutError(values[1]))
             case "connect":
                 self.connected = True
                 self.sids.append(values[0])
@@ -97,6 +116,7 @@ class JavaScriptClient(Received):
             case "disconnect":
                 self.connected = False
                 self.disconnects.append(values[0])
+                self.details.append(values[1])
             case "connect_error":
                 self.connect_errors.append((values[0], values[1]))
             case "upgrade":
@@ -104,6 +124,11 @@ class JavaScriptClient(Received):
             case _:
                 self.put(f"failed: {what}", values)
         self.changed()
+
+    def _answer(self, number: int) -> asyncio.Future[Any]:
+        """Who waits for it; a future of nobody where that one has given up."""
+        waiting = self._acks.pop(number)
+        return asyncio.get_running_loop().create_future() if waiting.cancelled() else waiting
 
 
 class Node:
