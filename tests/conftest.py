@@ -3,8 +3,11 @@
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
+hypothesis.settings.register_profile("confer", deadline=None)  # how long an example takes is the machine's
+hypothesis.settings.load_profile("confer")
 _HERE = Path(__file__).parent
 _FOLDERS = {"unit", "contract", "integration", "e2e"}
 

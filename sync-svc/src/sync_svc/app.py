@@ -7,16 +7,18 @@ from confer_kit.service import Service
 from sync_svc.activity import Activity
 from sync_svc.codec import RecordCodec
 from sync_svc.domain.messages import Event
-from sync_svc.domain.record import Record
+from sync_svc.domain.state import Record
 from sync_svc.handlers import Handlers
+from sync_svc.history import History
 from sync_svc.settings import Settings
 from sync_svc.views import StepsView
 
 
 def build(service: Service, settings: Settings) -> None:
-    ledger: Ledger[Record, Event] = service.ledger(RecordCodec(), capacity=settings.sync_records_cached)
+    codec = RecordCodec()
+    ledger: Ledger[Record, Event] = service.ledger(codec, capacity=settings.sync_records_cached)
     activity = Activity(service.link)
-    handlers = Handlers(service, ledger, activity)
+    handlers = Handlers(service, ledger, History(service.log, codec), activity)
 
     service.serve(sync.FIELD_UPDATE, handlers.field_update)
     service.serve(sync.STEP_UPDATE, handlers.step_update)

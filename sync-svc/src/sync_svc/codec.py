@@ -12,10 +12,12 @@ from confer_contracts.subjects import FactSubject, Kind, stream_of
 from confer_kit import clock
 from confer_kit.facts import NewFact, StoredFact
 from sync_svc.domain import messages as domain
-from sync_svc.domain.record import Record, evolve
+from sync_svc.domain.record import evolve
+from sync_svc.domain.state import Record, size_of
 
 STREAM = stream_of(sync.SERVICE)
 KEY = "record"
+REPLACED_BYTES_MAX = 128 * 1024  # of replaced values in one fact, so that it fits into a message; the log has them all
 
 
 class RecordCodec:
@@ -48,7 +50,8 @@ def encode(event: domain.Event, room: str, origin: str) -> NewFact:
     match event:
         case domain.FieldsUpdated():
             name, body = _fields(event, room)
-            alias = "live_field_updated" if event.form_step else None
+            alias = "live_field_updated" if event.form_step else "field_conflict" if _conflicts(event) else None
+            fold = None if event.request is None else json.dumps({"request": event.request}).encode()
         case domain.StepUpdated():
             name, body = "step_updated", _step_updated(event, room)
         case domain.MovedToStep():
@@ -68,7 +71,7 @@ def _subject(room: str) -> FactSubject:
     return FactSubject(sync.SERVICE, Kind.ROOM, room, KEY)
 
 
-def _owner(room: str) -> str:
+def owner(room: str) -> str:
     """The id of the patient, or of the session, whose room this is."""
     patient = patient_of(room)
     return untoken(room.removeprefix("session_")) if patient is None else patient
@@ -83,35 +86,59 @@ def _fields(event: domain.FieldsUpdated, room: str) -> tuple[str, BaseModel]:
     if len(event.changes) == 1:
         return "field_updated", _field_updated(event, room)
     return "fields_updated", sync.FieldsUpdated(
-        patient_id=_owner(room),
-        changes=[
-            sync.CommittedChange(field=c.field, value=c.value, version=c.version, outcome=c.outcome)
-            for c in event.changes
-        ],
-        user_id=event.user,
-        op=event.op,
+        patient_id=owner(room), changes=committed(event), user_id=event.user, op=event.op,
         timestamp=clock.iso(event.at),
+    )  # fmt: skip
+
+
+def _conflicts(event: domain.FieldsUpdated) -> bool:
+    """Whether it wrote over what somebody else had written and the writer had not seen."""
+    return any(change.replaced and change.replaced.user != event.user for change in event.changes)
+
+
+def committed(event: domain.FieldsUpdated) -> list[sync.CommittedChange]:
+    """The changes as browsers get them. Replaced values are told up to REPLACED_BYTES_MAX in all."""
+    left, told = REPLACED_BYTES_MAX, list[sync.CommittedChange]()
+    for c in event.changes:
+        replaced = None
+        if c.replaced is not None:
+            left -= size_of(c.field, c.replaced.value)
+            replaced = _replaced(c.replaced, omitted=left < 0)
+        told.append(
+            sync.CommittedChange(
+                field=c.field,
+                version=c.version,
+                value=c.value,
+                outcome=c.outcome,
+                replaced=replaced,
+                restored=c.restored,
+            )
+        )
+    return told
+
+
+def _replaced(before: domain.Replaced, *, omitted: bool) -> sync.Replaced:
+    return sync.Replaced(
+        value=None if omitted else before.value,
+        version=before.version,
+        user_id=before.user,
+        timestamp=clock.iso(before.at),
+        omitted=omitted,
     )
 
 
 def _field_updated(event: domain.FieldsUpdated, room: str) -> BaseModel:
-    (change,) = event.changes
+    (change,) = committed(event)
+    members = dict(change)
     return sync.FieldUpdated(
-        patient_id=_owner(room),
-        field=change.field,
-        value=change.value,
-        version=change.version,
-        outcome=change.outcome,
-        user_id=event.user,
-        op=event.op,
-        timestamp=clock.iso(event.at),
+        patient_id=owner(room), user_id=event.user, op=event.op, timestamp=clock.iso(event.at), **members
     )
 
 
 def _live_field_updated(event: domain.FieldsUpdated, form_step: domain.FormStep, room: str) -> BaseModel:
     (change,) = event.changes
     return sync.LiveFieldUpdated(
-        session_id=_owner(room),
+        session_id=owner(room),
         step=form_step.step,
         field_name=change.field,
         field=change.field,
@@ -128,7 +155,7 @@ def _live_field_updated(event: domain.FieldsUpdated, form_step: domain.FormStep,
 
 def _step_updated(event: domain.StepUpdated, room: str) -> BaseModel:
     return sync.StepUpdated(
-        patient_id=_owner(room),
+        patient_id=owner(room),
         step=event.step,
         step_name=event.name,
         status=event.status,
@@ -144,14 +171,14 @@ def _step_changed(event: domain.MovedToStep, room: str) -> BaseModel:
         user_id=event.user,
         step=event.step,
         step_name=event.name,
-        patient_id=_owner(room),
+        patient_id=owner(room),
         timestamp=clock.iso(event.at),
     )
 
 
 def _conflict(event: domain.ConflictReported, room: str) -> BaseModel:
     return sync.CollaborativeConflict(
-        session_id=_owner(room),
+        session_id=owner(room),
         field_name=event.field,
         message=event.message,
         detecting_user=event.user,
@@ -165,18 +192,36 @@ def _conflict(event: domain.ConflictReported, room: str) -> BaseModel:
 
 def _who(fact: StoredFact, body: dict[str, Any]) -> tuple[str, str, float]:
     """User, operation and time: of the commit, not of its arrival, so that every replica folds the same."""
-    return fact.actor or "", fact.op or "", datetime.fromisoformat(body["timestamp"]).timestamp()
+    return fact.actor or "", fact.op or "", _unix(body["timestamp"])
+
+
+def _unix(stamp: str) -> float:
+    return datetime.fromisoformat(stamp).timestamp()
 
 
 def _read_field(fact: StoredFact, body: dict[str, Any]) -> domain.Event:
-    change = domain.Committed(body["field"], body["value"], body["version"], body.get("outcome", "accepted"))
     form_step = domain.FormStep(body["step"], body["user_name"]) if "session_id" in body else None
-    return domain.FieldsUpdated(*_who(fact, body), (change,), form_step)
+    return domain.FieldsUpdated(*_who(fact, body), (_change(body),), form_step, _request(fact))
 
 
 def _read_fields(fact: StoredFact, body: dict[str, Any]) -> domain.Event:
-    changes = (domain.Committed(c["field"], c["value"], c["version"], c["outcome"]) for c in body["changes"])
-    return domain.FieldsUpdated(*_who(fact, body), tuple(changes))
+    return domain.FieldsUpdated(*_who(fact, body), tuple(map(_change, body["changes"])), None, _request(fact))
+
+
+def _request(fact: StoredFact) -> str | None:
+    return (fact.fold or {}).get("request")
+
+
+def _change(body: dict[str, Any]) -> domain.Committed:
+    """Facts before 0.1.0's policies have neither `replaced` nor `restored`."""
+    replaced = body.get("replaced")
+    return domain.Committed(
+        body["field"], body["value"], body["version"], body.get("outcome", "accepted"),
+        replaced and domain.Replaced(
+            replaced["value"], replaced["version"], replaced["user_id"], _unix(replaced["timestamp"])
+        ),
+        body.get("restored"),
+    )  # fmt: skip
 
 
 def _read_step(fact: StoredFact, body: dict[str, Any]) -> domain.Event:

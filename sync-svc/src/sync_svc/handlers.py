@@ -3,7 +3,10 @@
 First run and repeat of an operation take the same way, so they get the same answer.
 """
 
+from dataclasses import replace
+
 from confer_contracts import sync
+from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.ids import patient_room, session_room
 from confer_contracts.message import Ok
 from confer_contracts.presence import RoomSnapshotRequest
@@ -13,7 +16,9 @@ from confer_kit.ledger import Ledger
 from confer_kit.service import Service
 from sync_svc import views
 from sync_svc.activity import Activity
-from sync_svc.codec import STREAM, encode
+from sync_svc.codec import STREAM, encode, owner
+from sync_svc.domain import fields
+from sync_svc.domain.fields import BasesNeeded
 from sync_svc.domain.messages import (
     Change,
     Command,
@@ -24,23 +29,25 @@ from sync_svc.domain.messages import (
     UpdateFields,
     UpdateStep,
 )
-from sync_svc.domain.record import Answer, Record, WrittenFields, WrittenStep, decide
+from sync_svc.domain.record import decide
+from sync_svc.domain.state import Answer, Record, WrittenFields, WrittenStep
+from sync_svc.history import History
 
 CONFLICT_MESSAGE = "Several people are editing this field."
 
 
 class Handlers:
-    def __init__(self, service: Service, ledger: Ledger[Record, Event], activity: Activity) -> None:
+    def __init__(self, service: Service, ledger: Ledger[Record, Event], history: History, activity: Activity) -> None:
         self._service = service
         self._ledger = ledger
+        self._history = history
         self._activity = activity
 
     async def field_update(self, request: sync.FieldUpdate, context: Context) -> sync.FieldUpdateReply:
-        changes = _changes(request)
-        command = UpdateFields(context.identity.user_id, context.op, context.now, changes)
-        answer = await self._run(patient_room(request.patient_id), command, context)
-        assert isinstance(answer, WrittenFields)
-        return _written(request, answer, {change.field: change for change in changes}, context.op)
+        command = UpdateFields(
+            context.identity.user_id, context.op, context.now, _changes(request), partial=request.partial
+        )
+        return await self._update(patient_room(request.patient_id), command, context, request.field is not None)
 
     async def field_completed(self, request: sync.FieldCompleted, context: Context) -> Ok:
         """The same commit on the session's record; its fact has the scripts' name beside ours."""
@@ -54,7 +61,7 @@ class Handlers:
     async def step_update(self, request: sync.StepUpdate, context: Context) -> sync.StepUpdateReply:
         user = context.identity.user_id
         command = UpdateStep(user, context.op, context.now, request.step, request.status, request.step_name)
-        answer = await self._run(patient_room(request.patient_id), command, context)
+        answer = _answer(await self._run(patient_room(request.patient_id), command, context), command)
         assert isinstance(answer, WrittenStep)
         return sync.StepUpdateReply(
             op=context.op,
@@ -85,38 +92,68 @@ class Handlers:
         folded = await self._ledger.load(request.id)
         return views.snapshot(folded.state, as_of={STREAM: max(position, folded.seq)})
 
-    async def _run(self, room: str, command: Command, context: Context) -> Answer:
-        """The answer of the operation, of its first run or of this one."""
+    async def _update(self, room: str, command: UpdateFields, context: Context, short: bool) -> sync.FieldUpdateReply:
+        """The answer to an update of fields; `short`: of one field, which the answer names beside the changes."""
+        try:
+            record = await self._run(room, command, context)
+        except BasesNeeded as question:
+            found = await self._history.bases(room, question.wanted)
+            command = replace(command, bases=found)
+            record = await self._run(room, command, context)
+        answer = _answer(record, command)
+        assert isinstance(answer, WrittenFields)
+        left_out = [views.refused(why) for why in fields.refused(command, answer, record)]
+        changes = await self._committed(room, command, answer, record)
+        only = changes[0] if short else None
+        return sync.FieldUpdateReply(
+            op=context.op,
+            patient_id=owner(room),
+            field=only.field if only else None,
+            version=only.version if only else None,
+            changes=changes,
+            refused=left_out,
+        )
+
+    async def _committed(
+        self, room: str, command: UpdateFields, answer: WrittenFields, record: Record
+    ) -> list[sync.CommittedChange]:
+        """The fold keeps no value for each operation: what was written is what the caller sent, or what was merged,
+        which the record has, or the log."""
+        asked = {change.field: change.value for change in command.changes}
+        merged = {(name, version) for name, version, outcome in answer.changes if outcome == "merged"}
+        known = {at: found.value for at in merged if (found := record.version(*at))}
+        if missing := merged - known.keys():
+            known |= await self._history.bases(room, missing)
+        if merged - known.keys():
+            raise Rejection(ErrorCode.STALE_OPERATION, "op: ran too long ago to tell what was merged", field="op")
+        return [
+            sync.CommittedChange(
+                field=name, value=known.get((name, version), asked[name]), version=version, outcome=outcome
+            )
+            for name, version, outcome in answer.changes
+        ]
+
+    async def _run(self, room: str, command: Command, context: Context) -> Record:
+        """The record after the operation's first run, or after this one: it holds the answer."""
 
         def attempt(record: Record) -> NewFact | None:
             event = decide(command, record)
             return None if event is None else encode(event, room, context.identity.session)
 
-        folded = await self._ledger.transact(room, attempt, context.deadline)
-        answer = folded.state.operations.find(command.user, command.op)
-        assert answer is not None, "the state after a command holds its operation"
-        return answer
+        try:
+            folded = await self._ledger.transact(room, attempt, context.deadline)
+        except fields.UpdateRefused as refusal:
+            raise views.refusal(refusal) from refusal
+        return folded.state
+
+
+def _answer(record: Record, command: Command) -> Answer:
+    answer = record.operations.find(command.user, command.op)
+    assert answer is not None, "the state after a command holds its operation"
+    return answer
 
 
 def _changes(request: sync.FieldUpdate) -> tuple[Change, ...]:
     if request.field is not None:
         return (Change(request.field, request.value, request.base_version),)
     return tuple(Change(c.field, c.value, c.base_version) for c in request.changes or ())
-
-
-def _written(
-    request: sync.FieldUpdate, answer: WrittenFields, changes: dict[str, Change], op: str
-) -> sync.FieldUpdateReply:
-    """The fold keeps no value for each operation: what was written is what the caller sent."""
-    committed = [
-        sync.CommittedChange(field=name, value=changes[name].value, version=version, outcome=outcome)
-        for name, version, outcome in answer.changes
-    ]
-    only = committed[0] if request.field is not None else None
-    return sync.FieldUpdateReply(
-        op=op,
-        patient_id=request.patient_id,
-        field=only.field if only else None,
-        version=only.version if only else None,
-        changes=committed,
-    )

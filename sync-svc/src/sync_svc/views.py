@@ -3,14 +3,15 @@
 from pydantic import TypeAdapter
 
 from confer_contracts import sync
-from confer_contracts.errors import Rejection
+from confer_contracts.errors import ErrorCode, Rejection
 from confer_kit import clock
 from confer_kit.facts import StoredFact
 from confer_kit.ledger import Folded, Ledger
 from confer_kit.logs import logger
 from confer_kit.service import Service
+from sync_svc.domain.fields import Refused, UpdateRefused
 from sync_svc.domain.messages import Event
-from sync_svc.domain.record import Record, Step
+from sync_svc.domain.state import Field, Record, Step
 
 log = logger(__name__)
 
@@ -57,11 +58,27 @@ def steps(record: Record) -> list[sync.StepState]:
 
 def snapshot(record: Record, as_of: dict[str, int]) -> sync.Record:
     """All fields and steps, true at the source sequences `as_of`."""
-    fields = {
-        name: sync.RecordField(value=f.value, version=f.version, user_id=f.user, timestamp=clock.iso(f.at))
-        for name, f in record.fields.items()
-    }
+    fields = {name: field(current) for name, current in record.fields.items()}
     return sync.Record(as_of=as_of, fields=fields, steps=steps(record))
+
+
+def field(current: Field) -> sync.RecordField:
+    return sync.RecordField(
+        value=current.value, version=current.version, user_id=current.user, timestamp=clock.iso(current.at)
+    )
+
+
+def refused(why: Refused) -> sync.RefusedChange:
+    """A change that was left out, with what the field is instead."""
+    code = "conflict" if why.code is ErrorCode.CONFLICT else "invalid"
+    current = field(why.current) if why.current else None
+    return sync.RefusedChange(field=why.field, code=code, message=why.message, current=current)
+
+
+def refusal(update: UpdateRefused) -> Rejection:
+    """The error acknowledgement of an update: `refused` tells each change that stood in its way."""
+    told = [refused(why).model_dump() for why in update.refused]
+    return Rejection(update.code, update.message, field=update.field, details={**update.details, "refused": told})
 
 
 def _step(number: int, step: Step, record: Record) -> sync.StepState:

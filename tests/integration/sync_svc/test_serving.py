@@ -108,7 +108,50 @@ async def test_a_form_saves_as_a_whole_and_a_stale_base_is_told(rig: Rig) -> Non
     ]  # fmt: skip
     _, fact = await rig.facts()
     assert fact.event == "fields_updated"
-    assert fact.json()["changes"] == answer["changes"]
+    told = fact.json()["changes"]
+    assert told[0].pop("replaced")["version"] == 1
+    assert told == answer["changes"]
+
+
+async def test_both_people_are_told_who_wrote_over_whom_and_what(rig: Rig) -> None:
+    await rig.replica()
+    await rig.call("field_update", {"patient_id": PATIENT, "field": "a", "value": "old"})
+    await rig.call("field_update", {"patient_id": PATIENT, "field": "a", "value": "hers", "base_version": 1})
+    await rig.call("field_update", {"patient_id": PATIENT, "field": "a", "value": "his", "base_version": 1}, user="bob")
+    *_, fact = await rig.facts()
+    assert (fact.event, fact.headers["Confer-Alias"]) == ("field_updated", "field_conflict")
+    body = fact.json()
+    assert (body["user_id"], body["value"], body["version"], body["outcome"]) == ("bob", "his", 3, "overwrote")
+    told = body["replaced"]
+    assert (told["user_id"], told["value"], told["version"]) == ("ann", "hers", 2)
+
+
+async def test_an_operation_id_names_one_value(rig: Rig) -> None:
+    for _ in range(2):
+        await rig.replica()
+    op = clock.new_id()
+    request = {"patient_id": PATIENT, "field": "a", "value": 1}
+    await rig.call("field_update", request, op=op)
+    answers = [await rig.call("field_update", {**request, "value": 2}, op=op) for _ in range(4)]
+    assert {(answer["code"], answer["field"]) for answer in answers} == {("invalid", "op")}
+    assert len(await rig.facts()) == 1
+
+
+async def test_what_was_edited_offline_is_committed_as_far_as_it_can_be_and_reported_one_by_one(rig: Rig) -> None:
+    for _ in range(2):
+        await rig.replica()
+    await rig.call("field_update", {"patient_id": PATIENT, "field": "a", "value": 1})
+    changes = [
+        {"field": "a", "value": 2, "base_version": 1},
+        {"field": "b", "value": 3, "base_version": 4},
+    ]
+    request, op = {"patient_id": PATIENT, "changes": changes, "partial": True}, clock.new_id()
+    answer = await rig.call("field_update", request, op=op)
+    assert [(c["field"], c["version"]) for c in answer["changes"]] == [("a", 2)]
+    (refused,) = answer["refused"]
+    assert (refused["field"], refused["code"], refused["current"]) == ("b", "invalid", None)
+    assert [await rig.call("field_update", request, op=op) for _ in range(3)] == [answer] * 3
+    assert len(await rig.facts()) == 2
 
 
 @pytest.mark.parametrize(

@@ -248,7 +248,7 @@ async def test_the_last_fact_is_enough_where_each_carries_the_whole_state() -> N
     codec = Counters(last_only=True)
 
     class LastOnly(MemoryEventLog):
-        async def read(self, guard: str, *, after: int, upto: int) -> Sequence[StoredFact]:
+        async def read(self, guard: str, *, after: int, upto: int, limit: int | None = None) -> Sequence[StoredFact]:
             raise AssertionError("read more than the last fact")
 
     log = LastOnly()

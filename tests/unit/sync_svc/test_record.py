@@ -3,6 +3,7 @@
 from confer_contracts.errors import ErrorCode
 from confer_contracts.operations import KEPT_S
 from confer_kit.testing import specification
+from sync_svc.domain.fields import FIELDS_MAX, RECORD_BYTES_MAX
 from sync_svc.domain.messages import (
     Change,
     Committed,
@@ -10,12 +11,14 @@ from sync_svc.domain.messages import (
     FieldsUpdated,
     MovedToStep,
     MoveToStep,
+    Replaced,
     ReportConflict,
     StepUpdated,
     UpdateFields,
     UpdateStep,
 )
-from sync_svc.domain.record import FIELDS_MAX, PEOPLE_MAX, RECORD_BYTES_MAX, STEPS_MAX, Record, Step, decide, evolve
+from sync_svc.domain.record import PEOPLE_MAX, STEPS_MAX, decide, evolve
+from sync_svc.domain.state import Record, Step
 
 given = specification(Record, evolve, decide)
 T0 = 1_750_000_000.0
@@ -57,7 +60,10 @@ def test_a_base_of_0_is_the_current_one_of_a_field_that_nobody_wrote() -> None:
 
 def test_a_stale_base_overwrites_and_says_so() -> None:
     before = (updated("1", Committed("iop", 14, 1)), updated("2", Committed("iop", 15, 2), user="bob"))
-    given(*before).when(update("3", Change("iop", 16, 1))).then(updated("3", Committed("iop", 16, 3, "overwrote")))
+    replaced = Replaced(15, 2, "bob", T0)
+    given(*before).when(update("3", Change("iop", 16, 1))).then(
+        updated("3", Committed("iop", 16, 3, "overwrote", replaced))
+    )
 
 
 def test_without_a_base_the_last_writer_wins() -> None:
@@ -114,6 +120,8 @@ def test_an_operation_id_cannot_name_two_requests() -> None:
     before = updated("1", Committed("iop", 14, 1))
     for other in (
         update("1", Change("notes", "")),
+        update("1", Change("iop", 15)),
+        update("1", Change("iop", True)),
         UpdateStep("ann", "1", T0, 3, "blocked"),
         MoveToStep("ann", "1", T0, 3, "Acuity"),
         ReportConflict("ann", "1", T0, "iop", "!"),

@@ -16,7 +16,8 @@ from sync_svc.domain.messages import (
     UpdateFields,
     UpdateStep,
 )
-from sync_svc.domain.record import Record, decide, evolve
+from sync_svc.domain.record import decide, evolve
+from sync_svc.domain.state import Record
 
 T0 = 1_750_000_000.0
 users = st.sampled_from(["ann", "bob", "สมชาย"])

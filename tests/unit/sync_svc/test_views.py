@@ -2,7 +2,8 @@
 
 from sync_svc import views
 from sync_svc.domain.messages import Committed, FieldsUpdated, MovedToStep, StepUpdated
-from sync_svc.domain.record import Record, evolve
+from sync_svc.domain.record import evolve
+from sync_svc.domain.state import Record
 
 T0 = 1_750_000_000.0
 

@@ -3,115 +3,30 @@
 The aggregate is the record of a room: `log.sync.room.<room>.record`; one fact is one commit.
 """
 
-import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AliasChoices, Field, JsonValue, model_validator
+from pydantic import Field, JsonValue
 
 from confer_contracts import subjects
-from confer_contracts.ids import patient_room, session_room
-from confer_contracts.message import (
-    VALUE_BYTES_MAX,
-    VALUE_DEPTH_MAX,
-    Body,
-    Id,
-    Ok,
-    Payload,
-    PortalPayload,
-    ShortText,
-    Step,
-    Text,
-    Version,
-    json_depth,
+from confer_contracts.fields import (
+    Change,
+    CommittedChange,
+    FieldsUpdated,
+    FieldUpdate,
+    FieldUpdated,
+    FieldUpdateReply,
+    FieldValue,
+    RecordField,
+    RefusedChange,
+    Replaced,
 )
+from confer_contracts.ids import patient_room, session_room
+from confer_contracts.message import Body, Id, Ok, Payload, PortalPayload, ShortText, Step, Text
 from confer_contracts.route import Call, Fact, Snapshot, View
 from confer_contracts.subjects import Kind
 
 SERVICE = "sync"
-CHANGES_MAX = 500
 StepStatus = Literal["waiting", "in_progress", "completed", "blocked"]
-
-
-def _bounded(value: Any) -> Any:
-    if json_depth(value) > VALUE_DEPTH_MAX:
-        raise ValueError(f"must not be nested deeper than {VALUE_DEPTH_MAX} levels")
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)  # 1e999 would be stored as null
-    if len(text.encode(errors="surrogatepass")) > VALUE_BYTES_MAX:
-        raise ValueError(f"must not be larger than {VALUE_BYTES_MAX} bytes of JSON")
-    return value
-
-
-FieldValue = Annotated[JsonValue, AfterValidator(_bounded)]
-
-
-class Change(Payload):
-    """A new value for one field. Without `base_version` the last writer wins."""
-
-    field: Id = Field(validation_alias=AliasChoices("field", "field_name"))
-    value: FieldValue = Field(validation_alias=AliasChoices("value", "new_value"))
-    base_version: Version | None = None
-
-
-class FieldUpdate(PortalPayload):
-    """One change (`field`, `value`, `base_version`), or several at once (`changes`): one commit either way."""
-
-    patient_id: Id
-    field: Id | None = Field(default=None, validation_alias=AliasChoices("field", "field_name"))
-    value: FieldValue = Field(default=None, validation_alias=AliasChoices("value", "new_value"))
-    base_version: Version | None = None
-    changes: Annotated[list[Change], Field(min_length=1, max_length=CHANGES_MAX)] | None = None
-    op: Id | None = None
-
-    @model_validator(mode="after")
-    def _one_form(self) -> "FieldUpdate":
-        if (self.field is None) == (self.changes is None):
-            raise ValueError("either `field` with `value`, or `changes`, must be given")
-        if self.field is not None and "value" not in self.model_fields_set:
-            raise ValueError("value: must be given")
-        if self.changes and len({c.field for c in self.changes}) != len(self.changes):
-            raise ValueError("changes: must not name a field twice")
-        return self
-
-
-class CommittedChange(Body):
-    """A field as it is after a commit. `outcome` tells the writer what became of a stale base."""
-
-    field: str
-    version: int
-    value: JsonValue = None
-    outcome: Literal["accepted", "overwrote"] = "accepted"
-
-
-class FieldUpdateReply(Ok):
-    """`field` and `version` repeat the one change of the short form."""
-
-    patient_id: str
-    field: str | None = None
-    version: int | None = None
-    changes: list[CommittedChange] = []
-
-
-class FieldUpdated(Body):
-    """One field changed. Ignore a version at or below your own."""
-
-    patient_id: str
-    field: str
-    value: JsonValue
-    version: int
-    outcome: Literal["accepted", "overwrote"] = "accepted"
-    user_id: str
-    op: str
-    timestamp: str
-
-
-class FieldsUpdated(Body):
-    """Several fields changed in one commit."""
-
-    patient_id: str
-    changes: list[CommittedChange]
-    user_id: str
-    op: str
-    timestamp: str
 
 
 class StepUpdate(PortalPayload):
@@ -203,13 +118,6 @@ class CollaborativeConflict(Body):
     timestamp: str
 
 
-class RecordField(Body):
-    value: JsonValue
-    version: int
-    user_id: str
-    timestamp: str
-
-
 class StepState(Body):
     """A workflow step, with the member names of the portal's two generations."""
 
@@ -297,6 +205,10 @@ FACTS = (
          doc="Several fields have new values, in one commit."),
     Fact(service=SERVICE, event="live_field_updated", kind=Kind.ROOM, body=LiveFieldUpdated, others=True,
          alias_of="field_updated", doc="The second name of a `field_updated` that came from `field_completed`."),
+    Fact(service=SERVICE, event="field_conflict", kind=Kind.ROOM, body=FieldUpdated | FieldsUpdated,
+         alias_of="field_updated",
+         doc="The second name of a `field_updated` or `fields_updated` that wrote over a version which its writer had "
+         "not seen: `user_id` replaced what `replaced.user_id` had written."),
     Fact(service=SERVICE, event="step_updated", kind=Kind.ROOM, body=StepUpdated, doc="A step's status changed."),
     Fact(service=SERVICE, event="step_changed", kind=Kind.ROOM, body=StepChanged, others=True,
          doc="A person moved to another step."),
@@ -308,3 +220,8 @@ VIEWS = (
          of_snapshot=lambda part: part["steps"],
          doc="All steps of the record."),
 )  # fmt: skip
+
+__all__ = [
+    "CALLS", "FACTS", "SERVICE", "SNAPSHOTS", "VIEWS", "Change", "CommittedChange", "FieldUpdate", "FieldUpdateReply",
+    "FieldUpdated", "FieldValue", "FieldsUpdated", "RecordField", "RefusedChange", "Replaced",
+]  # fmt: skip

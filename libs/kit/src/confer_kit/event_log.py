@@ -33,8 +33,8 @@ class EventLog(Protocol):
         """The last fact under `guard`, from the leader: never stale."""
         ...
 
-    async def read(self, guard: str, *, after: int, upto: int) -> Sequence[StoredFact]:
-        """All facts under `guard` with `after < seq <= upto`, in order."""
+    async def read(self, guard: str, *, after: int, upto: int, limit: int | None = None) -> Sequence[StoredFact]:
+        """The facts under `guard` with `after < seq <= upto`, in order; all of them, or the first `limit`."""
         ...
 
 
@@ -54,8 +54,8 @@ class MemoryEventLog:
     async def last(self, guard: str) -> StoredFact | None:
         return next((f for f in reversed(self.facts) if covers(guard, str(f.subject))), None)
 
-    async def read(self, guard: str, *, after: int, upto: int) -> Sequence[StoredFact]:
-        return [f for f in self.facts[after:upto] if covers(guard, str(f.subject))]
+    async def read(self, guard: str, *, after: int, upto: int, limit: int | None = None) -> Sequence[StoredFact]:
+        return [f for f in self.facts[after:upto] if covers(guard, str(f.subject))][:limit]
 
 
 def covers(guard: str, subject: str) -> bool:

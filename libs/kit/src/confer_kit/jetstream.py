@@ -53,11 +53,11 @@ class JetStreamEventLog:
             headers=raw.headers or {},
         )
 
-    async def read(self, guard: str, *, after: int, upto: int) -> Sequence[StoredFact]:
-        messages = await read(self._nc, _stream(guard), guard, after=after, upto=upto)
+    async def read(self, guard: str, *, after: int, upto: int, limit: int | None = None) -> Sequence[StoredFact]:
+        messages = await read(self._nc, _stream(guard), guard, after=after, upto=upto, limit=limit)
         return [
             StoredFact(subject=FactSubject.parse(m.subject), seq=m.seq, at=m.at, body=m.data, headers=m.headers)
-            for m in messages
+            for m in messages[:limit]
         ]
 
 

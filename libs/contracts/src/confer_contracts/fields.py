@@ -1,0 +1,144 @@
+"""Fields: their values and versions, updates of them, and what became of a stale base. Part of `sync`."""
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AliasChoices, Field, JsonValue, model_validator
+
+from confer_contracts.message import (
+    VALUE_BYTES_MAX,
+    VALUE_DEPTH_MAX,
+    Body,
+    Id,
+    Ok,
+    Payload,
+    PortalPayload,
+    Version,
+    json_depth,
+)
+
+CHANGES_MAX = 500
+Outcome = Literal["accepted", "overwrote", "merged"]
+
+
+def _bounded(value: Any) -> Any:
+    if json_depth(value) > VALUE_DEPTH_MAX:
+        raise ValueError(f"must not be nested deeper than {VALUE_DEPTH_MAX} levels")
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)  # 1e999 would be stored as null
+    if len(text.encode(errors="surrogatepass")) > VALUE_BYTES_MAX:
+        raise ValueError(f"must not be larger than {VALUE_BYTES_MAX} bytes of JSON")
+    return value
+
+
+def absent(value: object) -> bool:
+    """A member that most messages do not have is left out of those."""
+    return value is None or value == []
+
+
+FieldValue = Annotated[JsonValue, AfterValidator(_bounded)]
+
+
+class RecordField(Body):
+    """A field as it is: `user_id` wrote this version at `timestamp`."""
+
+    value: JsonValue
+    version: int
+    user_id: str
+    timestamp: str
+
+
+class Replaced(RecordField):
+    """The version that a writer wrote over without having seen it. `omitted`: its value is too large to be told
+    here; the history has it."""
+
+    omitted: bool = Field(default=False, exclude_if=lambda omitted: not omitted)
+
+
+class Change(Payload):
+    """A new value for one field. Without `base_version` the last writer wins."""
+
+    field: Id = Field(validation_alias=AliasChoices("field", "field_name"))
+    value: FieldValue = Field(validation_alias=AliasChoices("value", "new_value"))
+    base_version: Version | None = None
+
+
+class FieldUpdate(PortalPayload):
+    """One change (`field`, `value`, `base_version`), or several at once (`changes`): one commit either way.
+
+    `partial`: commit the changes that can be, and tell the others in `refused`; without it, all or nothing.
+    """
+
+    patient_id: Id
+    field: Id | None = Field(default=None, validation_alias=AliasChoices("field", "field_name"))
+    value: FieldValue = Field(default=None, validation_alias=AliasChoices("value", "new_value"))
+    base_version: Version | None = None
+    changes: Annotated[list[Change], Field(min_length=1, max_length=CHANGES_MAX)] | None = None
+    partial: Annotated[bool, Field(strict=True)] = False
+    op: Id | None = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> "FieldUpdate":
+        if (self.field is None) == (self.changes is None):
+            raise ValueError("either `field` with `value`, or `changes`, must be given")
+        if self.field is not None and "value" not in self.model_fields_set:
+            raise ValueError("value: must be given")
+        if self.changes and len({c.field for c in self.changes}) != len(self.changes):
+            raise ValueError("changes: must not name a field twice")
+        return self
+
+
+class CommittedChange(Body):
+    """A field as it is after a commit. `outcome` tells what became of a stale base: `overwrote` what is in
+    `replaced`, or `merged` with it, so that `value` is not what the writer sent. `restored`: the version that it
+    repeats."""
+
+    field: str
+    version: int
+    value: JsonValue = None
+    outcome: Outcome = "accepted"
+    replaced: Replaced | None = Field(default=None, exclude_if=absent)
+    restored: int | None = Field(default=None, exclude_if=absent)
+
+
+class RefusedChange(Body):
+    """A change that is not in the commit: why, and what the field is instead (null: nobody wrote it yet)."""
+
+    field: str
+    code: Literal["conflict", "invalid"]
+    message: str
+    current: RecordField | None = None
+
+
+class FieldUpdateReply(Ok):
+    """`field` and `version` repeat the one change of the short form. A refusal has `refused` beside its members."""
+
+    patient_id: str
+    field: str | None = None
+    version: int | None = None
+    changes: list[CommittedChange] = []
+    refused: list[RefusedChange] = Field(default=[], exclude_if=absent)
+
+
+class FieldUpdated(Body):
+    """One field changed. Ignore a version at or below your own."""
+
+    patient_id: str
+    field: str
+    value: JsonValue
+    version: int
+    outcome: Outcome = "accepted"
+    replaced: Replaced | None = Field(default=None, exclude_if=absent)
+    restored: int | None = Field(default=None, exclude_if=absent)
+    user_id: str
+    op: str
+    timestamp: str
+
+
+class FieldsUpdated(Body):
+    """Several fields changed in one commit."""
+
+    patient_id: str
+    changes: list[CommittedChange]
+    user_id: str
+    op: str
+    timestamp: str

@@ -1,0 +1,35 @@
+"""The rules of a form: per field, what a value may be, and what becomes of an update whose base is stale.
+
+`merge`       texts are merged by words; where that is impossible, or it is no text, it is refused
+`last_write`  accepted; what it replaced stays in the history, and both people are told
+`refuse`      refused with the current value
+
+Text that several people type at once, letter by letter, will be one more policy, with a type of its own.
+"""
+
+from typing import Any, Literal, Protocol, TypeAlias
+
+Policy: TypeAlias = Literal["merge", "last_write", "refuse"]
+
+
+class Form(Protocol):
+    """The rules of a kind of room, as the domain asks for them. Pure."""
+
+    def policy(self, field: str) -> Policy: ...
+
+    def problem(self, field: str, value: Any) -> str | None:
+        """Which rule the value, or the field itself, breaks; None: it is as it should be."""
+        ...
+
+
+class _Free:
+    """Any field, any value; the last writer wins."""
+
+    def policy(self, field: str) -> Policy:
+        return "last_write"
+
+    def problem(self, field: str, value: Any) -> str | None:
+        return None
+
+
+FREE: Form = _Free()
