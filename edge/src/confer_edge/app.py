@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import secrets
 import socket as sockets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from confer_contracts.subjects import EVERYBODY, LIVE
 from confer_edge import metrics, packets, web
+from confer_edge.access import Access, policy_file
 from confer_edge.audiences import Audiences
 from confer_edge.beat import Beat
 from confer_edge.calls import Calls
@@ -28,6 +29,8 @@ from confer_edge.joins import Joins
 from confer_edge.portal import Portal
 from confer_edge.probe import Probe
 from confer_edge.recovery import Recovery
+from confer_edge.rights import Rights
+from confer_edge.session import Session
 from confer_edge.settings import EdgeSettings
 from confer_edge.tokens import provider
 from confer_edge.transport import Server, bounded_bodies
@@ -42,6 +45,7 @@ from confer_kit.tasks import Tasks, again
 log = logger(__name__)
 
 BACKLOG = 4096
+POLICY_LOOK_S = 0.5  # twice before a new version counts
 
 
 class Edge:
@@ -60,18 +64,21 @@ class Edge:
         calls, tasks = Calls(link), Tasks()
         identities = provider(settings)
         recovery = Recovery(link, self.feed, settings.recovery_window_s)
+        access = Access(policy_file(settings))
         self.joins = Joins(
-            self.audiences, self.feed, calls, recovery, incarnation=self.incarnation, rooms_max=settings.rooms_max
-        )
+            self.audiences, self.feed, calls, recovery, access,
+            incarnation=self.incarnation, rooms_max=settings.rooms_max,
+        )  # fmt: skip
+        self.rights = Rights(access, self.joins, self._sessions)
         expiry = Expiry()
-        portal = Portal(self.joins, calls, identities, expiry)
+        portal = Portal(self.joins, calls, identities, expiry=expiry, access=access, rights=self.rights)
         self.doorway = Doorway(
             self.server, settings, identities=identities, joins=self.joins, recovery=recovery, feed=self.feed,
-            portal=portal, expiry=expiry, tasks=tasks,
+            portal=portal, expiry=expiry, access=access, rights=self.rights, tasks=tasks,
         )  # fmt: skip
-        Gateway(self.server, settings, doorway=self.doorway, calls=calls, portal=portal, tasks=tasks)
         Flood(self.server, settings, self.doorway.sessions, tasks)
         metrics.observe(self.server.eio.sockets, self.doorway.sessions)
+        Gateway(self.server, settings, doorway=self.doorway, calls=calls, portal=portal, access=access, tasks=tasks)
         self.beat = Beat(link, self.incarnation, self.doorway.sessions.values)
         pages = web.application(self.probe, lambda: len(self.doorway.sessions), settings.demo_dir)
         served: Any = self.server if settings.socketio_enabled else None
@@ -88,6 +95,7 @@ class Edge:
             (self._settings.tick_s, self.probe.tick),
             (self._settings.beat_s, self.beat.send),
             (self._settings.health_check_s, self._health_check),
+            (POLICY_LOOK_S, self.rights.watch_policy),
         ):
             self._tasks.start(again(seconds, work, at_once=True), work.__qualname__)
 
@@ -98,6 +106,9 @@ class Edge:
         await self.doorway.send_all_away(self._settings.drain_s)
         await self._tasks.cancel()
         return len(self.doorway.sessions)
+
+    def _sessions(self) -> Iterable[Session]:
+        return self.doorway.sessions.values()
 
     def _beat_now(self) -> None:
         self._tasks.start(self.beat.send(), "beat")

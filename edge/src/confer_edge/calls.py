@@ -21,6 +21,7 @@ from confer_kit.nats_link import Link
 SNAPSHOT_TIMEOUT_S = 3.0
 _OK = b'{"status":"ok"'
 UNAVAILABLE = {"status": "unavailable"}
+FORBIDDEN = {"status": "forbidden"}
 
 
 class Calls:

@@ -8,16 +8,19 @@ from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
+from confer_contracts.access import JOIN
 from confer_edge import metrics
+from confer_edge.access import Access
 from confer_edge.engine_socket import from_python
 from confer_edge.expiry import Expiry
 from confer_edge.feed import Feed
 from confer_edge.identity import Claim, Identities, guest
-from confer_edge.joins import Joins
+from confer_edge.joins import Joins, tell_ended
 from confer_edge.lane import Lane
 from confer_edge.packets import GOODBYE, Event
 from confer_edge.portal import Portal
-from confer_edge.recovery import Found, Recovery, new_pid, restore
+from confer_edge.recovery import Found, Recovery, SessionRecord, new_pid, restore
+from confer_edge.rights import Rights
 from confer_edge.session import Session
 from confer_edge.settings import EdgeSettings
 from confer_edge.transport import Server
@@ -40,7 +43,7 @@ class Doorway:
 
     def __init__(
         self, server: Server, settings: EdgeSettings, *, identities: Identities, joins: Joins,
-        recovery: Recovery, feed: Feed, portal: Portal, expiry: Expiry, tasks: Tasks,
+        recovery: Recovery, feed: Feed, portal: Portal, expiry: Expiry, access: Access, rights: Rights, tasks: Tasks,
     ) -> None:  # fmt: skip
         self._server = server
         self._settings = settings
@@ -50,6 +53,8 @@ class Doorway:
         self._feed = feed
         self._portal = portal
         self._expiry = expiry
+        self._access = access
+        self._rights = rights
         self._tasks = tasks
         self.leaving = False
         self.sessions: dict[str, Session] = {}
@@ -106,7 +111,7 @@ class Doorway:
         """The session that the client names; None: it begins a new one. Raises Unavailable."""
         for _ in range(TAKE_UP_ATTEMPTS):
             found = await self._recovery.find(auth, claim)
-            if found is None or not still_allowed(claim, found):
+            if found is None or not await still_allowed(self._access, claim, found.record):
                 return None
             stored = found.record
             session = self._session(
@@ -177,9 +182,14 @@ class Doorway:
             self._expiry.forget(earlier)
             earlier.cut("its client is back with another connection")
         self.sessions[session.sid] = session
+        if any(self._rights.refusal(session, audience) for audience in session.memberships):
+            self._joins.silence(session)
+            session.cut("a right of it has ended while it was taken up")
+            return
         self._expiry.watch(session)
         for event in missed:
             session.send(event)
+        tell_ended(session, session.ended)  # it may have been lost with the earlier connection
         session.release(_MISSED, {})
         attachments = found.record.attachments
         session.lane.submit(lambda: self._joins.resume(session, attachments), unbounded=True)
@@ -233,8 +243,10 @@ class Doorway:
             await socket.send_away(self._server.environ.get(session.eio_sid, {}).get("QUERY_STRING", ""))
 
 
-def still_allowed(claim: Claim | None, found: Found) -> bool:
+async def still_allowed(access: Access, claim: Claim | None, record: SessionRecord) -> bool:
     """Whether who is back now may be in everything that the session was in. If not it starts anew: to take up a part
     would look like the whole to the client."""
-    record = found.record
-    return claim is None or (claim.role == record.claim.role and all(map(claim.allows, record.memberships)))
+    who = claim or record.claim
+    if who.role != record.claim.role:
+        return False
+    return all([await access.may(who, record.sid, JOIN, audience) for audience in record.memberships])

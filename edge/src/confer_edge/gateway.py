@@ -5,10 +5,12 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from confer_contracts import catalogue
+from confer_contracts import catalogue, subjects
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.route import Call
+from confer_contracts.subjects import Kind
 from confer_edge import packets
+from confer_edge.access import Access
 from confer_edge.calls import Calls
 from confer_edge.doorway import Doorway
 from confer_edge.portal import Portal
@@ -31,12 +33,14 @@ class Gateway:
     """Events of the sessions that the doorway has let in."""
 
     def __init__(
-        self, server: Server, settings: EdgeSettings, *, doorway: Doorway, calls: Calls, portal: Portal, tasks: Tasks
-    ) -> None:
+        self, server: Server, settings: EdgeSettings, *, doorway: Doorway, calls: Calls, portal: Portal,
+        access: Access, tasks: Tasks,
+    ) -> None:  # fmt: skip
         self._settings = settings
         self._doorway = doorway
         self._calls = calls
         self._portal = portal
+        self._access = access
         self._tasks = tasks
         server.on_event = self._receive
         server.on_bad_event = self._refuse_unparsed
@@ -88,8 +92,9 @@ class Gateway:
 
     async def _allowed(self, session: Session, call: Call[Any, Any], request: BaseModel, respond: Responder) -> None:
         """Rights are looked at in the call's turn: a newer token before it counts."""
-        if call.audience is not None:
-            session.claim.must_allow(call.audience(request))
+        claim = session.claim
+        audience = call.audience(request) if call.audience else subjects.audience(Kind.USER, claim.user_id)
+        await self._access.must(claim, session.sid, call.event, audience)
         await self._calls.forward(session, call, request, respond)
 
     def _guarded(self, run: Any, respond: Responder) -> Any:

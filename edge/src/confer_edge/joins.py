@@ -2,24 +2,29 @@
 
 import asyncio
 import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from confer_contracts import presence, subjects
+from confer_contracts import presence, queue, subjects
+from confer_contracts.access import JOIN
 from confer_contracts.catalogue import VIEWS
 from confer_contracts.errors import ErrorCode, Rejection
-from confer_contracts.subjects import EVERYBODY, Kind, room_audience
+from confer_contracts.portal import portal_name, shown_name
+from confer_contracts.subjects import Kind, room_audience
 from confer_edge import packets
+from confer_edge.access import Access
 from confer_edge.audiences import Audiences
-from confer_edge.calls import UNAVAILABLE, Calls, as_of, services_with_snapshot
+from confer_edge.calls import FORBIDDEN, UNAVAILABLE, Calls, as_of, services_with_snapshot
 from confer_edge.feed import Feed
 from confer_edge.packets import Event
 from confer_edge.recovery import Recovery, StoredAttachment
 from confer_edge.session import Attachment, Membership, Session
 
 RESYNC_ATTEMPTS = 3
+DEFAULT_QUEUE = subjects.audience(Kind.QUEUE, queue.DEFAULT_QUEUE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +40,14 @@ class Joins:
     """Memberships of this edge's sessions. `incarnation` is this start of this edge."""
 
     def __init__(
-        self, audiences: Audiences, feed: Feed, calls: Calls, recovery: Recovery, *, incarnation: str, rooms_max: int
-    ) -> None:
+        self, audiences: Audiences, feed: Feed, calls: Calls, recovery: Recovery, access: Access, *,
+        incarnation: str, rooms_max: int,
+    ) -> None:  # fmt: skip
         self._audiences = audiences
         self._feed = feed
         self._calls = calls
         self._recovery = recovery
+        self._access = access
         self._incarnation = incarnation
         self._rooms_max = rooms_max
         self._attaches = itertools.count(1)
@@ -48,6 +55,7 @@ class Joins:
     def enter(self, session: Session, audience: str) -> None:
         """Membership without a snapshot: a role, everybody, a topic."""
         if not session.closed:
+            session.ended.pop(audience, None)
             session.memberships.setdefault(audience, Membership(since=self._feed.position))
             self._audiences.add(audience, session)
 
@@ -59,9 +67,11 @@ class Joins:
     async def join(
         self, session: Session, kind: Kind, ident: str, *, step: int | None = None, screening: bool = False
     ) -> Joined:
-        """Become a member and fetch the snapshot; facts that arrive meanwhile are held. `ident` is a token."""
+        """Become a member and fetch the snapshot; facts that arrive meanwhile are held. `ident` is a token.
+
+        Rejection(forbidden) without the right to it, also when that ends meanwhile."""
         audience = f"{kind}.{ident}"
-        session.claim.must_allow(audience)
+        await self._access.must(session.claim, session.sid, JOIN, audience)
         if audience not in session.memberships and len(session.memberships) >= self._rooms_max:
             raise Rejection(ErrorCode.LIMIT_EXCEEDED, f"rooms: a client may be in {self._rooms_max} at most")
         first = audience not in session.memberships
@@ -70,13 +80,14 @@ class Joins:
         offset, seen = self._feed.offset, dict(self._feed.delivered)
         attach = self._attach(session, ident, step, screening) if kind is Kind.ROOM else None
         services = [s for s in services_with_snapshot(kind) if attach is None or s != presence.SERVICE]
-        snapshots = [self._calls.snapshot(session, s, kind, ident, seen) for s in services]
+        snapshots = [self._snapshot(session, s, kind, ident, seen) for s in services]
         found = await asyncio.gather(*snapshots, *([attach] if attach else []))
         names = [*services, *([presence.SERVICE] if attach else [])]
         parts = dict(zip(names, found, strict=True))
         if first and audience in session.memberships:
             session.memberships[audience].as_of = as_of(parts)
         await self._recovery.save(session)
+        must_be_in(session, audience)
         return Joined(audience, offset, parts)
 
     async def complete(self, session: Session, joined: Joined) -> None:
@@ -96,7 +107,19 @@ class Joins:
         await self._recovery.save(session)
         await self._detach(session, audience, grace_s)
 
+    async def end(self, session: Session, ended: Mapping[str, str]) -> None:
+        """The right to these audiences has ended; why, by audience. Not one fact more, then the client is told, then
+        presence, which may be slow."""
+        for audience in ended:
+            self._withdraw(session, audience)
+        session.ended.update(ended)
+        tell_ended(session, ended)
+        if ended:
+            await self._recovery.save(session)
+            await asyncio.gather(*(self._detach(session, audience, 0) for audience in ended))
+
     def _withdraw(self, session: Session, audience: str) -> None:
+        """Not one fact more."""
         session.memberships.pop(audience, None)
         self._audiences.remove(audience, session)
 
@@ -143,8 +166,10 @@ class Joins:
             session.hold(audience)
         for audience in audiences:
             parts = await self._parts(session, audience, seen)
-            if audience in session.memberships:
-                session.memberships[audience].as_of = as_of(parts)
+            if audience not in session.memberships:  # the right to it has ended meanwhile
+                session.release(audience, {})
+                continue
+            session.memberships[audience].as_of = as_of(parts)
             body = orjson.dumps({"room": audience, "offset": offset, "snapshot": parts})
             mark = offset if session.whole and audience == audiences[-1] else None
             session.send(packets.event("resync", body, mark))
@@ -160,14 +185,24 @@ class Joins:
                 await self._attach(session, room, stored.step, stored.screening)
         seen = dict(self._feed.delivered)
         for audience in tuple(session.memberships):
-            for event in views_of(_kind(audience), await self._parts(session, audience, seen)):
+            events = views_of(_kind(audience), await self._parts(session, audience, seen))
+            for event in events if audience in session.memberships else ():
                 session.send(event)
 
     async def _parts(self, session: Session, audience: str, seen: dict[str, int]) -> dict[str, dict[str, Any]]:
         kind, _, ident = audience.partition(".")
         services = services_with_snapshot(Kind(kind))
-        found = await asyncio.gather(*(self._calls.snapshot(session, s, Kind(kind), ident, seen) for s in services))
+        found = await asyncio.gather(*(self._snapshot(session, s, Kind(kind), ident, seen) for s in services))
         return dict(zip(services, found, strict=True))
+
+    async def _snapshot(
+        self, session: Session, service: str, kind: Kind, ident: str, seen: dict[str, int]
+    ) -> dict[str, Any]:
+        """One part. The queue that stands beside a room (portal-contract.md) is for those who may be in it."""
+        beside = kind is Kind.ROOM and service == queue.SERVICE
+        if beside and not await self._access.may(session.claim, session.sid, JOIN, DEFAULT_QUEUE):
+            return FORBIDDEN
+        return await self._calls.snapshot(session, service, kind, ident, seen)
 
     def _attach(self, session: Session, room: str, step: int | None, screening: bool) -> Any:
         """Tell presence. If it is away the attachment still stands here, and the next beat brings it there."""
@@ -185,6 +220,19 @@ class Joins:
         return self._calls.reply(session, presence.ATTACH, request)
 
 
+def tell_ended(session: Session, ended: Mapping[str, str]) -> None:
+    """The client hears what it has had to leave, and why."""
+    for audience, why in ended.items():
+        told = {"room": portal_name(audience) or shown_name(audience), "message": why}
+        session.send(packets.event("room_left", orjson.dumps(told)))
+
+
+def must_be_in(session: Session, audience: str) -> None:
+    """Rejection(forbidden) when the right to it has ended while its snapshot was fetched: that is not shown then."""
+    if audience not in session.memberships:
+        raise Rejection(ErrorCode.FORBIDDEN, f"{shown_name(audience)}: the right to it has just ended")
+
+
 def _kind(audience: str) -> Kind:
     return Kind(audience.partition(".")[0])
 
@@ -194,10 +242,5 @@ def views_of(kind: Kind, parts: dict[str, dict[str, Any]]) -> list[Event]:
     return [
         packets.event(view.event, orjson.dumps(view.of_snapshot(parts[view.service])))
         for view in VIEWS
-        if view.kind is kind and view.of_snapshot and parts.get(view.service, UNAVAILABLE) != UNAVAILABLE
+        if view.kind is kind and view.of_snapshot and parts.get(view.service, UNAVAILABLE)["status"] == "ok"
     ]
-
-
-def personal_audiences(session: Session) -> list[str]:
-    """What a person is in without asking, apart from the own inbox."""
-    return [subjects.audience(Kind.ROLE, session.claim.role), EVERYBODY]

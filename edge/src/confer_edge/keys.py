@@ -12,11 +12,11 @@ from joserfc.errors import JoseError
 from joserfc.jwk import JWKRegistry, Key, KeySet, OctKey
 
 from confer_contracts.errors import ErrorCode, Rejection
+from confer_edge.watched_file import BYTES_MAX, WatchedFile
 from confer_kit.logs import logger
 
 log = logger(__name__)
 
-BYTES_MAX: Final = 1 << 20
 FETCH_S: Final = 5.0  # how long one fetch may take
 UNKNOWN_AFTER_S: Final = 30.0  # an unknown kid causes a fetch at most so often
 EMPTY_AFTER_S: Final = 5.0  # so often while there are no keys at all
@@ -49,31 +49,14 @@ class KeyFile:
     later the keys stay as they were."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._seen = self._version()
-        self._keys = key_set(_read(path))
+        self._file = WatchedFile(path, key_set, "JWKS")
 
     async def known(self) -> KeySet:
-        version = self._version()
-        if version != self._seen:
-            self._seen = version  # what is wrong with it is said once
-            try:
-                self._keys = key_set(_read(self._path))
-                log.info("the JWKS file was read again", keys=len(self._keys.keys))
-            except (OSError, ValueError) as error:
-                log.warning("the JWKS file cannot be used; the keys stay as they were", reason=_reason(error))
-        return self._keys
+        self._file.look()
+        return self._file.value
 
     async def renewed(self) -> bool:
         return False
-
-    def _version(self) -> tuple[int, int, int] | None:
-        """None: it is not there."""
-        try:
-            status = self._path.stat()
-        except OSError:
-            return None
-        return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 class KeyUrl:
@@ -111,7 +94,8 @@ class KeyUrl:
                     self._keys = key_set(await asyncio.to_thread(_download, self._url))
                 self._fetched_at = time.monotonic()
             except (OSError, ValueError, HTTPException) as error:  # TimeoutError is an OSError
-                log.warning("the JWKS cannot be fetched; the keys stay as they were", reason=_reason(error))
+                reason = f"{type(error).__name__}: {error}"
+                log.warning("the JWKS cannot be fetched; the keys stay as they were", reason=reason)
 
 
 def key_set(raw: bytes) -> KeySet:
@@ -136,11 +120,6 @@ def _public_key(told: Any) -> Key | None:
         return None
 
 
-def _read(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(BYTES_MAX)
-
-
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
     """Keys come from where the settings say and from nowhere else."""
 
@@ -158,7 +137,3 @@ def _download(url: str) -> bytes:
             if len(body) > BYTES_MAX or time.monotonic() > end:
                 raise ValueError("too much, or too slow")
     return body
-
-
-def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"

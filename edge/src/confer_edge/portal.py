@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from confer_contracts import notify, queue
+from confer_contracts import queue
+from confer_contracts.access import JOIN
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.ids import check_id, free_room, patient_room, session_room, token
 from confer_contracts.portal import (
-    DASHBOARDS,
     EDGE_EVENTS,
     SCREENING_PREFIX,
     SESSION_PREFIX,
@@ -21,14 +21,16 @@ from confer_contracts.portal import (
     PatientRoom,
     QueueOpen,
     Subscribe,
-    portal_name,
 )
 from confer_contracts.subjects import Kind, audience, room_audience
+from confer_edge.access import Access
 from confer_edge.calls import Calls
 from confer_edge.expiry import Expiry
 from confer_edge.identity import Claim, Identities
-from confer_edge.joins import Joined, Joins, personal_audiences
+from confer_edge.joins import DEFAULT_QUEUE, Joined, Joins, must_be_in
+from confer_edge.personal import Personal
 from confer_edge.respond import Responder
+from confer_edge.rights import Rights
 from confer_edge.session import Session
 from confer_kit import clock
 from confer_kit.logs import logger
@@ -50,11 +52,15 @@ class Handler:
 class Portal:
     """Handlers of the catalogue's edge events, by name."""
 
-    def __init__(self, joins: Joins, calls: Calls, identities: Identities, expiry: Expiry) -> None:
+    def __init__(
+        self, joins: Joins, calls: Calls, identities: Identities, *, expiry: Expiry, access: Access, rights: Rights
+    ) -> None:
         self._joins = joins
-        self._calls = calls
+        self._personal = Personal(joins, calls, access)
         self._identities = identities
         self._expiry = expiry
+        self._access = access
+        self._rights = rights
         self._tasks = Tasks()
         runs: dict[str, Run] = {
             "join_patient_room": self._join_patient_room,
@@ -84,7 +90,7 @@ class Portal:
         respond.emit("system_status", {"status": "online", "timestamp": now, "user_info": user})
         respond.emit("joined_room", {"room": f"{ROLE_PREFIX}{who.role}"})
         respond.emit("system_message", {"message": f"Connected as {who.name}", "timestamp": now})
-        await self._enter_own(session)
+        await self._personal.enter(session)
         patient_id = query.get("patient_id")
         if patient_id and session.bound:
             step = _step_of(query.get("step", ""))
@@ -93,39 +99,7 @@ class Portal:
                 await self._enter_screening(session, room, step, respond)
             except Rejection as refusal:
                 respond.refuse(refusal)
-        self._tasks.start(self._dashboard(session, respond), "dashboard")
-
-    async def _enter_own(self, session: Session) -> None:
-        """The audiences of the person; with the first snapshot of the inbox the person becomes known to notify."""
-        for own in personal_audiences(session):
-            self._joins.enter(session, own)
-        if not session.bound:
-            await self._joins.follow(session, audience(Kind.USER, session.claim.user_id))
-            return
-        inbox = await self._joins.join(session, Kind.USER, token(session.claim.user_id))
-        unread = inbox.parts[notify.SERVICE].get("unread")
-        if unread is not None:
-            Responder(session, "connect", None).emit("notification_counts", {"unread": unread})
-        await self._joins.complete(session, inbox)
-
-    async def _dashboard(self, session: Session, respond: Responder) -> None:
-        """What is known for the role; members that no service knows are absent."""
-        if session.claim.role not in DASHBOARDS:
-            return
-        event, members = DASHBOARDS[session.claim.role]
-        who = {"role": session.claim.role, "user_id": session.claim.user_id}
-        found = dict(
-            zip(
-                (queue.SERVICE, notify.SERVICE),
-                await asyncio.gather(
-                    self._calls.reply(session, queue.DASHBOARD, queue.DashboardQuery(**who)),
-                    self._calls.reply(session, notify.DASHBOARD, notify.DashboardQuery(**who)),
-                ),
-                strict=True,
-            )
-        )
-        body = {m: found[service][field] for m, (service, field) in members.items() if field in found[service]}
-        respond.emit(event, body)
+        self._tasks.start(self._personal.dashboard(session), "dashboard")
 
     # --- who somebody is ------------------------------------------------------------------------------
 
@@ -138,9 +112,9 @@ class Portal:
             await self._joins.leave(session, own)
         session.claim = claim
         session.bound = True
-        await self._enter_own(session)
+        await self._personal.enter(session)
 
-    async def _renew(self, session: Session, claim: Claim, respond: Responder) -> None:
+    async def _renew(self, session: Session, claim: Claim) -> None:
         """A newer token of the same person: it lasts longer, and its rights count from now on."""
         if session.closed:
             return
@@ -148,14 +122,8 @@ class Portal:
         self._expiry.watch(session)
         if claim.role != before.role:
             await self._joins.leave(session, audience(Kind.ROLE, before.role))
-            for own in personal_audiences(session):
-                self._joins.enter(session, own)
-        ended_all = [a for a in session.memberships if not claim.allows(a)]
-        await asyncio.gather(
-            *(self._joins.leave(session, ended) for ended in ended_all)
-        )  # at once; presence may be slow
-        for ended in ended_all:
-            respond.emit("room_left", {"room": portal_name(ended), "message": "Your token does not allow this room"})
+            await self._personal.enter_role(session)
+        await self._rights.review(session)
 
     async def _authenticate(self, session: Session, request: Authenticate, respond: Responder) -> None:
         if not self._identities.trusting:
@@ -164,7 +132,7 @@ class Portal:
             claim = await self._identities.verify(request.token)
             if claim.user_id != session.claim.user_id:
                 raise Rejection(ErrorCode.FORBIDDEN, "token: belongs to another user than this session", field="token")
-            await self._renew(session, claim, respond)
+            await self._renew(session, claim)
         elif request.user_id is not None:
             await self._bind(session, Claim.of(request.user_id, None, request.role))
         who = session.claim
@@ -201,24 +169,28 @@ class Portal:
 
     async def _enter_screening(self, session: Session, room: str, step: int | None, respond: Responder) -> None:
         """The form keeps the queue and listens to `user_joined` alone, so it gets one per person who is there."""
-        session.claim.must_allow(room_audience(room))  # before the queue is joined beside it
-        in_room, in_queue = await asyncio.gather(
-            self._joins.join(session, Kind.ROOM, room, step=step, screening=True),
-            self._joins.join(session, Kind.QUEUE, token(queue.DEFAULT_QUEUE)),
-        )
+        who, sid = session.claim, session.sid
+        await self._access.must(who, sid, JOIN, room_audience(room))  # before the queue is joined beside it
+        joins = [self._joins.join(session, Kind.ROOM, room, step=step, screening=True)]
+        if await self._access.may(who, sid, JOIN, DEFAULT_QUEUE):
+            joins.append(self._joins.join(session, Kind.QUEUE, token(queue.DEFAULT_QUEUE)))
+        all_joined = await asyncio.gather(*joins)
+        for joined in all_joined:
+            must_be_in(session, joined.audience)
+        in_room, *in_queue = all_joined
         users = in_room.parts["presence"].get("users")
         for user in users or ():
             if user["user_id"] != session.claim.user_id:
                 respond.emit("user_joined", user)
         shown = {
             "active_users_updated": users,
-            "queue_updated": in_queue.parts["queue"].get("rows"),
+            "queue_updated": in_queue[0].parts["queue"].get("rows") if in_queue else None,
             "step_status_updated": in_room.parts["sync"].get("steps"),
         }
         for event, body in shown.items():
             if body is not None:
                 respond.emit(event, body)
-        for joined in (in_room, in_queue):
+        for joined in all_joined:
             await self._joins.complete(session, joined)
 
     async def _join_room(self, session: Session, request: NamedRoom, respond: Responder) -> None:
@@ -226,6 +198,7 @@ class Portal:
         if request.room.startswith(ROLE_PREFIX):
             if request.room != f"{ROLE_PREFIX}{session.claim.role}":
                 raise Rejection(ErrorCode.FORBIDDEN, "room: is of a role that you do not have", field="room")
+            await self._access.must(session.claim, session.sid, JOIN, audience(Kind.ROLE, session.claim.role))
             joined: Joined | None = None
         else:
             joined = await self._joins.join(session, Kind.ROOM, named_room(request.room))
@@ -261,7 +234,9 @@ class Portal:
         respond.ok(queue=request.queue)
 
     async def _subscribe(self, session: Session, request: Subscribe, respond: Responder) -> None:
-        await self._joins.follow(session, audience(Kind.TOPIC, request.type))
+        topic = audience(Kind.TOPIC, request.type)
+        await self._access.must(session.claim, session.sid, JOIN, topic)
+        await self._joins.follow(session, topic)
         body = {
             "type": request.type,
             "room": f"updates_{request.type}_{session.sid}",

@@ -53,6 +53,7 @@ class SessionRecord(Body):
     whole_from: int = 0  # where its last resync was: who has less has not received that
     memberships: dict[str, StoredMembership] = {}
     attachments: dict[str, StoredAttachment] = {}
+    ended: dict[str, str] = {}  # audiences that it had to leave, and why
     lost_at: float | None = None
 
 
@@ -92,6 +93,7 @@ class Recovery:
             attachments={
                 r: StoredAttachment(step=a.step, screening=a.screening) for r, a in session.attachments.items()
             },
+            ended=session.ended,
             lost_at=clock.now() if lost else None,
         )
 
@@ -183,6 +185,7 @@ def restore(session: Session, found: Found) -> None:
     """The memberships of the stored session; rooms are attached anew at presence."""
     record = found.record
     session.epoch, session.since, session.whole_from = record.epoch, record.since, record.whole_from
+    session.ended = dict(record.ended)
     session.memberships = {a: Membership(since=m.since, as_of=dict(m.as_of)) for a, m in record.memberships.items()}
 
 

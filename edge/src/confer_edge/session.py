@@ -68,6 +68,7 @@ class Session:
         self.whole = True
         self.memberships: dict[str, Membership] = {}
         self.attachments: dict[str, Attachment] = {}
+        self.ended: dict[str, str] = {}  # audiences that it had to leave, and why: told again when it is taken up
         self.stored_at = 0  # sequence of its record in SESSIONS
         self.storing = asyncio.Lock()
         self.closed = False

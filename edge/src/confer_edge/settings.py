@@ -51,6 +51,10 @@ class EdgeSettings(KitSettings):
         "rooms", min_length=1,
         description="the claim that lists patterns of the rooms a user may be in; a token without it: all rooms",
     )  # fmt: skip
+    policy_file: str | None = Field(
+        None,
+        description="a file with rules about who may do what where (docs/access.md), re-read on change; none: no rules",
+    )
     demo_dir: str = Field("", description="built demo portal, served at /demo/; none: not served")
     ping_interval_s: float = Field(25, gt=0, description="Engine.IO pingInterval")
     ping_timeout_s: float = Field(20, gt=0, description="Engine.IO pingTimeout")

@@ -3,10 +3,9 @@
 from collections.abc import Callable
 
 from confer_contracts.errors import ErrorCode, Rejection
-from confer_contracts.ids import patient_room, token
+from confer_contracts.ids import token
 from confer_contracts.message import Ok
 from confer_contracts.notify import (
-    Addressee,
     DashboardQuery,
     Inbox,
     InboxQuery,
@@ -18,7 +17,7 @@ from confer_contracts.notify import (
     SendMessageReply,
 )
 from confer_contracts.presence import RoomSnapshotRequest
-from confer_contracts.subjects import EVERYBODY, Kind, audience, room_audience
+from confer_contracts.subjects import EVERYBODY, Kind, audience
 from confer_kit import clock
 from confer_kit.calls import Context
 from confer_kit.facts import NewFact
@@ -49,7 +48,7 @@ class Handlers:
             type=request.type, title=request.title, message=request.message, priority=request.priority,
             link=request.link, data=request.data,
         )  # fmt: skip
-        receipt = await self._send(_audience_of(request.to), content, context)
+        receipt = await self._send(request.to.audience, content, context)
         return NotificationSendReply(op=context.op, id=receipt.id)
 
     async def send_message(self, request: SendMessage, context: Context) -> SendMessageReply:
@@ -153,16 +152,3 @@ class Handlers:
 
     def _as_of(self) -> dict[str, int]:
         return {self._service.stream: self._service.position}
-
-
-def _audience_of(to: Addressee) -> str:
-    """The contract has checked that exactly one is given."""
-    if to.user is not None:
-        return audience(Kind.USER, to.user)
-    if to.role is not None:
-        return audience(Kind.ROLE, to.role)
-    if to.patient is not None:
-        return room_audience(patient_room(to.patient))
-    if to.queue is not None:
-        return audience(Kind.QUEUE, to.queue)
-    return EVERYBODY

@@ -2,9 +2,10 @@
 
 import pytest
 
+from confer_edge.access import Access
 from confer_edge.doorway import still_allowed
 from confer_edge.identity import Claim
-from confer_edge.recovery import Found, SessionRecord, StoredMembership
+from confer_edge.recovery import SessionRecord, StoredMembership
 
 ROOMS = ("room.P1", "room.free_tea", "role.nurse", "all.all")
 
@@ -20,9 +21,9 @@ ROOMS = ("room.P1", "room.free_tea", "role.nurse", "all.all")
         (Claim.of("u1", "Ana", "doctor"), False),
     ],
 )
-def test_all_of_it_or_nothing(claim: Claim | None, allowed: bool) -> None:
+async def test_all_of_it_or_nothing(claim: Claim | None, allowed: bool) -> None:
     record = SessionRecord(
         sid="s", claim=Claim.of("u1", "Ana", "nurse"), bound=True, epoch="e", since=0,
         memberships={room: StoredMembership(since=1) for room in ROOMS},
     )  # fmt: skip
-    assert still_allowed(claim, Found("pid", record, 1, 1)) is allowed
+    assert await still_allowed(Access(None), claim, record) is allowed

@@ -19,6 +19,7 @@ from confer_edge import keys
 from confer_edge.identity import Identities
 from confer_edge.settings import EdgeSettings
 from confer_edge.tokens import provider
+from confer_edge.watched_file import BYTES_MAX
 
 SECRET = "a secret of thirty-two bytes or more"
 KEYS: dict[str, Key] = {
@@ -281,7 +282,7 @@ async def test_while_there_are_no_keys_a_client_is_told_to_try_again(
     key_server: KeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     identities = provider(EdgeSettings(identity="jwt", jwks_url=key_server.url))
-    for body in (None, b"{", b"x" * (keys.BYTES_MAX + 1), GARBAGE):
+    for body in (None, b"{", b"x" * (BYTES_MAX + 1), GARBAGE):
         key_server.body = body
         refused = await refusal_of(identities, token(OTHER, "ES256"))
         assert (refused.code, refused.retry) == (ErrorCode.UNAVAILABLE, True)

@@ -10,9 +10,10 @@ from confer_contracts.sync import RecordField, StepState
 
 
 class Part(Body):
-    """A part of a snapshot: `unavailable`, and nothing else, where its service is away."""
+    """A part of a snapshot. Nothing else is in it where its service is away (`unavailable`), or where the client may
+    not see it (`forbidden`: the queue beside a patient)."""
 
-    status: Literal["ok", "unavailable"]
+    status: Literal["ok", "unavailable", "forbidden"]
 
 
 class PresencePart(Part):

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, JsonValue, model_validator
 
+from confer_contracts import subjects
+from confer_contracts.ids import patient_room
 from confer_contracts.message import (
     VALUE_DEPTH_MAX,
     Body,
@@ -54,6 +56,19 @@ class Addressee(Payload):
         if sum(value is not None for value in self.__dict__.values()) != 1:
             raise ValueError("exactly one of user, role, patient, queue, all must be given")
         return self
+
+    @property
+    def audience(self) -> str:
+        """In token form."""
+        if self.user is not None:
+            return subjects.audience(Kind.USER, self.user)
+        if self.role is not None:
+            return subjects.audience(Kind.ROLE, self.role)
+        if self.patient is not None:
+            return subjects.room_audience(patient_room(self.patient))
+        if self.queue is not None:
+            return subjects.audience(Kind.QUEUE, self.queue)
+        return subjects.EVERYBODY
 
 
 class NotificationSend(Payload):
@@ -180,14 +195,14 @@ class NotifyDashboard(Ok):
 
 
 NOTIFICATION_SEND = Call(service=SERVICE, event="notification_send", request=NotificationSend,
-                         reply=NotificationSendReply,
+                         reply=NotificationSendReply, audience=lambda q: q.to.audience,
                          doc="Tells somebody something; kept for those who are away.")  # fmt: skip
 NOTIFICATION_READ = Call(service=SERVICE, event="notification_read", request=NotificationRead, reply=Ok,
                          doc="Marks own notifications as read, on every tab.")  # fmt: skip
 NOTIFICATION_INBOX = Call(service=SERVICE, event="notification_inbox", request=InboxQuery, reply=Inbox,
                           doc="A page of the own inbox.")  # fmt: skip
 SEND_MESSAGE = Call(service=SERVICE, event="send_message", request=SendMessage, reply=SendMessageReply,
-                    reply_event="message_sent",
+                    audience=lambda q: subjects.audience(Kind.USER, q.target_user), reply_event="message_sent",
                     error_event=lambda q, text: ("message_error", {"error": text, "target_user": q.target_user}),
                     doc="A direct message to every tab of a person, or to the inbox.")  # fmt: skip
 DASHBOARD = Call(service=SERVICE, event="dashboard", request=DashboardQuery, reply=NotifyDashboard, public=False,

@@ -82,6 +82,8 @@ EDGE_EMITS = {
     "error": "A refusal for a client that asked for no ack: {status, code, message, retry, op, event}.",
     "session_expiring": "{expires_at}: the token ends then; `authenticate` with a newer one lets the session go on.",
     "session_expired": "{expires_at}: the token has ended; the session is over. Connect again with a newer one.",
+    "room_left": "{room, message}: after `leave_room`, and when the right to a room (by its portal name) or to another "
+    "audience (`queue.<id>`, `topic.<id>`, `role.<role>`, `user.<id>`) has ended; nothing of it comes any more.",
     "health_check": "Every minute: {timestamp, active_connections}.",
     "resync": "The live feed was reset: {room, snapshot} replaces what is known of a room.",
 }
@@ -105,3 +107,10 @@ def portal_name(audience: str) -> str | None:
     if room.startswith(SESSION):
         return SESSION_PREFIX + untoken(room.removeprefix(SESSION))
     return untoken(room.removeprefix(FREE)) if room.startswith(FREE) else SCREENING_PREFIX + untoken(room)
+
+
+def shown_name(audience: str) -> str:
+    """The name by which people know an audience: `<kind>.` and the decoded id, for a room its portal name:
+    `room.screening_P-1`, `queue.eyes`, `user.anna`, `all.all`."""
+    kind, _, ident = audience.partition(".")
+    return f"{kind}.{portal_name(audience) or untoken(ident)}"

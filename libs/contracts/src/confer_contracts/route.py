@@ -18,7 +18,7 @@ class Call(Generic[Q, A]):
     """A request that one service answers.
 
     `ordered` calls of one session run one after the other; the others (typing, heartbeats) bypass that lane.
-    `audience` names whose rights the caller needs.
+    `audience` names whose rights the caller needs; without it, the caller's own inbox stands for the caller.
     `with_rooms`: the edge adds the rooms that the session is in. `public`: clients may send it under `event`.
     `reply_event`: for portal events that are answered by an event instead of an ack; its body is the reply's
     `event_body`. `error_event` replaces `error` for them.

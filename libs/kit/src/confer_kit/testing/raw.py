@@ -20,6 +20,7 @@ class RawClient(Received):
         self._socket = socket
         self.acks: dict[int, Any] = {}
         self.sid: str | None = None
+        self.pid: str | None = None
         self.refused: Any = None
         self.ended = False
         self._number = 0
@@ -63,7 +64,8 @@ class RawClient(Received):
         if text == "2":
             await self.send("3")
         elif text.startswith("40"):
-            self.sid = json.loads(text[2:])["sid"]
+            answer = json.loads(text[2:])
+            self.sid, self.pid = answer["sid"], answer.get("pid")
         elif text.startswith("44{"):  # of the main namespace
             self.refused = json.loads(text[2:])
         elif text.startswith("42"):

@@ -1,0 +1,62 @@
+"""One question, one place: may this client do that there? Every source must say yes (ADR 0011).
+
+claims      the room patterns of the token
+policy      the rules of CONFER_POLICY_FILE
+"""
+
+from pathlib import Path
+
+from confer_contracts.errors import ErrorCode, Rejection
+from confer_contracts.portal import shown_name
+from confer_edge.identity import Claim
+from confer_edge.policy import Policy, parse
+from confer_edge.settings import EdgeSettings
+from confer_edge.watched_file import WatchedFile
+from confer_kit.logs import logger
+
+log = logger(__name__)
+
+PolicyFile = WatchedFile[Policy]
+
+
+class Access:
+    """`action` is one of `confer_contracts.access.ACTIONS`; an audience is in token form."""
+
+    def __init__(self, policy: PolicyFile | None) -> None:
+        self._policy = policy
+
+    async def must(self, claim: Claim, session: str, action: str, audience: str) -> None:
+        """Rejection(forbidden) where a source says no."""
+        self.must_now(claim, action, audience)
+
+    async def may(self, claim: Claim, session: str, action: str, audience: str) -> bool:
+        try:
+            await self.must(claim, session, action, audience)
+        except Rejection:
+            return False
+        return True
+
+    def must_now(self, claim: Claim, action: str, audience: str) -> None:
+        """What is known here, without a wait. Rejection(forbidden)."""
+        claim.must_allow(audience)
+        if self._policy is None:
+            return
+        shown = shown_name(audience)
+        decision = self._policy.value.decide(user=claim.user_id, role=claim.role, action=action, audience=shown)
+        if not decision.allowed:
+            log.debug("the policy refuses", rule=decision.rule, action=action, role=claim.role)
+            raise Rejection(ErrorCode.FORBIDDEN, f"{shown}: the policy of this installation does not allow {action}")
+
+    def policy_changed(self) -> bool:
+        """Whether the policy file says something new."""
+        return self._policy is not None and self._policy.look()
+
+
+def policy_file(settings: EdgeSettings) -> PolicyFile | None:
+    """What the settings name; SystemExit with a sentence when it cannot be used."""
+    if settings.policy_file is None:
+        return None
+    try:
+        return WatchedFile(Path(settings.policy_file), parse, "policy", patient=True)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"confer-edge: CONFER_POLICY_FILE={settings.policy_file} cannot be used: {error}.") from error

@@ -1,0 +1,62 @@
+"""What is a person's own: inbox, role, what is for everybody, and the dashboard of the role."""
+
+import asyncio
+
+from confer_contracts import notify, queue
+from confer_contracts.access import JOIN
+from confer_contracts.errors import Rejection
+from confer_contracts.ids import token
+from confer_contracts.portal import DASHBOARDS
+from confer_contracts.subjects import EVERYBODY, Kind, audience
+from confer_edge.access import Access
+from confer_edge.calls import FORBIDDEN, Calls
+from confer_edge.joins import DEFAULT_QUEUE, Joins
+from confer_edge.respond import Responder
+from confer_edge.session import Session
+
+
+class Personal:
+    """Entered without being asked, as far as that is allowed."""
+
+    def __init__(self, joins: Joins, calls: Calls, access: Access) -> None:
+        self._joins = joins
+        self._calls = calls
+        self._access = access
+
+    async def enter(self, session: Session) -> None:
+        """The audiences of the person; with the first snapshot of the inbox the person becomes known to notify."""
+        await self.enter_role(session)
+        if not session.bound:
+            inbox_alone = audience(Kind.USER, session.claim.user_id)
+            if await self._access.may(session.claim, session.sid, JOIN, inbox_alone):
+                await self._joins.follow(session, inbox_alone)
+            return
+        try:
+            inbox = await self._joins.join(session, Kind.USER, token(session.claim.user_id))
+        except Rejection as refusal:
+            Responder(session, "connect", None).refuse(refusal)
+            session.settle()
+            return
+        unread = inbox.parts[notify.SERVICE].get("unread")
+        if unread is not None:
+            Responder(session, "connect", None).emit("notification_counts", {"unread": unread})
+        await self._joins.complete(session, inbox)
+
+    async def enter_role(self, session: Session) -> None:
+        """What the role brings, and what is for everybody."""
+        for own in (audience(Kind.ROLE, session.claim.role), EVERYBODY):
+            if await self._access.may(session.claim, session.sid, JOIN, own):  # no word where not: nobody has asked
+                self._joins.enter(session, own)
+
+    async def dashboard(self, session: Session) -> None:
+        """What is known for the role; members that no service knows are absent."""
+        if session.claim.role not in DASHBOARDS:
+            return
+        event, members = DASHBOARDS[session.claim.role]
+        who = {"role": session.claim.role, "user_id": session.claim.user_id}
+        asked = {notify.SERVICE: self._calls.reply(session, notify.DASHBOARD, notify.DashboardQuery(**who))}
+        if await self._access.may(session.claim, session.sid, JOIN, DEFAULT_QUEUE):
+            asked[queue.SERVICE] = self._calls.reply(session, queue.DASHBOARD, queue.DashboardQuery(**who))
+        found = {queue.SERVICE: FORBIDDEN} | dict(zip(asked, await asyncio.gather(*asked.values()), strict=True))
+        body = {m: found[service][field] for m, (service, field) in members.items() if field in found[service]}
+        Responder(session, "connect", None).emit(event, body)
