@@ -26,6 +26,7 @@ SLOW_CLIENTS = 10
 WRITES, VALUE = 150, "x" * 50_000  # in all more than what the kernel's buffers take for one connection
 SLACK_BYTES = 48 << 20  # what the interpreter and the traffic itself may take
 CUT = "a client is cut off"
+TOO_MUCH = f"more than {QUEUED_PACKETS} packets or {UNSENT_BYTES} bytes wait for it"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -120,7 +121,7 @@ async def test_deaf_websockets_are_cut_off_and_nobody_else_notices(system: Syste
         await write(writer, room)
         await member.until(lambda: len(numbers(member)) == WRITES, "all updates")
         assert numbers(member) == list(range(WRITES))
-        await until_cut(system, SLOW_CLIENTS, f"more than {UNSENT_BYTES} bytes wait for it")
+        await until_cut(system, SLOW_CLIENTS, TOO_MUCH)
         assert resident_bytes(system) - before < SLOW_CLIENTS * UNSENT_BYTES + SLACK_BYTES
         assert not member.ended
         assert not writer.ended
@@ -137,7 +138,7 @@ async def test_deaf_pollers_are_cut_off_and_nobody_else_notices(system: System) 
         await write(writer, room)
         await member.until(lambda: len(numbers(member)) == WRITES, "all updates")
         assert numbers(member) == list(range(WRITES))
-        await until_cut(system, SLOW_CLIENTS, f"more than {QUEUED_PACKETS} packets wait for it")
+        await until_cut(system, SLOW_CLIENTS, TOO_MUCH)
         assert resident_bytes(system) - before < QUEUED_PACKETS * len(VALUE) * SLOW_CLIENTS + SLACK_BYTES
 
 

@@ -117,7 +117,7 @@ class Edge:
         """The portal's event to everybody. With the offset, so that a quiet client's does not fall out of LIVE."""
         body = orjson.dumps({"timestamp": clock.iso(clock.now()), "active_connections": len(self.doorway.sessions)})
         self.audiences.emit(
-            EVERYBODY, "health_check", packets.event("health_check", body, self.feed.offset), origin=None
+            EVERYBODY, "health_check", packets.fact("health_check", body, self.feed.offset), origin=None
         )
 
     def _resync_everybody(self) -> None:

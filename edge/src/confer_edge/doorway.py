@@ -136,7 +136,7 @@ class Doorway:
             claim,
             bound=bound,
             lane=Lane(self._tasks, self._settings.pending_calls_max),
-            write=self._server.eio.sockets[eio_sid].write,
+            write=self._server.eio.sockets[eio_sid].out.write,
             cut=self._cutter(eio_sid),
             lost=self._lost,
             epoch=self._feed.epoch,
@@ -239,7 +239,7 @@ class Doorway:
         if socket is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout * FETCHED_SHARE):
-                    await socket.all_fetched()
+                    await socket.out.drained()
             await socket.send_away(self._server.environ.get(session.eio_sid, {}).get("QUERY_STRING", ""))
 
 

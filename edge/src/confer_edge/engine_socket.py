@@ -1,5 +1,5 @@
 """An Engine.IO session (protocol revision 4) on any transport: what the library does per client with a queue, a task
-and an ASGI send is done in place for WebSockets; who polls stays on the library's way."""
+and an ASGI send is done in place (`outlet`); requests of clients that poll still come by way of the library."""
 
 import asyncio
 import base64
@@ -11,6 +11,8 @@ from engineio.packet import CLOSE, NOOP, Packet
 from engineio.packet import PING as PING_PACKET
 
 from confer_edge.frames import BINARY, PING, PONG, TEXT, frame
+from confer_edge.outbox import Outbox
+from confer_edge.outlet import Outlet
 from confer_edge.packets import Outgoing
 from confer_edge.rate import Inflow, Verdict
 from confer_edge.websocket import EXTENSION, NORMAL, RESTART, WebSocket
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 
 log = logger(__name__)
 
-PACKETS_PER_GET_MAX: Final = 16  # python's own polling client drops a GET with more
 PACKETS_PER_POST_MAX: Final = 1000  # a portal's burst in one POST is legal; the body's size is the limit
 _SEPARATOR: Final = "\x1e"
 _MESSAGE, _PONG, _CLOSE = b"4"[0], b"3"[0], b"1"[0]
@@ -33,8 +34,7 @@ _PROBE, _PROBED = b"2probe", Outgoing(b"3probe")
 
 
 class Socket(AsyncSocket):  # type: ignore[misc]
-    """An Engine.IO session. `write` puts one packet behind all earlier ones; what is written within one turn of the
-    event loop leaves as one write."""
+    """An Engine.IO session. `write` puts one packet behind all earlier ones, on any transport."""
 
     def __init__(self, server: "Engine", sid: str) -> None:
         super().__init__(server, sid)
@@ -45,37 +45,21 @@ class Socket(AsyncSocket):  # type: ignore[misc]
         self.link: WebSocket | None = None
         self.heard = True
         self.inflow = Inflow(server.events_per_s, server.events_burst, asyncio.get_running_loop().time())
-        self._turn: list[bytes] | None = None  # what this turn has written so far
-        self._waits_for_more = False
-        self._polled = False  # a GET waits for packets
         self._close_code = NORMAL
+        self.out = Outlet(
+            Outbox(server.queued_max, server.unsent_max),
+            written=server.written,
+            on_behind=self._full,
+            on_full=self._full,
+        )
 
-    # --- out --------------------------------------------------------------------------------------------
+    def write(self, packet: Outgoing) -> None:
+        self.out.write(packet)
 
-    def write(self, outgoing: Outgoing) -> None:
-        """Bounded: a client that does not read is cut off (`on_slow`)."""
-        if self.link is not None:
-            if self._turn is None:
-                self._turn = [outgoing.wire]
-                self.server.written(self)
-            else:
-                self._turn.append(outgoing.wire)
-        elif not self.closed:
-            if self.queue.qsize() >= self.server.queued_max:
-                self.server.on_slow(self, f"more than {self.server.queued_max} packets wait for it")
-            else:
-                self._waits_for_more = False
-                self.queue.put_nowait(outgoing.packet)
-
-    def flush(self) -> None:
-        """The end of the turn: one write for all of it."""
-        frames, self._turn = self._turn, None
-        if not frames or self.link is None:
-            return
-        transport = self.link.transport
-        transport.write(frames[0] if len(frames) == 1 else b"".join(frames))
-        if transport.get_write_buffer_size() > self.server.unsent_max:
-            self.server.on_slow(self, f"more than {self.server.unsent_max} bytes wait for it")
+    def _full(self) -> None:
+        """The client does not read, or far too slowly."""
+        limits = f"{self.server.queued_max} packets or {self.server.unsent_max} bytes"
+        self.server.on_slow(self, f"more than {limits} wait for it")
 
     async def send(self, pkt: Packet) -> None:
         """The library's own packets take the same way, so that all keep their order."""
@@ -87,7 +71,7 @@ class Socket(AsyncSocket):  # type: ignore[misc]
 
     def receive_frame(self, opcode: int, payload: bytes) -> None:
         if opcode == PING:
-            self._pong(self.link, payload)
+            self._pong(payload)
         elif opcode != TEXT:
             self.server.on_message(self, payload, True)
         elif not payload:
@@ -105,9 +89,9 @@ class Socket(AsyncSocket):  # type: ignore[misc]
         else:
             self._affordable()
 
-    def _pong(self, link: WebSocket | None, payload: bytes) -> None:
-        if link is not None and self._affordable():
-            link.transport.write(frame(payload, PONG))
+    def _pong(self, payload: bytes) -> None:
+        if self._affordable():
+            self.out.write(Outgoing(payload, opcode=PONG))
 
     def _affordable(self) -> bool:
         """What nobody needs costs as much as an event."""
@@ -163,42 +147,33 @@ class Socket(AsyncSocket):  # type: ignore[misc]
         else:
             self.connected = True
             self._live(link)
+            link.attach(self.receive_frame, self._lost, self.out.resume)
         return ""  # the response is over
 
     def _probe(self, link: WebSocket, opcode: int, payload: bytes) -> None:
         """Engine.IO v4, "Upgrading": ping probe, pong probe, the poll is released, upgrade."""
         if opcode == TEXT and payload == _PROBE:
             link.transport.write(_PROBED.wire)
-            self.queue.put_nowait(_NOOP.packet)
+            self.out.release(_NOOP)
         elif opcode == TEXT and payload[:1] == b"5" and not self.closed:
-            link._on_message, link._on_lost = self.receive_frame, self._lost
-            self._live(link, attached=True)
-        elif opcode == PING:
-            self._pong(link, payload)
-        else:
+            link.pass_on(self.receive_frame, self._lost, self.out.resume)
+            self._live(link)
+        elif opcode == PING and self._affordable():
+            link.transport.write(frame(payload, PONG))
+        elif opcode != PING:
             link.close()
 
     def _probe_failed(self) -> None:
         self.upgrading = False
 
-    def _live(self, link: WebSocket, *, attached: bool = False) -> None:
-        """From here on every write goes to the WebSocket; what waited for a poll goes first."""
-        waiting = []
-        while not self.queue.empty():
-            packet = self.queue.get_nowait()
-            self.queue.task_done()
-            if packet is not None and packet.packet_type != NOOP:
-                waiting.append(packet)
+    def _live(self, link: WebSocket) -> None:
         self.upgraded, self.upgrading, self.link = True, False, link
-        link.transport.set_write_buffer_limits(high=self.server.unsent_max)
-        for packet in waiting:
-            self.write(Outgoing.of(packet))
-        if not attached:
-            link.attach(self.receive_frame, self._lost)
+        self.out.attach(link)
 
     def _lost(self) -> None:
         if not self.closed:
             self.link = None
+            self.out.end(_NOOP)
             self.server.end(self, self.server.reason.TRANSPORT_CLOSE, abort=True)
 
     # --- the end ------------------------------------------------------------------------------------------
@@ -211,29 +186,20 @@ class Socket(AsyncSocket):  # type: ignore[misc]
         await self.server._trigger_event(
             "disconnect", self.sid, reason or self.server.reason.SERVER_DISCONNECT, run_async=False
         )
-        told = not abort and self._close_code != RESTART
-        if told:
-            self.write(_CLOSED)
-        self.flush()
+        told = not abort and self._close_code == NORMAL
+        self.out.end(_CLOSED if told else _NOOP)
         self.closed = True
         link, self.link = self.link, None
-        if link is not None:
-            if abort:
-                link.transport.abort()
-            else:
-                link.close(self._close_code)
-        elif not told:
-            self.queue.put_nowait(_NOOP.packet)
-        if link is not None:
-            self.server.sockets.pop(self.sid, None)
-        else:  # its next GET is told the end; but perhaps none comes
+        if link is None:  # its next GET is told the end; but perhaps none comes
             asyncio.get_running_loop().call_later(self.server.ping_timeout, self.server.sockets.pop, self.sid, None)
-
-    async def all_fetched(self) -> None:
-        """Wait until a client that polls has everything and waits for more: an end between two polls does not reach
-        it."""
-        while self.link is None and not self._waits_for_more and not self.closed:  # noqa: ASYNC110 - a moment, once
-            await asyncio.sleep(0.01)
+            return
+        self.server.sockets.pop(self.sid, None)
+        if abort:
+            link.transport.abort()
+        else:
+            if told:
+                link.transport.write(_CLOSED.wire)
+            link.close(self._close_code)
 
     async def send_away(self, query: str) -> None:
         """End the connection, after what is queued, so that the client comes back by itself; `query` is that of its
@@ -245,34 +211,19 @@ class Socket(AsyncSocket):  # type: ignore[misc]
         """
         if self.link is not None:
             self._close_code = RESTART
-        untold = self.link is None and (from_python(query) or not self._waits_for_more)
+        untold = self.link is None and from_python(query)
         await self.close(wait=False, abort=untold, reason=self.server.reason.TRANSPORT_CLOSE)
 
     async def poll(self) -> list[Packet]:
-        """At most 16 packets for one GET; the rest stays queued, in order. A second GET beside one that waits ends the
-        session (Engine.IO v4, "HTTP long-polling"): the library would give each a part of the packets."""
-        if self._polled:
+        """What one GET gets. A second one beside one that waits ends the session (Engine.IO v4, "HTTP long-polling"):
+        the library would give each a part of the packets."""
+        if self.out.polled:
             raise eio_exceptions.QueueEmpty
-        if self.queue.empty():
-            self._waits_for_more = True
-        self._polled = True
         try:
-            first = await asyncio.wait_for(self.queue.get(), self.server.ping_interval + self.server.ping_timeout)
+            packets = await self.out.fetch(self.server.ping_interval + self.server.ping_timeout)
         except (TimeoutError, asyncio.CancelledError):
             raise eio_exceptions.QueueEmpty from None
-        finally:
-            self._polled = False
-        self.queue.task_done()
-        packets: list[Packet] = []
-        while first is not None:
-            packets.append(first)
-            if len(packets) == PACKETS_PER_GET_MAX or self.queue.empty():
-                return packets
-            first = self.queue.get_nowait()
-            self.queue.task_done()
-        if packets:  # the end mark comes after these
-            self.queue.put_nowait(None)
-        return packets
+        return [packet.packet for packet in packets]
 
     async def handle_post_request(self, environ: dict[str, Any]) -> None:
         """What is too large or broken ends the session at once; the library would answer 200, or first wait until the

@@ -114,8 +114,8 @@ class Feed:
         offset = f"{self._follower.epoch}.{message.seq}"
         alias = message.headers.get(Header.ALIAS)
         if alias is None:
-            return [(name, packets.event(name, message.data, offset))]
-        return [(name, packets.event(name, message.data)), (alias, packets.event(alias, message.data, offset))]
+            return [(name, packets.fact(name, message.data, offset))]
+        return [(name, packets.fact(name, message.data)), (alias, packets.fact(alias, message.data, offset))]
 
     def _emit_traced(self, message: Delivered, kind: str, name: str, stream: str, seq: int) -> None:
         fact = telemetry.incoming(message.headers)

@@ -60,5 +60,5 @@ class Flood:
         else:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FETCHED_WITHIN_S):
-                    await socket.all_fetched()
+                    await socket.out.drained()
         self._server.eio.end(socket, self._server.reason.TRANSPORT_ERROR)

@@ -1,5 +1,6 @@
 """Packets, built from bytes: a fact's JSON is spliced in, never parsed (Socket.IO v5, "Packet encoding")."""
 
+from enum import Enum
 from typing import Any, Final
 
 import orjson
@@ -20,14 +21,31 @@ class OrJson:
         return orjson.dumps(value).decode()
 
 
+class Nature(Enum):
+    """What may become of a packet that waits for a slow client."""
+
+    ANSWER = "only this tells it: never dropped"
+    FACT = "dropped with all others at once; a resync makes up for them"
+    VIEW = "a newer one of the same key replaces it"
+    EPHEMERAL = "worth something at once or never"
+
+
 class Outgoing:
-    """An Engine.IO packet on its way to any number of clients: one frame for all WebSockets, made once."""
+    """An Engine.IO packet on its way to any number of clients: one frame for all WebSockets, made once.
 
-    __slots__ = ("_packet", "payload", "wire")
+    `key` of a view: what it is the latest state of.
+    """
 
-    def __init__(self, payload: bytes, packet: Packet | None = None, opcode: int = TEXT) -> None:
+    __slots__ = ("_packet", "key", "nature", "payload", "wire")
+
+    def __init__(
+        self, payload: bytes, packet: Packet | None = None, opcode: int = TEXT, nature: Nature = Nature.ANSWER,
+        key: str = "",
+    ) -> None:  # fmt: skip
         self.payload = payload
         self.wire = frame(payload, opcode)
+        self.nature = nature
+        self.key = key
         self._packet = packet
 
     @classmethod
@@ -56,12 +74,16 @@ class Event:
     or has no data, with null: decided here and nowhere else (ADR 0010).
     """
 
-    __slots__ = ("_body", "_marked", "_name", "_offset", "_plain")
+    __slots__ = ("_body", "_key", "_marked", "_name", "_nature", "_offset", "_plain")
 
-    def __init__(self, name: str, body: bytes, offset: str | None = None) -> None:
+    def __init__(
+        self, name: str, body: bytes, offset: str | None = None, nature: Nature = Nature.ANSWER, key: str = ""
+    ) -> None:
         self._name = name.encode()
         self._body = body
         self._offset = offset
+        self._nature = nature
+        self._key = key
         self._plain: Outgoing | None = None
         self._marked: Outgoing | None = None
 
@@ -69,9 +91,7 @@ class Event:
     def plain(self) -> Outgoing:
         """For clients that know nothing of offsets."""
         if self._plain is None:
-            self._plain = Outgoing(
-                b'42["%b",%b]' % (self._name, self._body) if self._body else b'42["%b"]' % self._name
-            )
+            self._plain = self._packed(b",%b" % self._body if self._body else b"")
         return self._plain
 
     @property
@@ -81,17 +101,29 @@ class Event:
             return self.plain
         if self._marked is None:
             mark = b"null" if self._offset is None else b'"%b"' % self._offset.encode()
-            arguments = (b",%b" % self._body if self._body else b"") + b"," + mark
-            self._marked = Outgoing(b'42["%b"%b]' % (self._name, arguments))
+            self._marked = self._packed((b",%b" % self._body if self._body else b"") + b"," + mark)
         return self._marked
+
+    def _packed(self, arguments: bytes) -> Outgoing:
+        return Outgoing(b'42["%b"%b]' % (self._name, arguments), nature=self._nature, key=self._key)
 
 
 GOODBYE: Final = Outgoing(b"41")  # DISCONNECT: the client does not connect again by itself
 
 
 def event(name: str, body: bytes, offset: str | None = None) -> Event:
-    """`["name", <body>]`; `body` is JSON without leading space. `offset` of a fact: `<epoch>.<sequence>`."""
+    """`["name", <body>]` as an answer; `body` is JSON without leading space."""
     return Event(name, body, offset)
+
+
+def fact(name: str, body: bytes, offset: str | None = None) -> Event:
+    """`offset`: `<epoch>.<sequence>`; whoever has this event has everything up to it."""
+    return Event(name, body, offset, Nature.FACT)
+
+
+def view(name: str, body: bytes, key: str) -> Event:
+    """The latest state of `key`, or with an empty one something ephemeral."""
+    return Event(name, body, nature=Nature.VIEW if key else Nature.EPHEMERAL, key=key)
 
 
 def bare_event(name: str) -> Event:

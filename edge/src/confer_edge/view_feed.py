@@ -4,6 +4,7 @@ from collections import OrderedDict
 
 from nats.aio.msg import Msg
 
+from confer_contracts.catalogue import EPHEMERA
 from confer_contracts.subjects import Header
 from confer_edge import packets
 from confer_edge.audiences import Audiences
@@ -38,7 +39,8 @@ class ViewFeed:
         audience = f"{parts[1]}.{parts[2]}"
         if not self._audiences.has(audience) or self._is_old(msg, headers):
             return
-        self._audiences.emit(audience, name, packets.event(name, msg.data), origin=headers.get(Header.ORIGIN))
+        event = packets.view(name, msg.data, "" if name in EPHEMERA else msg.subject)
+        self._audiences.emit(audience, name, event, origin=headers.get(Header.ORIGIN))
 
     def _is_old(self, msg: Msg, headers: dict[str, str]) -> bool:
         """Whether this, or something newer, was handed out already. As of 0: ephemeral, never old."""

@@ -18,18 +18,20 @@ _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 EARLY_BYTES_MAX: Final = 64 * 1024  # frames that come before the upgrade is answered
 HANDSHAKE_BYTES_MAX: Final = 8 * 1024
 CLOSING_S: Final = 5.0
-NORMAL, RESTART = 1000, 1012
+NORMAL, RESTART, TRY_AGAIN_LATER = 1000, 1012, 1013
 
 OnMessage = Callable[[int, bytes], None]
 OnLost = Callable[[], None]
+OnWritable = Callable[[], None]
 
 
 class WebSocket(asyncio.Protocol):
-    """One connection. `attach` gives it to whoever receives its messages."""
+    """One connection. `attach` gives it to whoever receives its messages. `paused`: the peer reads more slowly than
+    it is sent to, and what is written now only grows the transport's buffer."""
 
     __slots__ = (
-        "_app", "_closing", "_early", "_events", "_key", "_on_lost", "_on_message", "_reader", "_server",
-        "_size_max", "_tasks", "transport",
+        "_app", "_closing", "_early", "_events", "_key", "_on_lost", "_on_message", "_on_writable", "_reader",
+        "_server", "_size_max", "_tasks", "paused", "transport",
     )  # fmt: skip
 
     def __init__(self, config: Any, server_state: Any, app_state: Any, _loop: Any = None) -> None:
@@ -43,7 +45,9 @@ class WebSocket(asyncio.Protocol):
         self._reader: Reader | None = None
         self._on_message: OnMessage | None = None
         self._on_lost: OnLost | None = None
+        self._on_writable: OnWritable | None = None
         self._closing = False
+        self.paused = False
 
     # --- uvicorn and the event loop call these --------------------------------------------------------
 
@@ -66,15 +70,21 @@ class WebSocket(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.connections.discard(self)
         self._closing = True
-        lost, self._on_lost, self._on_message = self._on_lost, None, _ignore
+        lost, self._on_lost, self._on_message, self._on_writable = self._on_lost, None, _ignore, None
         if lost is not None:
             lost()
         elif self._events is not None:
             self._events.put_nowait({"type": "websocket.disconnect", "code": 1006})
 
     def eof_received(self) -> None: ...
-    def pause_writing(self) -> None: ...
-    def resume_writing(self) -> None: ...
+
+    def pause_writing(self) -> None:
+        self.paused = True
+
+    def resume_writing(self) -> None:
+        self.paused = False
+        if self._on_writable is not None:
+            self._on_writable()
 
     def shutdown(self) -> None:
         """uvicorn stops; the edge has said goodbye to its clients before."""
@@ -149,17 +159,20 @@ class WebSocket(asyncio.Protocol):
 
     # --- the life of the socket -----------------------------------------------------------------------
 
-    def attach(self, on_message: OnMessage, on_lost: OnLost) -> None:
+    def attach(self, on_message: OnMessage, on_lost: OnLost, on_writable: OnWritable | None = None) -> None:
         """From now on (opcode, payload) of each message and PING go to `on_message`; `on_lost` is called once, at the
-        end."""
+        end; `on_writable` each time when the connection is not `paused` any more."""
         self._reader = Reader(self._size_max)
-        self._on_message = on_message
-        self._on_lost = on_lost
+        self.pass_on(on_message, on_lost, on_writable)
         early, self._early = self._early, b""
         if self.transport.is_closing():
             asyncio.get_running_loop().call_soon(self.connection_lost, None)
         elif early:
             self._receive(early)
+
+    def pass_on(self, on_message: OnMessage, on_lost: OnLost, on_writable: OnWritable | None) -> None:
+        """Somebody else has it from now on."""
+        self._on_message, self._on_lost, self._on_writable = on_message, on_lost, on_writable
 
     def close(self, code: int = NORMAL, reason: str = "") -> None:
         """Send what is queued and a close frame; cut after five seconds if the peer does not read."""

@@ -20,6 +20,7 @@ EDGE_EVENTS: tuple[EdgeEvent, ...] = portal.EDGE_EVENTS
 PUBLIC_CALLS = {call.event: call for call in CALLS if call.public}
 _EMITTED: tuple[Fact | View, ...] = (*FACTS, *VIEWS)
 OTHERS = frozenset(e.event for e in _EMITTED if e.others)  # skip the session that they came from
+EPHEMERA = frozenset(view.event for view in VIEWS if view.ephemeral)  # of which each one counts, or none
 
 
 def calls_of(service: str) -> frozenset[str]:

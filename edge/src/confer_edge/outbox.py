@@ -1,0 +1,83 @@
+"""What waits for one client that reads more slowly than it is sent to: in order, and bounded (ADR 0012)."""
+
+from collections import OrderedDict
+from typing import Final
+
+from confer_edge.packets import Nature, Outgoing
+
+EPHEMERA_BEHIND_MAX: Final = 16  # one GET's worth; who has more to read does not care who types just now
+
+
+class Outbox:
+    """A queue with a policy. A newer view takes the place of an older one, ephemera wait behind a few packets only.
+
+    Over a limit, all facts and views that wait are dropped and the client is `behind`: nothing but answers is taken
+    until it has taken what is left. What it was handed is a prefix of what it was sent.
+
+    `bytes`: of what waits. `full`: answers alone are over a limit. `superseded`, `dropped`: packets so far.
+    """
+
+    __slots__ = ("_bytes_max", "_count", "_packets", "_packets_max", "behind", "bytes", "dropped", "superseded")
+
+    def __init__(self, packets_max: int, bytes_max: int) -> None:
+        self._packets_max = packets_max
+        self._bytes_max = bytes_max
+        self._packets: OrderedDict[int | str, Outgoing] = OrderedDict()  # by number; a view by its key
+        self._count = 0
+        self.bytes = 0
+        self.behind = False
+        self.superseded = 0
+        self.dropped = 0
+
+    def __len__(self) -> int:
+        return len(self._packets)
+
+    @property
+    def full(self) -> bool:
+        return self.bytes > self._bytes_max or len(self._packets) > self._packets_max
+
+    def put(self, packet: Outgoing) -> None:
+        """Behind all others, unless it comes to nothing. Look at `behind` and `full` afterwards."""
+        if packet.nature is not Nature.ANSWER and (self.behind or self._too_late(packet)):
+            self.dropped += 1
+            return
+        self._append(packet)
+        if self.full:
+            self._drop()
+
+    def take(self, packets_max: int) -> list[Outgoing]:
+        """The oldest ones. Who takes the last of them is not behind any more."""
+        taken: list[Outgoing] = []
+        while self._packets and len(taken) < packets_max:
+            packet = self._packets.popitem(last=False)[1]
+            self.bytes -= len(packet.wire)
+            taken.append(packet)
+        self.behind = self.behind and bool(self._packets)
+        return taken
+
+    def clear(self) -> None:
+        self._packets.clear()
+        self.bytes = 0
+
+    def _too_late(self, packet: Outgoing) -> bool:
+        return packet.nature is Nature.EPHEMERAL and len(self._packets) >= EPHEMERA_BEHIND_MAX
+
+    def _append(self, packet: Outgoing) -> None:
+        key: int | str = self._count
+        if packet.nature is Nature.VIEW:
+            key = packet.key
+            older = self._packets.pop(key, None)
+            if older is not None:
+                self.superseded += 1
+                self.bytes -= len(older.wire)
+        self._count += 1
+        self._packets[key] = packet
+        self.bytes += len(packet.wire)
+
+    def _drop(self) -> None:
+        """Answers alone stay: nothing else says what they do."""
+        before = len(self._packets)
+        self._packets = OrderedDict((k, p) for k, p in self._packets.items() if p.nature is Nature.ANSWER)
+        self.bytes = sum(len(packet.wire) for packet in self._packets.values())
+        self.dropped += before - len(self._packets)
+        self.behind = True

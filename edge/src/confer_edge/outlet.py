@@ -1,0 +1,158 @@
+"""One client's way out, on any transport: in order, one write for each turn of the event loop, and bounded."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from confer_edge.outbox import Outbox
+from confer_edge.packets import Outgoing
+from confer_edge.websocket import WebSocket
+
+PACKETS_PER_GET_MAX: Final = 16  # python's own polling client drops a GET with more
+PACKETS_PER_WRITE: Final = 16
+UNSENT_HIGH: Final = 64 * 1024  # bytes that a transport holds before packets wait here, where they can be dropped
+
+
+class Outlet:
+    """`write` puts one packet behind all earlier ones. What a WebSocket's transport does not take, and what comes
+    between two GETs of a client that polls, waits in the outbox.
+
+    on_behind()   facts and views that waited were dropped
+    on_full()     nothing more can be taken, and nothing is; once
+
+    `polled`: a GET waits for packets.
+    """
+
+    __slots__ = (
+        "_changed", "_link", "_outbox", "_over", "_spare", "_turn", "_written", "on_behind", "on_full", "polled",
+    )  # fmt: skip
+
+    def __init__(
+        self, outbox: Outbox, *, written: Callable[["Outlet"], None], on_behind: Callable[[], None],
+        on_full: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self._outbox = outbox
+        self._written = written  # asks for a `flush` at the end of the turn
+        self._link: WebSocket | None = None
+        self._turn: list[Outgoing] | None = None  # what this turn has written so far
+        self._changed: asyncio.Event | None = None
+        self._spare: Outgoing | None = None  # what a GET gets for which there is nothing
+        self._over = False
+        self.polled = False
+        self.on_behind = on_behind
+        self.on_full = on_full
+
+    def write(self, packet: Outgoing) -> None:
+        if self._link is not None:
+            if self._turn is None:
+                self._turn = [packet]
+                self._written(self)
+            else:
+                self._turn.append(packet)
+        else:
+            self._keep(packet)
+            self._has_changed()
+
+    def flush(self) -> None:
+        """The end of the turn."""
+        turn, self._turn = self._turn, None
+        link = self._link
+        if link is None or not turn:
+            return
+        if len(turn) == 1 and not link.paused:
+            link.transport.write(turn[0].wire)
+            return
+        for at in range(0, len(turn), PACKETS_PER_WRITE):
+            if link.paused:
+                for packet in turn[at:]:
+                    self._keep(packet)
+                break
+            _write(link, turn[at : at + PACKETS_PER_WRITE])
+
+    async def drained(self) -> None:
+        """Wait until the client has taken what was written (of a WebSocket's last 64 KiB nobody knows; who polls has
+        come back for more), or until it is gone."""
+        self.flush()
+        while not self._over and (self._outbox or self._outbox.behind or self._is_busy):
+            await self._change()
+
+    def end(self, last: Outgoing) -> None:
+        """Nothing is written any more. A GET that waits is answered by what it waits for, else by `last`."""
+        if self._link is not None and not self._link.paused:
+            self.flush()
+        self._link, self._over, self._spare = None, True, last
+        if not self.polled:
+            self._outbox.clear()
+        self._has_changed()
+
+    # --- a WebSocket --------------------------------------------------------------------------------------
+
+    def attach(self, link: WebSocket) -> None:
+        """From here on to a WebSocket; what waited for a poll goes first."""
+        link.transport.set_write_buffer_limits(high=UNSENT_HIGH)
+        self._link, self._spare = link, None
+        for packet in self._outbox.take(len(self._outbox)):
+            self.write(packet)
+
+    def resume(self) -> None:
+        """The transport takes more."""
+        link = self._link
+        while link is not None and not link.paused and (packets := self._outbox.take(PACKETS_PER_WRITE)):
+            _write(link, packets)
+        self._has_changed()
+
+    # --- a client that polls ------------------------------------------------------------------------------
+
+    async def fetch(self, timeout_s: float) -> list[Outgoing]:
+        """For one GET: at most 16 packets, as soon as there is one; the rest stays, in order. TimeoutError."""
+        self.polled = True
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not (packets := self._outbox.take(PACKETS_PER_GET_MAX)) and self._spare is None:
+                    self._has_changed()
+                    await self._change()
+        finally:
+            self.polled = False
+        if packets or self._spare is None:
+            return packets
+        spare, self._spare = self._spare, None
+        return [spare]
+
+    def release(self, spare: Outgoing) -> None:
+        """Answer the GET that waits, or the next one, with this if there is nothing else."""
+        self._spare = spare
+        self._has_changed()
+
+    # --- waiting ------------------------------------------------------------------------------------------
+
+    @property
+    def _is_busy(self) -> bool:
+        return self._link.paused if self._link is not None else not self.polled
+
+    def _keep(self, packet: Outgoing) -> None:
+        if self._over:
+            return
+        outbox = self._outbox
+        was_behind = outbox.behind
+        outbox.put(packet)
+        if outbox.full:
+            self._link, self._over = None, True
+            outbox.clear()
+            self._has_changed()
+            self.on_full()
+        elif outbox.behind and not was_behind:
+            self.on_behind()
+
+    def _has_changed(self) -> None:
+        if self._changed is not None:
+            self._changed.set()
+
+    async def _change(self) -> None:
+        if self._changed is None:
+            self._changed = asyncio.Event()
+        self._changed.clear()
+        await self._changed.wait()
+
+
+def _write(link: WebSocket, packets: list[Outgoing]) -> None:
+    link.transport.write(b"".join([packet.wire for packet in packets]))
