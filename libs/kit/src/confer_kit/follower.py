@@ -9,13 +9,11 @@ import asyncio
 import contextlib
 import functools
 import random
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 import nats.errors
 import nats.js.errors
-from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StreamInfo
 
@@ -31,8 +29,7 @@ RETRY_S, RETRY_MAX_S = 0.1, 2.0
 EPOCH: Final = "confer-epoch"  # metadata of a stream: made anew with it
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
+class Delivered(NamedTuple):
     """A message of the stream. `headers` is empty, not None, where there are none."""
 
     subject: str
@@ -143,7 +140,7 @@ class Follower:
             if epoch_of(await js.stream_info(self._stream)) != self.epoch:
                 return  # made anew a moment ago: our sequence means nothing in it
             # nothing was sent yet: the server waits for somebody who listens
-            subscription = await nc.subscribe(inbox, cb=receive, pending_msgs_limit=-1, pending_bytes_limit=64 << 20)
+            subscription = await nc.subscribe_direct(inbox, receive)
             self._heard()
             self.following = True
             if not created.num_pending:
@@ -218,37 +215,39 @@ class Follower:
     def _heard(self) -> None:
         self._last_heard = asyncio.get_running_loop().time()
 
-    async def _receive(self, life: int, msg: Msg) -> None:
+    def _receive(
+        self, life: int, subject: str, reply: str, data: bytes, headers: Mapping[str, str]
+    ) -> Awaitable[None] | None:
+        """What to send before the next message is read, if anything."""
         if life != self._life or self._broken.is_set():
-            return  # of a consumer that was given up
+            return None  # of a consumer that was given up
         self._heard()
-        headers = msg.headers or {}
         if headers.get("Status") == "100":
-            await self._control(msg, headers)
-            return
-        stream_seq, consumer_seq, stamp, self.pending = _numbers(msg.reply)
+            return self._control(reply, headers)
+        stream_seq, consumer_seq, stamp, self.pending = _numbers(reply)
         if consumer_seq != self._consumer_seq + 1:
             log.info("a hole in the feed: reading it again", stream=self._stream, after=self.position)
             self._break("hole")
-            return
+            return None
         if self._contiguous and stream_seq != self.position + 1:
             self._passed_over = True
             self._break("passed over")
-            return
+            return None
         self._consumer_seq = consumer_seq
         try:
-            self._deliver(Delivered(msg.subject, stream_seq, stamp, msg.data, headers))
+            self._deliver(Delivered(subject, stream_seq, stamp, data, headers))
         except Exception:  # one poisonous message must not stop the feed
             log.exception("a message could not be delivered", stream=self._stream, seq=stream_seq)
         self._moved_to(stream_seq)
         if not self.pending:
             self._now_caught_up()
+        return None
 
-    async def _control(self, msg: Msg, headers: Mapping[str, str]) -> None:
+    async def _control(self, reply: str, headers: Mapping[str, str]) -> None:
         if stalled := headers.get("Nats-Consumer-Stalled"):
             await self._link.nc.publish(stalled)
-        elif msg.reply:
-            await self._link.nc.publish(msg.reply)
+        elif reply:
+            await self._link.nc.publish(reply)
         if (last := headers.get("Nats-Last-Consumer")) and int(last) != self._consumer_seq:
             self._break("hole")
 

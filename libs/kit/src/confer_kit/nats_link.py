@@ -7,10 +7,10 @@ from typing import cast
 from urllib.parse import urlsplit
 
 import nats.errors
-from nats.aio.client import Client
 
 from confer_kit import metrics
 from confer_kit.logs import logger
+from confer_kit.nats_client import DirectClient
 from confer_kit.settings import KitSettings
 
 log = logger(__name__)
@@ -20,7 +20,7 @@ class Link:
     """A connection, and who wants to know of its ups and downs."""
 
     def __init__(self) -> None:
-        self.nc = Client()
+        self.nc = DirectClient()
         self.on_reconnect: list[Callable[[], None]] = []
         self.on_disconnect: list[Callable[[], None]] = []
         self.on_closed: list[Callable[[], None]] = []
