@@ -45,11 +45,11 @@ class Audiences:
     def emit(
         self, audience: str, name: str, event: Event, *, origin: str | None, stream: str = "", seq: int = 2**63
     ) -> int:
-        """Hand the event to each member; how many there were. `stream` and `seq` are the fact's source; a view has
+        """Hand the event to each member, and tell to how many. `stream` and `seq` are the fact's source; a view has
         none and is newer than any snapshot."""
         members = self._members.get(audience, {})
         skipped = origin if name in OTHERS else None
         for sid, member in list(members.items()):
             if sid != skipped:
                 member.receive(audience, event, stream, seq)
-        return len(members)
+        return len(members) - (skipped in members)

@@ -42,10 +42,15 @@ class Calls:
         except Rejection as refusal:
             self._refuse(call, request, respond, refusal, op)
             return
-        if respond.wants_ack:
+        if not answer.startswith(_OK):
+            refused = refusal_of(orjson.loads(answer))
+            respond.outcome = refused.code
+            if respond.wants_ack:
+                respond.raw(answer)
+            else:
+                self._refuse(call, request, respond, refused, op)
+        elif respond.wants_ack:
             respond.raw(answer)
-        elif not answer.startswith(_OK):
-            self._refuse(call, request, respond, refusal_of(orjson.loads(answer)), op)
         elif call.reply_event is not None:
             reply = call.reply.model_validate_json(answer)
             respond.emit(call.reply_event, reply.event_body())
@@ -82,6 +87,7 @@ class Calls:
         self, call: Call[Any, Any], request: BaseModel, respond: Responder, refusal: Rejection, op: str
     ) -> None:
         if call.error_event is not None and not respond.wants_ack:
+            respond.outcome = refusal.code
             name, body = call.error_event(request, refusal.message)
             respond.emit(name, body)
         else:

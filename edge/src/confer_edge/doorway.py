@@ -111,7 +111,10 @@ class Doorway:
         """The session that the client names; None: it begins a new one. Raises Unavailable."""
         for _ in range(TAKE_UP_ATTEMPTS):
             found = await self._recovery.find(auth, claim)
-            if found is None or not await still_allowed(self._access, claim, found.record):
+            if found is None:
+                return None
+            if not await still_allowed(self._access, claim, found.record):
+                metrics.RECOVERIES.labels("rights").inc()
                 return None
             stored = found.record
             session = self._session(
@@ -121,6 +124,7 @@ class Doorway:
             if await self._recovery.take_over(session, found):
                 missed = await self._missed(session, found)
                 if missed is None:
+                    metrics.RECOVERIES.labels("lost").inc()
                     return None
                 return session.sid, session.pid, partial(self._resumed, session, found, missed)
         raise Unavailable("the session is being changed by its earlier connection")
@@ -176,8 +180,11 @@ class Doorway:
     def _resumed(self, session: Session, found: Found, missed: list[Event]) -> None:
         """In place of its earlier connection, should this edge still have that."""
         metrics.CONNECTS.labels("recovered").inc()
+        metrics.RECOVERIES.labels("recovered").inc()
+        metrics.REPLAYED.inc(len(missed))
         earlier = self.sessions.get(session.sid)
         if earlier is not None:
+            metrics.DISCONNECTS.labels("superseded").inc()
             earlier.closed = True
             self._expiry.forget(earlier)
             earlier.cut("its client is back with another connection")
@@ -204,7 +211,7 @@ class Doorway:
         if session is None or session.eio_sid != eio_sid:
             return  # of a connection whose session went on with another one
         del self.sessions[sid]
-        metrics.DISCONNECTS.labels(reason).inc()
+        metrics.DISCONNECTS.labels(reason.replace(" ", "_")).inc()
         self._expiry.forget(session)
         session.closed = True
         own = reason == self._server.reason.CLIENT_DISCONNECT

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 import engineio
 from engineio.packet import OPEN, Packet
 
+from confer_edge import metrics
 from confer_edge.engine_socket import Socket
 from confer_edge.outlet import Outlet
 from confer_edge.packets import Outgoing
@@ -25,12 +26,13 @@ log = logger(__name__)
 # Called with the Socket.IO packet of a text message, or the bytes of a binary one
 OnMessage = Callable[[Socket, bytes, bool], None]
 
-# Why a request is refused, by the beginning of the library's message; anything else is 3, "Bad request"
+# Why a request is refused, by what the library's message says: code, text, and how it is counted
 _REFUSALS: Final = {
-    "Invalid transport": (0, "Transport unknown"),
-    "Invalid session None": (2, "Bad handshake method"),
-    "Invalid session": (1, "Session ID unknown"),
-    "The client is using": (5, "Unsupported protocol version"),
+    "is not an accepted origin": (3, "Bad request", "origin"),
+    "Invalid transport": (0, "Transport unknown", "transport"),
+    "Invalid session None": (2, "Bad handshake method", "method"),
+    "Invalid session": (1, "Session ID unknown", "session"),
+    "The client is using": (5, "Unsupported protocol version", "version"),
 }
 
 
@@ -76,6 +78,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
             self.violation(socket, "more packets than it may send")
 
     def violation(self, socket: Socket, why: str) -> None:
+        metrics.VIOLATIONS.inc()
         log.info("protocol violation", reason=why)
         self.end(socket, self.reason.TRANSPORT_ERROR)
 
@@ -111,12 +114,14 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
 
     def _bad_request(self, message: str | None = None) -> Any:
         """400, and why in the words and numbers of the reference implementation."""
-        found = (refusal for start, refusal in _REFUSALS.items() if (message or "").startswith(start))
-        code, text = next(found, (3, "Bad request"))
+        found = (refusal for part, refusal in _REFUSALS.items() if part in (message or ""))
+        code, text, label = next(found, (3, "Bad request", metrics.OTHER))
+        metrics.REFUSED.labels(label).inc()
         return super()._bad_request({"code": code, "message": text})
 
     def _method_not_found(self) -> Any:
         """Any method but GET and POST is refused with 400 as well."""
+        metrics.REFUSED.labels("method").inc()
         return super()._bad_request({"code": 2, "message": "Bad handshake method"})
 
     async def _make_response(self, response: dict[str, Any], environ: dict[str, Any]) -> Any:
@@ -131,6 +136,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
     async def _handle_connect(self, environ: dict[str, Any], transport: str, jsonp_index: int | None = None) -> Any:
         """The library names its socket class here, so the handshake is spelled out to use ours."""
         if self.leaving:
+            metrics.REFUSED.labels("leaving").inc()
             text = b"This edge is going away: connect again."
             return {"status": "503 SERVICE UNAVAILABLE", "headers": [("Content-Type", "text/plain")], "response": text}
         if self._wheel is None:
@@ -143,6 +149,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
             del self.sockets[sid]
             return self._unauthorized(refused or None)
         self._wheel.add(socket)
+        metrics.HANDSHAKES.labels(transport).inc()
         if transport == "websocket":
             return await socket.handle_get_request(environ)
         socket.connected = True

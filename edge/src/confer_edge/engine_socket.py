@@ -10,6 +10,7 @@ from engineio.async_socket import AsyncSocket
 from engineio.packet import CLOSE, NOOP, Packet
 from engineio.packet import PING as PING_PACKET
 
+from confer_edge import metrics
 from confer_edge.frames import BINARY, PING, PONG, TEXT, frame
 from confer_edge.outbox import Outbox
 from confer_edge.outlet import Outlet
@@ -156,6 +157,7 @@ class Socket(AsyncSocket):  # type: ignore[misc]
             link.transport.write(_PROBED.wire)
             self.out.release(_NOOP)
         elif opcode == TEXT and payload[:1] == b"5" and not self.closed:
+            metrics.UPGRADES.labels("succeeded").inc()
             link.pass_on(self.receive_frame, self._lost, self.out.resume)
             self._live(link)
         elif opcode == PING and self._affordable():
@@ -164,6 +166,7 @@ class Socket(AsyncSocket):  # type: ignore[misc]
             link.close()
 
     def _probe_failed(self) -> None:
+        metrics.UPGRADES.labels("failed").inc()
         self.upgrading = False
 
     def _live(self, link: WebSocket) -> None:
@@ -237,6 +240,7 @@ class Socket(AsyncSocket):  # type: ignore[misc]
                 raise ValueError("the body is too large")
             await self._receive_payload(body.decode())
         except ValueError as error:
+            metrics.VIOLATIONS.inc()
             log.info("protocol violation", reason=type(error).__name__)
             await self.close(wait=False, reason=self.server.reason.TRANSPORT_ERROR)
             raise eio_exceptions.EngineIOError from None

@@ -6,7 +6,7 @@ from typing import Final
 
 import orjson
 
-from confer_edge import packets
+from confer_edge import metrics, packets
 from confer_edge.packets import Event
 from confer_edge.session import Session
 from confer_kit import clock
@@ -46,6 +46,7 @@ class Expiry:
         now = clock.now()
         if now >= expires_at:
             del self._timers[session]
+            metrics.CLAIMS.labels("expired").inc()
             session.send(_event("session_expired", expires_at))
             self.end(session)
             return

@@ -8,7 +8,7 @@ from nats.js.api import StreamInfo
 
 from confer_contracts.catalogue import OTHERS
 from confer_contracts.subjects import LIVE, Header
-from confer_edge import packets
+from confer_edge import metrics, packets
 from confer_edge.audiences import Audiences
 from confer_edge.packets import Event
 from confer_edge.session import Membership
@@ -105,8 +105,9 @@ class Feed:
     def _emit(self, message: Delivered, name: str, stream: str, seq: int) -> int:
         origin = message.headers.get(Header.ORIGIN)
         members = 0
-        for event_name, event in self._events(message, name):
+        for event_name, event in self._events(message, name):  # as many get each of them
             members = self._audiences.emit(message.subject, event_name, event, origin=origin, stream=stream, seq=seq)
+        metrics.FACTS.inc(members)
         return members
 
     def _events(self, message: Delivered, name: str) -> list[tuple[str, Event]]:

@@ -9,7 +9,7 @@ from confer_contracts import catalogue, subjects
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.route import Call
 from confer_contracts.subjects import Kind
-from confer_edge import packets
+from confer_edge import metrics, packets
 from confer_edge.access import Access
 from confer_edge.calls import Calls
 from confer_edge.doorway import Doorway
@@ -57,9 +57,11 @@ class Gateway:
             self._dispatch(session, name, arguments, respond)
         except Rejection as refusal:
             respond.refuse(refusal, _op_of(arguments))
+            respond.done()
         except Exception:
             log.exception("an event could not be dispatched", event_name=_short(name))
             respond.refuse(Rejection(ErrorCode.INTERNAL, "an error on our side"), _op_of(arguments))
+            respond.done()
 
     def _dispatch(self, session: Session, name: str, arguments: list[Any], respond: Responder) -> None:
         """Check synchronously, so that a refusal overtakes nothing; then run in the session's order."""
@@ -88,6 +90,7 @@ class Gateway:
         elif len(self._tasks) < self._settings.in_flight_max:
             self._tasks.start(work(), call.event)
         else:
+            metrics.LIMITS.labels("calls_in_flight").inc()
             raise Rejection(ErrorCode.LIMIT_EXCEEDED, "this edge handles too many calls at once")
 
     async def _allowed(self, session: Session, call: Call[Any, Any], request: BaseModel, respond: Responder) -> None:
@@ -113,6 +116,7 @@ class Gateway:
                     log.exception("an event failed", event_name=respond.event, trace=telemetry.trace_id())
                     text = f"an error on our side, reported as {telemetry.trace_id()}"
                     respond.refuse(Rejection(ErrorCode.INTERNAL, text))
+            respond.done()
 
         return work
 
@@ -122,6 +126,7 @@ class Gateway:
         if not isinstance(payload, dict):
             raise Rejection(ErrorCode.INVALID, "payload: must be a JSON object", field="payload")
         if packets.depth_of(payload) > self._settings.nesting_max:
+            metrics.LIMITS.labels("nesting").inc()
             text = f"payload: must not be nested deeper than {self._settings.nesting_max} levels"
             raise Rejection(ErrorCode.INVALID, text, field="payload")
         try:
@@ -133,7 +138,9 @@ class Gateway:
         session = self._doorway.sessions.get(sid)
         if session is not None:
             refusal = Rejection(ErrorCode.INVALID, f"{bad.field}: {bad.why}", field=bad.field)
-            Responder(session, _short(bad.event), bad.identifier).refuse(refusal)
+            respond = Responder(session, _short(bad.event), bad.identifier)
+            respond.refuse(refusal)
+            respond.done()
 
 
 def _short(name: str) -> str:

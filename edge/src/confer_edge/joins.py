@@ -14,7 +14,7 @@ from confer_contracts.catalogue import VIEWS
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.portal import portal_name, shown_name
 from confer_contracts.subjects import Kind, room_audience
-from confer_edge import packets
+from confer_edge import metrics, packets
 from confer_edge.access import Access
 from confer_edge.audiences import Audiences
 from confer_edge.calls import FORBIDDEN, UNAVAILABLE, Calls, as_of, services_with_snapshot
@@ -73,6 +73,7 @@ class Joins:
         audience = f"{kind}.{ident}"
         await self._access.must(session.claim, session.sid, JOIN, audience)
         if audience not in session.memberships and len(session.memberships) >= self._rooms_max:
+            metrics.LIMITS.labels("rooms").inc()
             raise Rejection(ErrorCode.LIMIT_EXCEEDED, f"rooms: a client may be in {self._rooms_max} at most")
         first = audience not in session.memberships
         session.hold(audience)
@@ -86,6 +87,7 @@ class Joins:
         parts = dict(zip(names, found, strict=True))
         if first and audience in session.memberships:
             session.memberships[audience].as_of = as_of(parts)
+        metrics.JOINS.labels("partial" if UNAVAILABLE in found else "whole").inc()
         await self._recovery.save(session)
         must_be_in(session, audience)
         return Joined(audience, offset, parts)
@@ -156,6 +158,7 @@ class Joins:
         if session.closed:
             return  # its record is of before the loss
         session.resyncs += 1
+        metrics.RESYNCS.inc()
         if session.resyncs > RESYNC_ATTEMPTS:
             session.cut("its snapshots could not be fetched as fast as facts came")
             return

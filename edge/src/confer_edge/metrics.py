@@ -1,33 +1,101 @@
 """The edge's numbers, served at /metrics beside those of the kit (docs/adr/0014).
 
-A label has few values, all known beforehand: never an id, a room, or anything that a client wrote.
+A label has few values, all known beforehand: never an id, a room, or anything that a client wrote. What a delivery
+costs here is nothing: a fan-out is counted once, and what can be counted at scrape is.
 """
 
+import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from confer_kit.metrics import SECONDS, Counter, Gauge, Histogram
+from confer_contracts import catalogue
+from confer_contracts.errors import ErrorCode
+from confer_kit.metrics import SECONDS, Counter, Gauge, Histogram, by
 
 if TYPE_CHECKING:
     from confer_edge.engine_socket import Socket
     from confer_edge.session import Session
 
-CLIENTS: Final = Gauge("confer_edge_clients", "Engine.IO connections", ["transport"])
+OTHER: Final = "other"
+_ROUTES: Final = frozenset({*catalogue.PUBLIC_CALLS, *(event.event for event in catalogue.EDGE_EVENTS)})
+
+# --- connections and sessions
+CLIENTS: Final = by(Gauge("confer_edge_clients", "Engine.IO connections", ["transport"]), "polling", "websocket")
 SESSIONS: Final = Gauge("confer_edge_sessions", "Socket.IO sessions")
 MEMBERSHIPS: Final = Gauge("confer_edge_memberships", "Memberships of all sessions in audiences")
+HANDSHAKES: Final = by(
+    Counter("confer_edge_handshakes", "Engine.IO handshakes that were accepted", ["transport"]), "polling", "websocket"
+)
+REFUSED: Final = by(
+    Counter("confer_edge_refused_requests", "Engine.IO requests that were refused", ["reason"]),
+    "transport", "session", "method", "version", "origin", "leaving", OTHER,
+)  # fmt: skip
+UPGRADES: Final = by(
+    Counter("confer_edge_upgrades", "Upgrades from polling to WebSocket", ["outcome"]), "succeeded", "failed"
+)
+CONNECTS: Final = by(
+    Counter("confer_edge_connects", "Socket.IO CONNECT packets that were answered", ["outcome"]),
+    "new", "recovered", ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN, ErrorCode.INVALID, ErrorCode.UNAVAILABLE,
+)  # fmt: skip
+DISCONNECTS: Final = by(
+    Counter("confer_edge_disconnects", "Sessions that ended", ["reason"]),
+    "client_disconnect", "server_disconnect", "transport_close", "transport_error", "ping_timeout", "superseded",
+)  # fmt: skip
+RECOVERIES: Final = by(
+    Counter("confer_edge_recoveries", "Clients that came back with the pid of an earlier session", ["outcome"]),
+    "recovered", "unknown", "user", "rights", "epoch", "window", "offset", "ahead", "lost",
+)  # fmt: skip
+VIOLATIONS: Final = Counter("confer_edge_violations", "Connections that were closed because they broke the protocol")
+TOKENS: Final = by(
+    Counter("confer_edge_refused_tokens", "Tokens that were refused", ["reason"]),
+    "expired_token", "bad_signature", "missing_claim", "invalid_claim", "invalid_key_id", "decode_error", "claims",
+    OTHER,
+)  # fmt: skip
+CLAIMS: Final = by(
+    Counter("confer_edge_claims", "What became of who a session says it is", ["what"]), "renewed", "ignored", "expired"
+)
 
-CONNECTS: Final = Counter(
-    "confer_edge_connects", "CONNECT packets answered, by outcome: new, recovered, or an error code", ["outcome"]
-)
-DISCONNECTS: Final = Counter("confer_edge_disconnects", "Sessions that ended, by reason", ["reason"])
-CALLS: Final = Counter(
-    "confer_edge_calls", "Clients' events answered, by outcome: ok or an error code", ["route", "outcome"]
-)
+# --- what clients ask
+CALLS: Final = Counter("confer_edge_calls", "Clients' events; outcome: ok or an error code", ["route", "outcome"])
 CALL_SECONDS: Final = Histogram(
-    "confer_edge_call_duration_seconds", "From a client's event to its answer", ["route"], buckets=SECONDS
-)
-DELIVERIES: Final = Counter("confer_edge_deliveries", "Facts and views handed to clients", ["what"])
+    "confer_edge_call_duration_seconds", "From a client's event to its answer, its turn included", ["route"],
+    buckets=SECONDS,
+)  # fmt: skip
+JOINS: Final = by(
+    Counter("confer_edge_joins", "Joins of audiences with a snapshot; partial: a service was away", ["outcome"]),
+    "whole", "partial",
+)  # fmt: skip
 LIMITS: Final = Counter("confer_edge_limits", "Times that a client met a limit, by the limit's name", ["limit"])
+
+# --- what clients get
+DELIVERIES: Final = by(
+    Counter("confer_edge_deliveries", "What was handed to clients, counted once for each of them", ["what"]),
+    "fact", "view", "replayed",
+)  # fmt: skip
+FACTS, VIEWS, REPLAYED = (DELIVERIES.labels(what) for what in ("fact", "view", "replayed"))
+RESYNCS: Final = Counter("confer_edge_resyncs", "Times that a session was sent whole snapshots in place of facts")
+FEED_SECONDS: Final = Histogram(
+    "confer_edge_feed_delay_seconds", "From the append of this edge's own fact to its coming back by the live feed",
+    buckets=SECONDS,
+)  # fmt: skip
+FEED_SILENCE: Final = Gauge("confer_edge_feed_silence_seconds", "Since this edge heard its own fact by the live feed")
+
+
+def answered(event: str, outcome: str, seconds: float) -> None:
+    """A client's event came to its end. `event` may be anything."""
+    route = event if event in _ROUTES else OTHER
+    _calls(route, outcome).inc()
+    _seconds(route).observe(seconds)
+
+
+@functools.cache
+def _calls(route: str, outcome: str) -> Counter:
+    return CALLS.labels(route, outcome)
+
+
+@functools.cache
+def _seconds(route: str) -> Histogram:
+    return CALL_SECONDS.labels(route)
 
 
 def observe(sockets: Mapping[str, "Socket"], sessions: Mapping[str, "Session"]) -> None:

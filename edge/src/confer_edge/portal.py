@@ -23,6 +23,7 @@ from confer_contracts.portal import (
     Subscribe,
 )
 from confer_contracts.subjects import Kind, audience, room_audience
+from confer_edge import metrics
 from confer_edge.access import Access
 from confer_edge.calls import Calls
 from confer_edge.expiry import Expiry
@@ -106,7 +107,8 @@ class Portal:
     async def _bind(self, session: Session, claim: Claim) -> None:
         """The first claim names the session for its life; a different later one is ignored and counted."""
         if session.bound:
-            session.ignored_claims += claim != session.claim
+            if claim != session.claim:
+                metrics.CLAIMS.labels("ignored").inc()
             return
         for own in tuple(session.memberships):
             await self._joins.leave(session, own)
@@ -118,6 +120,7 @@ class Portal:
         """A newer token of the same person: it lasts longer, and its rights count from now on."""
         if session.closed:
             return
+        metrics.CLAIMS.labels("renewed").inc()
         before, session.claim = session.claim, claim
         self._expiry.watch(session)
         if claim.role != before.role:

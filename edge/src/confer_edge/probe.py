@@ -6,6 +6,7 @@ import orjson
 
 from confer_contracts.ids import token
 from confer_contracts.subjects import FactSubject, Header, Kind, audience
+from confer_edge import metrics
 from confer_edge.audiences import Audiences
 from confer_edge.packets import Event
 from confer_kit import clock
@@ -26,17 +27,25 @@ class Probe:
         self._late_s = late_s
         self._subject = FactSubject("edge", Kind.PROBE, token(incarnation), "tick")
         self._heard_at = 0.0
+        self._asked_at: float | None = None  # when the oldest tick was sent that was not heard yet
+        self._began_at = clock.now()
+        metrics.FEED_SILENCE.set_function(lambda: clock.now() - (self._heard_at or self._began_at))
         self._stopping = False
         audiences.add(audience(Kind.PROBE, incarnation), self)
 
     def receive(self, audience: str, event: Event, stream: str, seq: int) -> None:
         self._heard_at = clock.now()
+        if self._asked_at is not None:
+            metrics.FEED_SECONDS.observe(max(0.0, self._heard_at - self._asked_at))
+            self._asked_at = None
 
     def lose(self) -> None:
         """The next tick will do."""
 
     async def tick(self) -> None:
-        body = orjson.dumps({"at": clock.iso(clock.now())})
+        now = clock.now()
+        self._asked_at = self._asked_at or now
+        body = orjson.dumps({"at": clock.iso(now)})
         try:
             await self._link.nc.jetstream(timeout=TICK_TIMEOUT_S).publish(
                 str(self._subject), body, headers={Header.EVENT: "tick"}, timeout=TICK_TIMEOUT_S

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from confer_contracts.message import Body
 from confer_contracts.subjects import SESSIONS
+from confer_edge import metrics
 from confer_edge.feed import Feed
 from confer_edge.identity import Claim
 from confer_edge.packets import Event
@@ -110,19 +111,32 @@ class Recovery:
         Raises Unavailable when that cannot be known now: the client does best to come again.
         """
         pid = auth.get("pid") if isinstance(auth, dict) else None
-        loaded = await self._load(pid) if isinstance(pid, str) and 0 < len(pid) <= PID_CHARS_MAX else None
-        if loaded is None or not isinstance(pid, str):
+        if not isinstance(pid, str) or not pid:
             return None
+        loaded = await self._load(pid) if len(pid) <= PID_CHARS_MAX else None
+        if loaded is None:
+            return _not_found("unknown")
         record, stored_at = loaded
+        after = self._position(auth.get("offset"), record)
+        doubt = self._doubt(record, claim, after)
+        if doubt is not None or after is None:
+            return _not_found(doubt or "offset")
+        if not await self._feed.reached(after, AHEAD_S):
+            return _not_found("ahead")
+        return Found(pid, record, stored_at, after) if record.epoch == self._feed.epoch else _not_found("epoch")
+
+    def _doubt(self, record: SessionRecord, claim: Claim | None, after: int | None) -> str | None:
+        """Why a stored session cannot be taken up; None: it can."""
         if claim is not None and claim.user_id != record.claim.user_id:
             log.warning("a pid of another user was presented")
-            return None
-        after = self._position(auth.get("offset"), record)
-        in_time = record.lost_at is None or clock.now() - record.lost_at <= self._window_s
-        if record.epoch != self._feed.epoch or not in_time or after is None or after < record.whole_from:
-            return None
-        reached = await self._feed.reached(after, AHEAD_S)
-        return Found(pid, record, stored_at, after) if reached and record.epoch == self._feed.epoch else None
+            return "user"
+        if record.epoch != self._feed.epoch:
+            return "epoch"
+        if record.lost_at is not None and clock.now() - record.lost_at > self._window_s:
+            return "window"
+        if after is None:
+            return "offset"
+        return "lost" if after < record.whole_from else None
 
     async def take_over(self, session: Session, found: Found) -> bool:
         """Make the stored session this connection's; False: its earlier connection has stored something since it was
@@ -175,6 +189,11 @@ class Recovery:
             session.cut("it was taken up by another connection")
         except (OutcomeUnknown, Unavailable) as error:
             log.debug("a session was not stored", error=f"{type(error).__name__}: {error}")
+
+
+def _not_found(why: str) -> Found | None:
+    metrics.RECOVERIES.labels(why).inc()
+    return None
 
 
 def new_pid() -> str:

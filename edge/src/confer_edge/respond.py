@@ -1,12 +1,13 @@
 """The answer to one event: an ack where the client asked for one, else an event. Exactly once."""
 
+import time
 from typing import Any
 
 import orjson
 
 from confer_contracts.errors import Rejection
 from confer_contracts.message import failed
-from confer_edge import packets
+from confer_edge import metrics, packets
 from confer_edge.session import Session
 
 
@@ -17,6 +18,8 @@ class Responder:
         self._session = session
         self.event = event
         self._identifier = identifier
+        self._began = time.perf_counter()
+        self.outcome = "ok"  # or the code of the error
         self.op: str | None = None
 
     @property
@@ -43,8 +46,13 @@ class Responder:
 
     def refuse(self, refusal: Rejection, op: str | None = None) -> None:
         """The error ack, or the event `error` with the same members and the name of the refused event."""
+        self.outcome = refusal.code
         body = failed(refusal, op or self.op)
         if self.wants_ack:
             self.raw(orjson.dumps(body))
         else:
             self.emit("error", {**body, "event": self.event})
+
+    def done(self) -> None:
+        """The event came to its end: count it."""
+        metrics.answered(self.event, self.outcome, time.perf_counter() - self._began)

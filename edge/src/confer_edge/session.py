@@ -72,7 +72,6 @@ class Session:
         self.stored_at = 0  # sequence of its record in SESSIONS
         self.storing = asyncio.Lock()
         self.closed = False
-        self.ignored_claims = 0
         self.resyncs = 0  # in a row, each of them overtaken by the next loss
         self._lost = lost
         self._buffer_max = buffer_max

@@ -13,7 +13,7 @@ from socketio.async_manager import AsyncManager
 from socketio.packet import CONNECT, CONNECT_ERROR
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from confer_contracts.errors import Rejection
+from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.message import failed
 from confer_edge import metrics
 from confer_edge.engine import Engine
@@ -113,6 +113,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
                 self.manager.sid_from_eio_sid(eio_sid, namespace) for namespace in self.manager.get_namespaces()
             )
         ):
+            metrics.LIMITS.labels("handshake").inc()
             self.eio.violation(socket, f"no CONNECT within {self._handshake_s:g} s")
 
     async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
@@ -134,6 +135,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             await self._send_packet(eio_sid, self.packet_class(CONNECT_ERROR, data=body))
             return
         except Unavailable as error:
+            metrics.CONNECTS.labels(ErrorCode.UNAVAILABLE).inc()
             self._violation(eio_sid, f"a session cannot be taken up while the log is away: {error}")
             return
         if eio_sid not in self.eio.sockets or self.eio.sockets[eio_sid].closed:

@@ -6,7 +6,7 @@ from nats.aio.msg import Msg
 
 from confer_contracts.catalogue import EPHEMERA
 from confer_contracts.subjects import Header
-from confer_edge import packets
+from confer_edge import metrics, packets
 from confer_edge.audiences import Audiences
 from confer_kit.logs import logger
 from confer_kit.nats_link import Link
@@ -40,7 +40,7 @@ class ViewFeed:
         if not self._audiences.has(audience) or self._is_old(msg, headers):
             return
         event = packets.view(name, msg.data, "" if name in EPHEMERA else msg.subject)
-        self._audiences.emit(audience, name, event, origin=headers.get(Header.ORIGIN))
+        metrics.VIEWS.inc(self._audiences.emit(audience, name, event, origin=headers.get(Header.ORIGIN)))
 
     def _is_old(self, msg: Msg, headers: dict[str, str]) -> bool:
         """Whether this, or something newer, was handed out already. As of 0: ephemeral, never old."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final, cast
 from urllib.parse import unquote
 
+from confer_edge import metrics
 from confer_edge.frames import CLOSE, PONG, Reader, Violation, close_frame
 from confer_kit.logs import logger
 
@@ -194,6 +195,7 @@ class WebSocket(asyncio.Protocol):
                     assert self._on_message is not None
                     self._on_message(opcode, payload)
         except Violation as violation:
+            metrics.VIOLATIONS.inc()
             log.info("protocol violation", reason=violation.reason)
             self.close(violation.code, violation.reason)
         except Exception:
