@@ -1,38 +1,21 @@
 """What /metrics shows of a running system: each number is seen to move."""
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
 
 from confer_kit.testing import System, running_system
-from confer_kit.testing.metrics import Metrics
 from confer_kit.testing.raw import raw_client
 from confer_kit.testing.system import SERVICES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-RISEN_WITHIN_S = 30
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def system() -> AsyncIterator[System]:
     async with running_system() as running:
         yield running
-
-
-async def risen(system: System, before: Metrics, number: str, *, by: float | None = 1, **labels: str) -> None:
-    """Wait until a number has risen by so much since then (None: by anything)."""
-    start = before.value(number, **labels)
-    rise = 0.0
-    try:
-        async with asyncio.timeout(RISEN_WITHIN_S):
-            while (rise <= 0) if by is None else (rise != by):
-                await asyncio.sleep(0.1)
-                rise = (await system.metrics(before.process)).value(number, **labels) - start
-    except TimeoutError:
-        raise AssertionError(f"{number} {labels} of {before.process}: by {rise} instead of {by}") from None
 
 
 @pytest.mark.parametrize("name", [*SERVICES, "edge"])
@@ -50,12 +33,12 @@ async def test_a_service_counts_its_calls_and_writes(system: System) -> None:
         update = {"patient_id": "m1", "field": "f", "value": 1}
         assert (await ann.call("field_update", update))["status"] == "ok"
         assert (await ann.call("field_update", update | {"base_version": 99}))["status"] == "error"
-    await risen(system, before, "confer_requests_total", route=route, outcome="ok")
-    await risen(system, before, "confer_requests_total", by=2, route=route)
-    await risen(system, before, "confer_request_duration_seconds_count", by=2, route=route)
-    await risen(system, before, "confer_appends_total", outcome="stored")
-    await risen(system, before, "confer_append_duration_seconds_count")
-    await risen(system, before, "confer_follower_position", stream="SYNC")
+    await system.risen(before, "confer_requests_total", route=route, outcome="ok")
+    await system.risen(before, "confer_requests_total", by=2, route=route)
+    await system.risen(before, "confer_request_duration_seconds_count", by=2, route=route)
+    await system.risen(before, "confer_appends_total", outcome="stored")
+    await system.risen(before, "confer_append_duration_seconds_count")
+    await system.risen(before, "confer_follower_position", stream="SYNC")
     assert (await system.metrics("sync-svc")).value("confer_requests_in_flight") == 0
 
 
@@ -64,17 +47,17 @@ async def test_a_service_counts_what_it_reacts_to(system: System) -> None:
     async with raw_client(system.url(), {"user_id": "ben"}) as ben:
         await ben.call("join_patient_room", {"patient_id": "m2"})
         await ben.call("step_change", {"patient_id": "m2", "step": 2})
-    await risen(system, before, "confer_reactions_total", by=None, outcome="done")
+    await system.risen(before, "confer_reactions_total", by=None, outcome="done")
 
 
 async def test_nats_goes_and_comes_back(system: System) -> None:
     before = [await system.metrics(name) for name in ("edge", "sync-svc")]
     await system.nats.kill()
     for each in before:
-        await risen(system, each, "confer_nats_disconnects_total")
+        await system.risen(each, "confer_nats_disconnects_total")
     await system.nats.start()
     for each in before:
-        await risen(system, each, "confer_nats_reconnects_total")
+        await system.risen(each, "confer_nats_reconnects_total")
         stream = "LIVE" if each.process == "edge" else "SYNC"
-        await risen(system, each, "confer_follower_breaks_total", by=None, stream=stream)
+        await system.risen(each, "confer_follower_breaks_total", by=None, stream=stream)
     await system.healthy()

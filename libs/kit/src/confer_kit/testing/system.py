@@ -18,6 +18,7 @@ from confer_kit.testing.nats import NatsServer, free_port
 
 SERVICES = ("presence-svc", "sync-svc", "queue-svc", "notify-svc")
 STARTED_WITHIN_S = 40
+RISEN_WITHIN_S = 30
 
 
 class Process:
@@ -154,6 +155,23 @@ class System:
         async with asyncio.timeout(STARTED_WITHIN_S):
             while (await self.health(edge))[0] != status:  # noqa: ASYNC110 - another process's state
                 await asyncio.sleep(0.1)
+
+    async def risen(self, before: Metrics, number: str, *, by: float | None = 1, **labels: str) -> None:
+        """Wait until a number is by so much (None: by anything) above what it was then."""
+        rise = 0.0
+
+        async def is_there() -> bool:
+            nonlocal rise
+            now = await self.metrics(before.process)
+            rise = now.value(number, **labels) - before.value(number, **labels)
+            return rise > 0 if by is None else rise == by
+
+        try:
+            async with asyncio.timeout(RISEN_WITHIN_S):
+                while not await is_there():  # noqa: ASYNC110 - of another process
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            raise AssertionError(f"{number} {labels} of {before.process} rose by {rise}, not {by}") from None
 
     async def stop(self) -> None:
         for process in self.processes.values():

@@ -1,0 +1,355 @@
+"""The edge's numbers: each is seen to move, by as much as it should, and no label has a value that was not foreseen."""
+
+import asyncio
+import itertools
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import nats
+import pytest
+import pytest_asyncio
+from joserfc import jwt
+from joserfc.jwk import OctKey
+from prometheus_client import REGISTRY
+
+import confer_edge.metrics  # noqa: F401 - declares what is compared at the end
+from confer_kit import clock
+from confer_kit.testing import System, running_system
+from confer_kit.testing.javascript import WAYS, Node, Way, node
+from confer_kit.testing.raw import RawClient, raw_client
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.node]
+
+SECRET = "a secret of the tests, thirty-two bytes or more"
+LIMITS = {
+    "CONFER_ROOMS_MAX": "5",  # two of them are everybody's own
+    "CONFER_NESTING_MAX": "3",
+    "CONFER_PENDING_CALLS_MAX": "1",
+    "CONFER_HANDSHAKE_S": "0.5",
+    "CONFER_PING_INTERVAL_S": "0.5",
+    "CONFER_PING_TIMEOUT_S": "0.5",
+    "CONFER_RECOVERY_WINDOW_S": "0.5",
+}
+_numbers = itertools.count(1)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def system() -> AsyncIterator[System]:
+    async with running_system(CONFER_HEALTH_CHECK_S="600") as running:
+        await running.add_edge("limited", **LIMITS)
+        await running.add_edge("jwt", CONFER_IDENTITY="jwt", CONFER_JWT_SECRET=SECRET)
+        await running.healthy("limited")
+        await running.healthy("jwt")
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def process() -> AsyncIterator[Node]:
+    async with node(Path(__file__).parent / "js") as running:
+        yield running
+
+
+def room() -> str:
+    return f"M{next(_numbers)}"
+
+
+@asynccontextmanager
+async def member(system: System, user: str, *rooms: str, edge: str = "edge", **more: Any) -> AsyncIterator[RawClient]:
+    async with raw_client(system.url(edge), {"user_id": user}, name=user, **more) as client:
+        await client.got("system_status")
+        for each in rooms:
+            assert (await client.call("join_patient_room", {"patient_id": each}))["status"] == "ok"
+        yield client
+
+
+async def write(client: RawClient, room: str, value: Any) -> None:
+    assert (await client.call("field_update", {"patient_id": room, "field": "f", "value": value}))["status"] == "ok"
+
+
+def token(secret: str = SECRET, expires_s: float = 60, **more: Any) -> str:
+    body = {"sub": "anna", "exp": int(clock.now() + expires_s), **more}
+    return jwt.encode({"alg": "HS256"}, body, OctKey.import_key(secret))
+
+
+# --- connections ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", WAYS[-3:], ids=str)
+async def test_clients_by_transport(system: System, process: Node, way: Way) -> None:
+    before = await system.metrics()
+    client = await process.open(way.version, system.url(), {"transports": way.transports})
+    await client.is_connected()
+    await system.risen(before, "confer_edge_handshakes_total", transport=way.transports[0])
+    await system.risen(before, "confer_edge_clients", transport=way.transports[-1])
+    await system.risen(before, "confer_edge_upgrades_total", by=len(way.transports) - 1, outcome="succeeded")
+    await system.risen(before, "confer_edge_connects_total", outcome="new")
+    await system.risen(before, "confer_edge_sessions")
+    await system.risen(before, "confer_edge_memberships", by=None)
+    await client.close()
+    await system.risen(before, "confer_edge_disconnects_total", reason="client_disconnect")
+    await system.risen(before, "confer_edge_clients", by=0)
+
+
+async def test_an_upgrade_that_fails(system: System) -> None:
+    before, path = await system.metrics(), f"{system.url()}/socket.io/?EIO=4&transport="
+    async with aiohttp.ClientSession() as http:
+        async with http.get(f"{path}polling") as answer:
+            sid = json.loads((await answer.text())[1:])["sid"]
+        async with http.ws_connect(f"{path}websocket&sid={sid}") as socket:
+            await socket.send_str("not a probe")
+            await socket.receive()
+    await system.risen(before, "confer_edge_upgrades_total", outcome="failed")
+
+
+@pytest.mark.parametrize(
+    ("reason", "method", "query", "headers"),
+    [
+        ("transport", "GET", "EIO=4&transport=smoke", {}),
+        ("session", "GET", "EIO=4&transport=polling&sid=nobody", {}),
+        ("method", "PUT", "EIO=4&transport=polling", {}),
+        ("method", "POST", "EIO=4&transport=polling", {}),
+        ("version", "GET", "EIO=3&transport=polling", {}),
+        ("origin", "GET", "EIO=4&transport=polling", {"Origin": "https://evil.example"}),
+        ("other", "GET", "EIO=4&transport=polling&j=x", {}),
+    ],
+)
+async def test_refused_requests(system: System, reason: str, method: str, query: str, headers: dict[str, str]) -> None:
+    before = await system.metrics()
+    url = f"{system.url()}/socket.io/?{query}"
+    async with aiohttp.ClientSession() as http, http.request(method, url, headers=headers) as answer:
+        assert answer.status == 400
+    await system.risen(before, "confer_edge_refused_requests_total")
+    await system.risen(before, "confer_edge_refused_requests_total", reason=reason)
+
+
+async def test_a_connection_that_breaks_the_protocol(system: System) -> None:
+    before = await system.metrics()
+    async with member(system, "vandal") as client:
+        await client.send("x")
+        await client.until(lambda: client.ended, "the end")
+    await system.risen(before, "confer_edge_violations_total")
+    await system.risen(before, "confer_edge_disconnects_total", reason="transport_error")
+
+
+async def test_a_client_that_vanishes(system: System) -> None:
+    before, path = await system.metrics("limited"), f"{system.url('limited')}/socket.io/?EIO=4&transport=polling"
+    async with aiohttp.ClientSession() as http:
+        async with http.get(path) as answer:
+            sid = json.loads((await answer.text())[1:])["sid"]
+        async with http.post(f"{path}&sid={sid}", data="40") as answer:
+            assert answer.status == 200
+        await system.risen(before, "confer_edge_disconnects_total", reason="ping_timeout")
+        async with http.get(path):
+            pass
+    await system.risen(before, "confer_edge_limits_total", limit="handshake")
+
+
+# --- identity ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("bad_signature", token("another secret of the tests, thirty-two bytes or more")),
+        ("expired_token", token(expires_s=-60)),
+        ("missing_claim", jwt.encode({"alg": "HS256"}, {"sub": "anna"}, OctKey.import_key(SECRET))),
+        ("claims", token(sub="a\x00b")),
+        ("decode_error", "a.b.c"),
+        ("other", "x" * 20_000),
+    ],
+)
+async def test_refused_tokens(system: System, reason: str, told: str) -> None:
+    before = await system.metrics("jwt")
+    async with raw_client(system.url("jwt"), auth={"token": told}) as client:
+        assert client.refused
+    await system.risen(before, "confer_edge_refused_tokens_total", reason=reason)
+    await system.risen(before, "confer_edge_connects_total", outcome="unauthenticated")
+    assert (await system.metrics("jwt")).value("confer_edge_sessions") == before.value("confer_edge_sessions")
+
+
+async def test_claims_that_are_renewed_and_that_expire(system: System) -> None:
+    before = await system.metrics("jwt")
+    async with raw_client(system.url("jwt"), auth={"token": token()}) as client:
+        await client.call("authenticate", {"token": token(expires_s=2)})
+        await system.risen(before, "confer_edge_claims_total", what="renewed")
+        await client.got("session_expired")
+    await system.risen(before, "confer_edge_claims_total", what="expired")
+    await system.risen(before, "confer_edge_disconnects_total", reason="server_disconnect")
+
+
+async def test_a_claim_that_is_ignored(system: System) -> None:
+    before = await system.metrics()
+    async with member(system, "ann") as client:
+        await client.call("authenticate", {"user_id": "ben", "role": "doctor"})
+    await system.risen(before, "confer_edge_claims_total", what="ignored")
+
+
+# --- what clients ask -------------------------------------------------------------------------------------
+
+
+async def test_calls_by_route_and_outcome(system: System) -> None:
+    name, before = room(), await system.metrics()
+    async with member(system, "ann", name) as client:
+        await write(client, name, 1)
+        assert (await client.call("field_update", {"patient_id": name, "field": "f", "value": 2, "base_version": 99}))[
+            "code"
+        ]
+        await client.call("field_update", {"patient_id": name})
+        await client.emit("field_update", {"patient_id": name})
+        await client.call("no_such_event", {})
+        await client.send('423["join_patient_room",{"patient_id":"\\ud800"}]')
+        await client.acked(3)
+    calls, seconds = "confer_edge_calls_total", "confer_edge_call_duration_seconds_count"
+    await system.risen(before, calls, route="join_patient_room", outcome="ok")
+    await system.risen(before, calls, route="join_patient_room", outcome="invalid")
+    await system.risen(before, calls, route="field_update", outcome="ok")
+    await system.risen(before, calls, route="field_update", outcome="invalid", by=3)
+    await system.risen(before, calls, route="other", outcome="invalid")
+    await system.risen(before, seconds, route="field_update", by=4)
+    await system.risen(before, calls, by=7)
+
+
+async def test_a_join_while_a_service_is_away(system: System) -> None:
+    before = await system.metrics()
+    async with member(system, "ann", room()):
+        await system.risen(before, "confer_edge_joins_total", outcome="whole", by=2)  # her inbox is one
+        await system.processes["sync-svc"].kill()
+        async with member(system, "ben", room()):
+            await system.risen(before, "confer_edge_joins_total", outcome="partial")
+    await system.restart("sync-svc")
+
+
+async def test_limits(system: System) -> None:
+    before = await system.metrics("limited")
+    async with member(system, "ann", edge="limited") as client:
+        answers = [await client.call("join_patient_room", {"patient_id": room()}) for _ in range(6)]
+        assert answers[-1]["code"] == "limit_exceeded"
+        await system.risen(before, "confer_edge_limits_total", limit="rooms", by=None)
+        deep = {"patient_id": "x", "field": "f", "value": [[[[1]]]]}
+        assert (await client.call("field_update", deep))["code"] == "invalid"
+        await system.risen(before, "confer_edge_limits_total", limit="nesting")
+        for _ in range(20):
+            await client.emit("field_update", {"patient_id": "x", "field": "f", "value": 1})
+        await client.got("error", lambda body: body["code"] == "limit_exceeded")
+    await system.risen(before, "confer_edge_limits_total", limit="pending_calls", by=None)
+
+
+# --- what clients get -------------------------------------------------------------------------------------
+
+
+async def test_deliveries_are_counted_for_each_member(system: System) -> None:
+    name = room()
+    async with AsyncExitStack() as stack:
+        members = [await stack.enter_async_context(member(system, user, name)) for user in ("ann", "ben", "cem")]
+        await members[0].got("active_users_updated", lambda users: len(users) == 3)
+        before = await system.metrics()
+        await write(members[0], name, 1)
+        await members[0].emit("live_typing", {"patient_id": name, "field": "f", "value": "x"})
+        for each in members:
+            await each.got("field_updated")
+        await system.risen(before, "confer_edge_deliveries_total", what="fact", by=3)
+        await system.risen(before, "confer_edge_deliveries_total", what="view", by=None)
+
+
+async def test_the_live_feed(system: System) -> None:
+    before = await system.metrics()
+    await system.risen(before, "confer_edge_feed_delay_seconds_count", by=None)
+    system.nats.freeze()
+    try:
+        async with asyncio.timeout(30):
+            while (await system.metrics()).value("confer_edge_feed_silence_seconds") < 5:
+                await asyncio.sleep(0.2)
+    finally:
+        system.nats.thaw()
+    await system.healthy()
+
+
+# --- recovery ---------------------------------------------------------------------------------------------
+
+
+async def test_a_session_that_is_taken_up(system: System) -> None:
+    name = room()
+    async with member(system, "writer") as writer, member(system, "reader", name) as first:
+        before = await system.metrics()
+        await write(writer, name, 1)
+        await first.got("field_updated")
+        async with raw_client(system.url(), {"user_id": "reader"}, {"pid": first.pid}) as second:
+            assert second.sid == first.sid
+            await second.got("field_updated")
+            await system.risen(before, "confer_edge_connects_total", outcome="recovered")
+            await system.risen(before, "confer_edge_recoveries_total", outcome="recovered")
+            await system.risen(before, "confer_edge_deliveries_total", what="replayed", by=None)
+            await system.risen(before, "confer_edge_disconnects_total", reason="superseded")
+
+
+async def test_sessions_that_are_not_taken_up(system: System) -> None:
+    async def tried(outcome: str, user: str, edge: str = "edge", **auth: Any) -> None:
+        before = await system.metrics(edge)
+        async with raw_client(system.url(edge), {"user_id": user}, auth) as client:
+            assert client.sid
+        await system.risen(before, "confer_edge_recoveries_total", outcome=outcome)
+        assert (await system.metrics(edge)).value("confer_edge_recoveries_total") == (
+            before.value("confer_edge_recoveries_total") + 1
+        )
+
+    async with member(system, "ann", room()) as client:
+        await tried("unknown", "ann", pid="guessed")
+        await tried("user", "ben", pid=client.pid)
+        await tried("offset", "ann", pid=client.pid, offset="nonsense")
+        epoch = (await client.got("sync_point"))["offset"].rpartition(".")[0]
+        await tried("ahead", "ann", pid=client.pid, offset=f"{epoch}.999999999")
+    async with member(system, "ann", edge="limited") as client:
+        pid = client.pid
+        await client.send("x")
+        await client.until(lambda: client.ended, "the end")
+    await asyncio.sleep(1.5)
+    await tried("window", "ann", edge="limited", pid=pid)
+
+
+async def test_a_new_log(system: System) -> None:
+    name = room()
+    async with member(system, "ann", name) as client:
+        before = await system.metrics()
+        nc = await nats.connect(system.nats.url)
+        await nc.jetstream().delete_stream("LIVE")
+        await nc.close()
+        await system.provision()
+        await client.got("resync", timeout=30)
+        await system.risen(before, "confer_edge_resyncs_total", by=None)
+        await system.risen(before, "confer_follower_resets_total", stream="LIVE")
+    for edge in ("edge", "limited", "jwt"):
+        await system.healthy(edge)
+
+
+# --- all of them ------------------------------------------------------------------------------------------
+
+
+def _labels(samples: Any) -> set[tuple[str, str]]:
+    return {(sample.name, value) for sample in samples for value in sample.labels.values()}
+
+
+@pytest.mark.parametrize("edge", ["edge", "limited", "jwt"])
+async def test_no_label_has_a_value_that_was_not_foreseen(system: System, edge: str) -> None:
+    """Runs last: a value that only appears with the first event is missed by whoever watches for a rise."""
+    shown = await system.metrics(edge)
+    open_labels = ("route", "stream", "limit", "le")
+    found = {
+        (sample.name, value)
+        for family in shown.families.values()
+        for sample in family.samples
+        for label, value in sample.labels.items()
+        if sample.name.startswith("confer_edge") and label not in open_labels and "route" not in sample.labels
+    }
+    declared = _labels(sample for family in REGISTRY.collect() for sample in family.samples)
+    assert found <= declared
+
+
+@pytest.mark.parametrize("edge", ["edge", "limited", "jwt"])
+async def test_sessions_are_those_that_came_and_did_not_go(system: System, edge: str) -> None:
+    shown = await system.metrics(edge)
+    came = sum(shown.value("confer_edge_connects_total", outcome=outcome) for outcome in ("new", "recovered"))
+    assert shown.value("confer_edge_sessions") == came - shown.value("confer_edge_disconnects_total")
