@@ -30,6 +30,7 @@ HELP = """\
 usage: ./run [options]             set up what is missing, start everything, show where to click; Ctrl-C stops it
        ./run test [--all] [args]   every check and test that this machine can run; args go to pytest
        ./run check                 the fast part: format, lint, types, import rules, unit and contract tests
+       ./run chaos [options]       break everything for minutes, and compare what every client saw with the log
        ./run provision [options]   make the streams on a NATS server (--nats-url, --replicas)
        ./run lock                  make the lock files anew
 
@@ -54,13 +55,16 @@ class Trouble(Exception):  # noqa: N818 - one sentence for the person at the key
 def main(arguments: list[str]) -> None:
     verb = arguments[0] if arguments and not arguments[0].startswith("-") else "up"
     rest = arguments[1:] if arguments and verb == arguments[0] else arguments
-    if ("--help" in arguments or "-h" in arguments) and verb != "provision":
+    if ("--help" in arguments or "-h" in arguments) and verb not in ("chaos", "provision"):
         print(HELP, end="")
         return
     match verb:
         case "up" | "provision":
             install(RUNTIME)
             become([str(VENV / "bin" / "confer"), verb, *rest])
+        case "chaos":
+            install(DEVELOPMENT)
+            become([str(PYTHON), "-m", "confer_ops.chaos", *rest])
         case "test" | "check":
             install(DEVELOPMENT)
             become([str(PYTHON), "-m", "confer_ops.checks", verb, *rest])

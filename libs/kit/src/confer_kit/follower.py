@@ -231,7 +231,7 @@ class Follower:
             return None
         if self._contiguous and stream_seq != self.position + 1:
             self._passed_over = True
-            self._break("passed over")
+            self._break("hole")
             return None
         self._consumer_seq = consumer_seq
         try:

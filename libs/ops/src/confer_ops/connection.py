@@ -16,7 +16,7 @@ async def connected(url: str, name: str) -> AsyncIterator[Client]:
     """Trouble when no server answers."""
     try:
         nc = await nats.connect(
-            url,
+            [each.strip() for each in url.split(",")],
             name=name,
             connect_timeout=5,
             allow_reconnect=False,

@@ -6,7 +6,7 @@ import itertools
 import json
 import shutil
 import signal
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -57,6 +57,7 @@ class JavaScriptClient(Received):
         self.connect_errors: list[tuple[str, Any]] = []
         self.connected = False
         self.order: list[tuple[str, Any]] = []  # ("ack", its body), or an event's name and body
+        self.listener: Callable[[str, list[Any]], None] = lambda what, values: None
 
     async def emit(self, event: str, *args: Any) -> None:
         await self.steps(["emit", event, *args])
@@ -98,6 +99,7 @@ class JavaScriptClient(Received):
         await self.until(lambda: self.connected and len(self.sids) >= times, f"connection {times}")
 
     def told(self, what: str, values: list[Any]) -> None:
+        self.listener(what, values)
         match what:
             case "event":
                 self.order.append((values[0], values[1] if len(values) > 1 else None))
@@ -144,8 +146,17 @@ class Node:
         self, version: str, url: str | None, options: Mapping[str, Any], *steps: list[Any], name: str = "client"
     ) -> JavaScriptClient:
         """A new socket; `steps` follow in the same tick, before the connection is up."""
-        client = JavaScriptClient(self, f"{name} {next(self._names)} ({version})")
+        return await self.begin(self.prepared(f"{name} ({version})"), version, url, options, *steps)
+
+    def prepared(self, name: str) -> JavaScriptClient:
+        """A client that is not open yet."""
+        client = JavaScriptClient(self, f"{name} {next(self._names)}")
         self._clients[client.name] = client
+        return client
+
+    async def begin(
+        self, client: JavaScriptClient, version: str, url: str | None, options: Mapping[str, Any], *steps: list[Any]
+    ) -> JavaScriptClient:
         await client.steps(["open", version, url, dict(options)], *steps)
         return client
 
@@ -176,10 +187,11 @@ class Node:
 
 
 @asynccontextmanager
-async def node(directory: Path) -> AsyncIterator[Node]:
-    """Node with the driver of `directory`; ended, with all clients, at the end."""
+async def node(directory: Path, tools: Path | None = None) -> AsyncIterator[Node]:
+    """Node (of the folder `tools`, or the machine's) with the driver of `directory`; ended, with all clients, at the
+    end."""
     assert (directory / "node_modules").is_dir(), f"the JavaScript clients are missing: run `npm ci` in {directory}"
-    binary = shutil.which("node")
+    binary = shutil.which("node", path=tools)
     assert binary, "Node is missing"
     process = await asyncio.create_subprocess_exec(
         binary, str(directory / "driver.mjs"),

@@ -34,11 +34,11 @@ def binary() -> str:
 class NatsServer:
     """The process; `kill`, `freeze` and `start` are for tests of failure."""
 
-    def __init__(self, store: Path, port: int) -> None:
+    def __init__(self, store: Path, port: int, more: str = "") -> None:
         self.url = f"nats://127.0.0.1:{port}"
         self.port = port
         self._config = store / "nats.conf"
-        self._config.write_text(_CONFIG.format(port=port, store=store))
+        self._config.write_text(_CONFIG.format(port=port, store=store) + more)
         self.process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -71,6 +71,42 @@ class NatsServer:
             return False
         writer.close()
         return True
+
+
+_NODE = """
+server_name: {name}
+cluster {{ name: chaos, listen: "127.0.0.1:{route}", routes: [{routes}] }}
+"""
+
+
+class NatsCluster:
+    """Three servers as one, in the place of one `NatsServer`; `kill` and `freeze` are of all of them."""
+
+    def __init__(self, store: Path) -> None:
+        ports, routes = [free_port() for _ in range(3)], [free_port() for _ in range(3)]
+        self.nodes: list[NatsServer] = []
+        for number, (port, route) in enumerate(zip(ports, routes, strict=True)):
+            folder = store / f"node{number}"
+            folder.mkdir()
+            others = ", ".join(f'"nats://127.0.0.1:{other}"' for other in routes if other != route)
+            self.nodes.append(NatsServer(folder, port, _NODE.format(name=f"n{number}", route=route, routes=others)))
+        self.url = ",".join(node.url for node in self.nodes)
+
+    async def start(self) -> None:
+        for node in self.nodes:
+            await node.start()
+
+    async def kill(self) -> None:
+        for node in self.nodes:
+            await node.kill()
+
+    def freeze(self) -> None:
+        for node in self.nodes:
+            node.freeze()
+
+    def thaw(self) -> None:
+        for node in self.nodes:
+            node.thaw()
 
 
 @asynccontextmanager

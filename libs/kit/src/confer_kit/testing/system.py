@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from confer_kit.testing.metrics import Metrics
-from confer_kit.testing.nats import NatsServer, free_port
+from confer_kit.testing.nats import NatsCluster, NatsServer, free_port
 
 SERVICES = ("presence-svc", "sync-svc", "queue-svc", "notify-svc")
 STARTED_WITHIN_S = 40
@@ -73,9 +73,9 @@ class Process:
 class System:
     """NATS, provisioned; four services; edges by number. `environment` overrides settings of all of them."""
 
-    def __init__(self, directory: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, directory: Path, environment: Mapping[str, str], nats: NatsServer | NatsCluster) -> None:
         self._directory = directory
-        self.nats = NatsServer(directory / "nats", free_port())
+        self.nats = nats
         self._environment = {
             **os.environ,  # noqa: TID251 - children inherit it
             "CONFER_NATS_URL": self.nats.url,
@@ -100,7 +100,8 @@ class System:
 
     async def provision(self) -> None:
         process = await asyncio.create_subprocess_exec(
-            str(Path(sys.executable).with_name("confer")), "provision", env=self._environment,
+            str(Path(sys.executable).with_name("confer")), "provision",
+            "--replicas", "3" if isinstance(self.nats, NatsCluster) else "1", env=self._environment,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
         output, _ = await process.communicate()
@@ -209,11 +210,14 @@ def _get(url: str) -> tuple[int, bytes]:
 
 
 @asynccontextmanager
-async def running_system(**environment: str) -> AsyncIterator[System]:
-    """All of it, healthy; gone at the end. When the test fails, the tail of every log is printed."""
+async def running_system(clustered: bool = False, /, **environment: str) -> AsyncIterator[System]:
+    """All of it, healthy; gone at the end; `clustered`: on three NATS servers. When the test fails, the tail of every
+    log is printed."""
     with tempfile.TemporaryDirectory(prefix="confer-system-", ignore_cleanup_errors=True) as directory:
-        (Path(directory) / "nats").mkdir()
-        system = System(Path(directory), environment)
+        store = Path(directory) / "nats"
+        store.mkdir()
+        nats = NatsCluster(store) if clustered else NatsServer(store, free_port())
+        system = System(Path(directory), environment, nats)
         try:
             await system.start()
             yield system

@@ -1,0 +1,232 @@
+"""A storm over a running system: members in several rooms, writers, one fault after the other; then the verdict."""
+
+import asyncio
+import contextlib
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from confer_kit import clock
+from confer_kit.event_log import Unavailable
+from confer_kit.tasks import Tasks
+from confer_kit.testing.chaos.faults import ON_ONE_SERVER, ON_THREE_SERVERS, Fault
+from confer_kit.testing.chaos.judge import Judge
+from confer_kit.testing.chaos.member import Member
+from confer_kit.testing.chaos.page import open_page
+from confer_kit.testing.chaos.person import Person
+from confer_kit.testing.chaos.sightings import Offset
+from confer_kit.testing.chaos.truth import Recorder
+from confer_kit.testing.chaos.writer import Writer
+from confer_kit.testing.javascript import WAYS, Node
+from confer_kit.testing.system import Process, System, running_system
+from confer_kit.testing.tcp_proxy import TcpProxy, tcp_proxy
+
+PATIENTS: Final = ["A", "B", "ผู้ป่วย 1"]
+SETTLED_WITHIN_S: Final = 90.0
+ENVIRONMENT: Final = {
+    "CONFER_PING_INTERVAL_S": "2", "CONFER_PING_TIMEOUT_S": "2", "CONFER_DROP_GRACE_S": "3", "CONFER_BEAT_S": "2",
+    "CONFER_PRESENCE_SETTLE_S": "3",
+}  # fmt: skip
+
+
+@dataclass
+class Verdict:
+    """`problems` empty: every acknowledged write is in the log once, and every member got what the log says."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+
+
+class Storm:
+    """`long`: faults last as long as they do in life; else a few seconds."""
+
+    def __init__(self, system: System, seed: int, *, long: bool, say: Callable[[str], None]) -> None:
+        self.system = system
+        self.dice = random.Random(seed)  # noqa: S311 - repeatable
+        self.edges: list[str] = ["edge", "second"]
+        self.doors: list[TcpProxy] = []
+        self.members: list[Member] = []
+        self.writers: list[Writer] = []
+        self.recorder = Recorder(system.nats.url)
+        self.history: list[str] = []
+        self.line: TcpProxy
+        self._long = long
+        self._say = say
+        self._tasks = Tasks()
+        self._began = clock.now()
+        self._hung = 0
+
+    # --- what faults use ----------------------------------------------------------------------------------
+
+    def seconds(self, short: float, long: float) -> float:
+        return long if self._long else short
+
+    def note(self, text: str) -> None:
+        told = f"{clock.now() - self._began:7.1f} s  {text}"
+        self.history.append(told)
+        self._say(told)
+
+    async def until_calls_hang(self, process: Process | None = None) -> None:
+        """Wait until acknowledged writes are behind us and calls under way that a frozen part does not answer. A fault
+        that meets none shows nothing."""
+        await asyncio.sleep(0.3)
+        asking = {writer.member.name: writer.asking for writer in self.writers if writer.asking}
+        async with asyncio.timeout(10):
+            while not any(w.asking and w.asking == asking.get(w.member.name) for w in self.writers):
+                await asyncio.sleep(0.1)
+                asking = {writer.member.name: writer.asking for writer in self.writers if writer.asking}
+                await asyncio.sleep(0.3)
+        assert any(writer.acknowledged for writer in self.writers)
+        self._hung += 1
+
+    async def rest(self) -> None:
+        async with asyncio.timeout(SETTLED_WITHIN_S):
+            await asyncio.gather(*(writer.rest() for writer in self.writers))
+
+    async def hush(self) -> None:
+        """Nobody calls, and LIVE stands still and is recorded to its end."""
+        for writer in self.writers:
+            writer.hush()
+        await self.recorder.catch_up_to_its_end()
+
+    def go_on(self) -> None:
+        for writer in self.writers:
+            writer.go_on()
+
+    # --- its life -----------------------------------------------------------------------------------------
+
+    async def begin(self, stack: AsyncExitStack, people: int, node: Node | None) -> None:
+        await self.recorder.start()
+        stack.push_async_callback(self.recorder.close)
+        self._tasks.start(self.recorder.run(), "recorder")
+        stack.push_async_callback(self._tasks.cancel)
+        urls = [f"http://127.0.0.1:{door.port}" for door in self.doors]
+        for number in range(people):
+            person = Person(f"u{number}", urls, PATIENTS, random.Random(self.dice.random()))  # noqa: S311
+            self.members.append(person)
+            self._tasks.start(person.run(), person.name)
+            writer = Writer(person, PATIENTS, random.Random(self.dice.random()))  # noqa: S311
+            self.writers.append(writer)
+            self._tasks.start(writer.run(), f"{person.name} writes")
+        for number, way in enumerate(WAYS if node is not None else []):
+            assert node is not None
+            self.members.append(await open_page(node, way, urls[number % len(urls)], f"p{number}", PATIENTS))
+        await self.settle()
+
+    async def blow(self, faults: Sequence[Fault], *, until: float = 0.0) -> None:
+        """Each once, or again and again in any order `until` then (Unix seconds)."""
+        for fault in faults:
+            await self._suffer(fault)
+        while clock.now() < until:
+            await self._suffer(self.dice.choice(faults))
+
+    async def _suffer(self, fault: Fault) -> None:
+        self.note(f"{fault.__name__.replace('_', ' ')}  ({self.state()})")
+        await fault(self)
+        await self.settle()
+
+    def state(self) -> str:
+        written = sum(len(writer.acknowledged) for writer in self.writers)
+        came = sum(len(member.saw) for member in self.members)
+        back = sum(member.recoveries for member in self.members)
+        return f"{written} writes, {came} events, {back} recoveries"
+
+    async def settle(self) -> None:
+        """All edges healthy, everybody back, writing, and hearing of it."""
+        before = [len(writer.acknowledged) for writer in self.writers]
+        heard = [member.latest for member in self.members]
+        try:
+            async with asyncio.timeout(SETTLED_WITHIN_S):
+                for edge in self.edges:
+                    await self.system.healthy(edge)
+                while not (self._all_are_back() and self._all_wrote(before) and self._all_hear(heard)):  # noqa: ASYNC110 - others' doing
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            away = [member.name for member in self.members if not member.connected]
+            stuck = [w.member.name for w, b in zip(self.writers, before, strict=True) if len(w.acknowledged) <= b]
+            refusals = sum((writer.refusals for writer in self.writers), Counter[str]())
+            told = f"away {away}, not writing {stuck}, refused {refusals}, heard {[m.latest for m in self.members]}"
+            raise AssertionError(f"it does not settle: {told}") from None
+
+    def _all_are_back(self) -> bool:
+        return all(member.connected for member in self.members)
+
+    def _all_wrote(self, before: list[int]) -> bool:
+        return all(len(w.acknowledged) > b for w, b in zip(self.writers, before, strict=True))
+
+    def _all_hear(self, before: Sequence[Offset | None]) -> bool:
+        """Of the LIVE that there is now."""
+        epoch, heard = self.recorder.truth.end.epoch, [member.latest for member in self.members]
+        return all(now != then and now and now.epoch == epoch for now, then in zip(heard, before, strict=True))
+
+    async def verdict(self) -> Verdict:
+        """After the last word has come to everybody, which is waited for."""
+        await self.rest()
+        for member in self.members:  # the last snapshot holds every value
+            await member.enter()
+        deadline = clock.now() + 30
+        verdict = Verdict()
+        while True:
+            with contextlib.suppress(Unavailable):
+                await self.recorder.read_logs()
+                verdict = self._judged()
+                if not verdict.problems:
+                    return verdict
+            if clock.now() > deadline:
+                return verdict
+            await asyncio.sleep(1)
+
+    def _judged(self) -> Verdict:
+        verdict, truth = Verdict(), self.recorder.truth
+        for member in self.members:
+            judge = Judge(member.name, truth).hear(member.saw).close()
+            verdict.counts.update(judge.counts)
+            verdict.problems += judge.problems
+        verdict.problems += self.recorder.problems
+        for writer in self.writers:
+            verdict.problems += writer.problems
+            verdict.counts["writes acknowledged"] += len(writer.acknowledged)
+            verdict.counts["calls without an answer"] += writer.unanswered
+            wrong = [op for op in writer.acknowledged if truth.operations[op] != 1]
+            verdict.counts["acknowledged, not in the log once"] += len(wrong)
+            verdict.problems += [
+                f"{writer.member.name}: {op} is in the log {truth.operations[op]} times" for op in wrong
+            ]
+        verdict.counts["kills amid calls"] = self._hung
+        return verdict
+
+
+@asynccontextmanager
+async def storm(
+    *,
+    seed: int,
+    people: int,
+    node: Node | None = None,
+    clustered: bool = False,
+    long: bool = False,
+    say: Callable[[str], None] = print,
+) -> AsyncIterator[Storm]:
+    """Two edges, one of them behind a line that can break, doors for clients before both, and everybody in."""
+    async with AsyncExitStack() as stack:
+        system = await stack.enter_async_context(running_system(clustered, **ENVIRONMENT))
+        made = Storm(system, seed, long=long, say=say)
+        server = system.nats.nodes[0] if hasattr(system.nats, "nodes") else system.nats
+        made.line = await stack.enter_async_context(tcp_proxy(server.port))
+        await system.add_edge(
+            "second", **({} if clustered else {"CONFER_NATS_URL": f"nats://127.0.0.1:{made.line.port}"})
+        )
+        await system.healthy("second")
+        for edge in made.edges:
+            made.doors.append(await stack.enter_async_context(tcp_proxy(system.ports[edge])))
+        await made.begin(stack, people, node)
+        try:
+            yield made
+        except BaseException:
+            print(f"seed {seed}\n" + "\n".join(made.history))
+            raise
+
+
+FAULTS: Final[dict[bool, tuple[Fault, ...]]] = {False: ON_ONE_SERVER, True: ON_THREE_SERVERS}
