@@ -5,9 +5,11 @@ from confer_contracts.subjects import Kind
 from confer_kit.ledger import Ledger
 from confer_kit.service import Service
 from sync_svc.activity import Activity
-from sync_svc.codec import RecordCodec
+from sync_svc.codec import FormCodec, RecordCodec
 from sync_svc.domain.messages import Event
+from sync_svc.domain.registry import FormRegistered, Registered
 from sync_svc.domain.state import Record
+from sync_svc.forms import Forms, read_files
 from sync_svc.handlers import Handlers
 from sync_svc.history import History
 from sync_svc.settings import Settings
@@ -18,7 +20,9 @@ def build(service: Service, settings: Settings) -> None:
     codec = RecordCodec()
     ledger: Ledger[Record, Event] = service.ledger(codec, capacity=settings.sync_records_cached)
     activity = Activity(service.link)
-    handlers = Handlers(service, ledger, History(service.log, codec), activity)
+    registered: Ledger[Registered, FormRegistered] = service.ledger(FormCodec())
+    forms = Forms(registered, read_files(settings.sync_schemas))
+    handlers = Handlers(service, ledger, History(service.log, codec), forms, activity)
 
     service.serve(sync.FIELD_UPDATE, handlers.field_update)
     service.serve(sync.STEP_UPDATE, handlers.step_update)
@@ -26,7 +30,9 @@ def build(service: Service, settings: Settings) -> None:
     service.serve(sync.FIELD_COMPLETED, handlers.field_completed)
     service.serve(sync.FIELD_CONFLICT_DETECTED, handlers.field_conflict_detected)
     service.serve(sync.ACTIVITY_LOG, handlers.activity_log)
+    service.serve(sync.FORM_REGISTER, handlers.form_register)
     service.snapshot(Kind.ROOM, handlers.snapshot)
 
     service.follow(StepsView(service, ledger).observe, start="new")
     service.on_caught_up(lambda: activity.start(service.tasks))
+    service.on_caught_up(lambda: forms.start(service.tasks))

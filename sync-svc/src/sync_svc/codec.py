@@ -12,11 +12,12 @@ from confer_contracts.subjects import FactSubject, Kind, stream_of
 from confer_kit import clock
 from confer_kit.facts import NewFact, StoredFact
 from sync_svc.domain import messages as domain
+from sync_svc.domain import registry
 from sync_svc.domain.record import evolve
 from sync_svc.domain.state import Record, size_of
 
 STREAM = stream_of(sync.SERVICE)
-KEY = "record"
+KEY, FORM = "record", "form"
 REPLACED_BYTES_MAX = 128 * 1024  # of replaced values in one fact, so that it fits into a message; the log has them all
 
 
@@ -75,6 +76,41 @@ def owner(room: str) -> str:
     """The id of the patient, or of the session, whose room this is."""
     patient = patient_of(room)
     return untoken(room.removeprefix("session_")) if patient is None else patient
+
+
+class FormCodec:
+    """The aggregate is the form of a kind of room; each fact has the whole schema. Facts without a public name."""
+
+    stream = STREAM
+    last_only = True
+
+    def aggregate(self, subject: FactSubject) -> str | None:
+        return subject.key if subject.kind == Kind.TOPIC and subject.ident == FORM else None
+
+    def guard(self, key: str) -> str:
+        return str(_form_subject(key))
+
+    def initial(self, key: str) -> registry.Registered:
+        return registry.Registered()
+
+    def evolve(self, state: registry.Registered, event: registry.FormRegistered) -> registry.Registered:
+        return registry.evolve(state, event)
+
+    def decode(self, fact: StoredFact) -> registry.FormRegistered | None:
+        body = fact.json()
+        return registry.FormRegistered(*_who(fact, body), body["form"])
+
+
+def encode_form(event: registry.FormRegistered, kind: str, origin: str) -> NewFact:
+    body = {"form": event.document, "user_id": event.user, "timestamp": clock.iso(event.at)}
+    return NewFact(
+        subject=_form_subject(kind), body=json.dumps(body, ensure_ascii=False).encode(), op=event.op,
+        actor=event.user, origin=origin,
+    )  # fmt: skip
+
+
+def _form_subject(kind: str) -> FactSubject:
+    return FactSubject(sync.SERVICE, Kind.TOPIC, FORM, kind)
 
 
 # --- events to bodies ------------------------------------------------------------------------------------

@@ -30,32 +30,39 @@ from sync_svc.domain.messages import (
     UpdateStep,
 )
 from sync_svc.domain.record import decide
+from sync_svc.domain.registry import RegisterForm
 from sync_svc.domain.state import Answer, Record, WrittenFields, WrittenStep
+from sync_svc.forms import Forms
 from sync_svc.history import History
 
 CONFLICT_MESSAGE = "Several people are editing this field."
 
 
 class Handlers:
-    def __init__(self, service: Service, ledger: Ledger[Record, Event], history: History, activity: Activity) -> None:
+    def __init__(
+        self, service: Service, ledger: Ledger[Record, Event], history: History, forms: Forms, activity: Activity
+    ) -> None:
         self._service = service
         self._ledger = ledger
         self._history = history
+        self._forms = forms
         self._activity = activity
 
     async def field_update(self, request: sync.FieldUpdate, context: Context) -> sync.FieldUpdateReply:
+        room = patient_room(request.patient_id)
         command = UpdateFields(
-            context.identity.user_id, context.op, context.now, _changes(request), partial=request.partial
-        )
-        return await self._update(patient_room(request.patient_id), command, context, request.field is not None)
+            context.identity.user_id, context.op, context.now, _changes(request), form=await self._forms.of(room),
+            partial=request.partial,
+        )  # fmt: skip
+        return await self._update(room, command, context, request.field is not None)
 
     async def field_completed(self, request: sync.FieldCompleted, context: Context) -> Ok:
         """The same commit on the session's record; its fact has the scripts' name beside ours."""
         who = context.identity
         change = Change(request.field_name, request.final_value)
-        form_step = FormStep(request.step, who.name)
-        command = UpdateFields(who.user_id, context.op, context.now, (change,), form_step)
-        await self._run(session_room(request.session_id), command, context)
+        room, form_step = session_room(request.session_id), FormStep(request.step, who.name)
+        form = await self._forms.of(room)
+        await self._run(room, UpdateFields(who.user_id, context.op, context.now, (change,), form_step, form), context)
         return Ok(op=context.op)
 
     async def step_update(self, request: sync.StepUpdate, context: Context) -> sync.StepUpdateReply:
@@ -85,6 +92,11 @@ class Handlers:
     async def activity_log(self, request: sync.ActivityQuery, context: Context) -> sync.ActivityReply:
         rows, more = await self._activity.page(patient_room(request.patient_id), request.limit, request.before)
         return sync.ActivityReply(op=context.op, rows=rows, more=more)
+
+    async def form_register(self, request: sync.FormRegister, context: Context) -> sync.FormRegisterReply:
+        command = RegisterForm(context.identity.user_id, context.op, context.now, request.form)
+        version = await self._forms.register(request.kind, command, context.deadline, context.identity.session)
+        return sync.FormRegisterReply(op=context.op, kind=request.kind, version=version)
 
     async def snapshot(self, request: RoomSnapshotRequest) -> sync.Record:
         """`as_of` is at least where the follower was when this began, for the fold is never behind it."""

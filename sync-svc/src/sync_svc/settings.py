@@ -1,5 +1,7 @@
 """The settings of sync-svc: those that every process shares, and its own."""
 
+from pathlib import Path
+
 from pydantic import Field
 
 from confer_kit.settings import KitSettings
@@ -8,3 +10,6 @@ from confer_kit.settings import KitSettings
 class Settings(KitSettings):
     metrics_port: int = Field(9103, ge=0, le=65535, description="port of /metrics; 0: none")
     sync_records_cached: int = Field(10_000, gt=0, description="records that a sync-svc keeps folded in memory")
+    sync_schemas: Path | None = Field(
+        None, description="directory of forms: patient.json, session.json, free.json; none: any field, any value"
+    )

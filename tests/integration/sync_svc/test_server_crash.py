@@ -54,7 +54,7 @@ class Writer:
 async def test_acknowledged_updates_survive_the_servers_death_and_none_is_doubled() -> None:
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(nats_server())
-        settings = Settings(nats_url=server.url)
+        settings = Settings(nats_url=server.url, metrics_port=0)
         link = Link()
         await link.connect(settings, "test")
         stack.push_async_callback(link.nc.close)

@@ -7,7 +7,7 @@ import pytest
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_kit.testing import specification
 from sync_svc.domain.fields import BasesNeeded, UpdateRefused, refused
-from sync_svc.domain.form import Policy
+from sync_svc.domain.form import MergeBy, Policy
 from sync_svc.domain.merge import MERGE_BYTES_MAX
 from sync_svc.domain.messages import Change, Committed, FieldsUpdated, Json, Replaced, UpdateFields
 from sync_svc.domain.record import decide, evolve
@@ -25,6 +25,9 @@ class Rules:
 
     def policy(self, name: str) -> Policy:
         return "merge" if name.startswith("text") else "refuse" if name.startswith("strict") else "last_write"
+
+    def merge_by(self, name: str) -> MergeBy:
+        return "lines" if name.endswith("lines") else "words"
 
     def problem(self, name: str, value: Json) -> str | None:
         return "must not be forbidden" if value in self.forbidden else None
@@ -100,6 +103,15 @@ def test_texts_that_were_changed_in_different_places_are_merged() -> None:
             request=fingerprint([("text", "left eye very red")]),
         )
     )  # fmt: skip
+
+
+def test_a_field_may_be_merged_by_lines_only() -> None:
+    before = wrote("text of lines", "aspirin 100 mg\nrest\n", "aspirin 200 mg\nrest\n")
+    dose = Change("text of lines", "ibuprofen 100 mg\nrest\n", 1)
+    conflict(given(*before).when(update("a", dose)))
+    more = Change("text of lines", "aspirin 100 mg\nrest\nwater\n", 1)
+    outcome = given(*before).when(update("a", more))
+    assert outcome.event.changes[0].value == "aspirin 200 mg\nrest\nwater\n"
 
 
 def test_the_base_of_a_field_that_nobody_had_written_is_the_empty_text() -> None:

@@ -20,6 +20,7 @@ from confer_contracts.fields import (
     RefusedChange,
     Replaced,
 )
+from confer_contracts.forms import FormRegister, FormRegisterReply
 from confer_contracts.ids import patient_room, session_room
 from confer_contracts.message import Body, Id, Ok, Payload, PortalPayload, ShortText, Step, Text
 from confer_contracts.route import Call, Fact, Snapshot, View
@@ -195,8 +196,12 @@ ACTIVITY_LOG = Call(
     audience=lambda q: subjects.room_audience(patient_room(q.patient_id)),
     doc="The latest activity of a record.",
 )  # fmt: skip
+FORM_REGISTER = Call(
+    service=SERVICE, event="form_register", request=FormRegister, reply=FormRegisterReply, public=False,
+    doc="Registers the schema of a kind of room's fields; the newest version holds.",
+)  # fmt: skip
 
-CALLS = (FIELD_UPDATE, STEP_UPDATE, STEP_CHANGE, FIELD_COMPLETED, FIELD_CONFLICT_DETECTED, ACTIVITY_LOG)
+CALLS = (FIELD_UPDATE, STEP_UPDATE, STEP_CHANGE, FIELD_COMPLETED, FIELD_CONFLICT_DETECTED, ACTIVITY_LOG, FORM_REGISTER)
 SNAPSHOTS = (Snapshot(service=SERVICE, kind=Kind.ROOM, reply=Record),)
 FACTS = (
     Fact(service=SERVICE, event="field_updated", kind=Kind.ROOM, body=FieldUpdated | LiveFieldUpdated,
@@ -223,5 +228,6 @@ VIEWS = (
 
 __all__ = [
     "CALLS", "FACTS", "SERVICE", "SNAPSHOTS", "VIEWS", "Change", "CommittedChange", "FieldUpdate", "FieldUpdateReply",
-    "FieldUpdated", "FieldValue", "FieldsUpdated", "RecordField", "RefusedChange", "Replaced",
+    "FieldUpdated", "FieldValue", "FieldsUpdated", "FormRegister", "FormRegisterReply", "RecordField",
+    "RefusedChange", "Replaced",
 ]  # fmt: skip

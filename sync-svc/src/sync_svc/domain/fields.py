@@ -113,7 +113,7 @@ def _merge(change: Change, current: Field, command: UpdateFields, record: Record
         raise _conflict(change, current, "can only be merged where base, change and current value are texts")
     if merge.too_long(base, mine, theirs):
         raise _conflict(change, current, f"is longer than {merge.MERGE_BYTES_MAX} bytes, which is too much to merge")
-    merged = merge.merge(base, mine, theirs)
+    merged = merge.merge(base, mine, theirs, command.form.merge_by(change.field))
     if merged is None:
         raise _conflict(change, current, "was changed in the same place")
     if problem := command.form.problem(change.field, merged):

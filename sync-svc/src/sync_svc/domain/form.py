@@ -1,6 +1,6 @@
 """The rules of a form: per field, what a value may be, and what becomes of an update whose base is stale.
 
-`merge`       texts are merged by words; where that is impossible, or it is no text, it is refused
+`merge`       texts are merged, by words or by lines; where that is impossible, or it is no text, it is refused
 `last_write`  accepted; what it replaced stays in the history, and both people are told
 `refuse`      refused with the current value
 
@@ -10,12 +10,17 @@ Text that several people type at once, letter by letter, will be one more policy
 from typing import Any, Literal, Protocol, TypeAlias
 
 Policy: TypeAlias = Literal["merge", "last_write", "refuse"]
+MergeBy: TypeAlias = Literal["words", "lines"]
 
 
 class Form(Protocol):
     """The rules of a kind of room, as the domain asks for them. Pure."""
 
     def policy(self, field: str) -> Policy: ...
+
+    def merge_by(self, field: str) -> MergeBy:
+        """The smallest piece of the field's text that one person changes."""
+        ...
 
     def problem(self, field: str, value: Any) -> str | None:
         """Which rule the value, or the field itself, breaks; None: it is as it should be."""
@@ -27,6 +32,9 @@ class _Free:
 
     def policy(self, field: str) -> Policy:
         return "last_write"
+
+    def merge_by(self, field: str) -> MergeBy:
+        return "words"
 
     def problem(self, field: str, value: Any) -> str | None:
         return None

@@ -1,4 +1,4 @@
-"""Three-way merge of texts, by words (docs/adr/0020). Pure; the cost is bounded by MERGE_BYTES_MAX and EDITS_MAX.
+"""Three-way merge of texts, by words or lines (docs/adr/0020). Pure; MERGE_BYTES_MAX and EDITS_MAX bound its cost.
 
 What both wrote survives where something that neither changed is between their changes. Where these meet or touch
 there is no merge: which of them is right, or which comes first, only a person can say.
@@ -6,7 +6,8 @@ there is no merge: which of them is right, or which comes first, only a person c
 
 import itertools
 
-from sync_svc.domain.words import Edit, edits, tokens
+from sync_svc.domain.form import MergeBy
+from sync_svc.domain.words import Edit, edits, lines, tokens
 
 MERGE_BYTES_MAX = 16 * 1024  # of UTF-8, for each of the texts
 
@@ -15,7 +16,7 @@ def too_long(*texts: str) -> bool:
     return any(len(text.encode(errors="surrogatepass")) > MERGE_BYTES_MAX for text in texts)
 
 
-def merge(base: str, mine: str, theirs: str) -> str | None:
+def merge(base: str, mine: str, theirs: str, by: MergeBy = "words") -> str | None:
     """The text with the changes that both made to `base`; None where they are in each other's way.
 
     Symmetric: whose change came first makes no difference.
@@ -24,8 +25,9 @@ def merge(base: str, mine: str, theirs: str) -> str | None:
         return theirs
     if theirs == base:
         return mine
-    old = tokens(base)
-    changes = _together(edits(old, tokens(mine)), edits(old, tokens(theirs)))
+    split = tokens if by == "words" else lines
+    old = split(base)
+    changes = _together(edits(old, split(mine)), edits(old, split(theirs)))
     return None if changes is None else "".join(_apply(old, changes))
 
 

@@ -47,6 +47,11 @@ def tokens(text: str) -> list[str]:
     return found
 
 
+def lines(text: str) -> list[str]:
+    """The text in lines, each with its end."""
+    return text.splitlines(keepends=True)
+
+
 def edits(old: list[str], new: list[str]) -> list[Edit]:
     """What made `new` of `old`, in order, with at least one unchanged token between two edits."""
     start = 0
