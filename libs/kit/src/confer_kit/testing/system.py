@@ -110,18 +110,18 @@ class System:
     async def add_service(self, name: str, replica: str = "") -> Process:
         """Start a service, or with `replica` another one of it."""
         label = f"{name}{replica}"
-        process = self._process(label, name.replace("-", "_"))
+        process = self._process(label, name.replace("-", "_"), {})
         await process.start()
         await self._until_log(process, f"{name} is up")
         return process
 
     async def add_edge(self, name: str, **environment: str) -> Process:
         self.ports[name] = free_port()
-        process = self._process(name, "confer_edge", CONFER_PORT=str(self.ports[name]), **environment)
+        process = self._process(name, "confer_edge", {"CONFER_PORT": str(self.ports[name]), **environment})
         await process.start()
         return process
 
-    def _process(self, name: str, module: str, **environment: str) -> Process:
+    def _process(self, name: str, module: str, environment: Mapping[str, str]) -> Process:
         self._metrics_ports[name] = free_port()
         own = {**self._environment, "CONFER_METRICS_PORT": str(self._metrics_ports[name]), **environment}
         self.processes[name] = Process(name, module, own, self._directory)
