@@ -32,6 +32,7 @@ usage: ./run [options]             set up what is missing, start everything, sho
        ./run check                 the fast part: format, lint, types, import rules, unit and contract tests
        ./run chaos [options]       break everything for minutes, and compare what every client saw with the log
        ./run provision [options]   make the streams on a NATS server (--nats-url, --replicas)
+       ./run bench edge [options]  measure the edge beside other servers, write docs/bench/ (Linux, needs cc and Node)
        ./run lock                  make the lock files anew
 
 options of ./run:
@@ -55,7 +56,7 @@ class Trouble(Exception):  # noqa: N818 - one sentence for the person at the key
 def main(arguments: list[str]) -> None:
     verb = arguments[0] if arguments and not arguments[0].startswith("-") else "up"
     rest = arguments[1:] if arguments and verb == arguments[0] else arguments
-    if ("--help" in arguments or "-h" in arguments) and verb not in ("chaos", "provision"):
+    if ("--help" in arguments or "-h" in arguments) and verb not in ("bench", "chaos", "provision"):
         print(HELP, end="")
         return
     match verb:
@@ -68,6 +69,10 @@ def main(arguments: list[str]) -> None:
         case "test" | "check":
             install(DEVELOPMENT)
             become([str(PYTHON), "-m", "confer_ops.checks", verb, *rest])
+        case "bench":
+            install(RUNTIME)
+            os.chdir(ROOT)
+            become([str(PYTHON), "-m", "bench", *rest])
         case "lock":
             lock()
         case _:

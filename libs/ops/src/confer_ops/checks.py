@@ -17,7 +17,7 @@ SKIP_NOTHING = "CONFER_TEST_ALL"  # read by tests/conftest.py: a skipped test is
 _BIN = Path(sys.executable).parent
 _PYTEST = [sys.executable, "-m", "pytest"]
 _TYPED = ("libs/contracts/src", "libs/kit/src", "libs/ops", "edge/src", "presence-svc/src", "sync-svc/src",
-          "queue-svc/src", "notify-svc/src", "tests")  # fmt: skip
+          "queue-svc/src", "notify-svc/src", "bench", "tests")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The bench: the edge beside others, measured in one run (README.md)."""
