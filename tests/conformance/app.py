@@ -17,11 +17,13 @@ from engineio.packet import MESSAGE, Packet
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from confer_edge.app import listening
+from confer_edge.bodies import bounded_bodies
+from confer_edge.census import Census
 from confer_edge.engine import Engine
 from confer_edge.engine_socket import Socket
 from confer_edge.packets import Outgoing
 from confer_edge.settings import EdgeSettings
-from confer_edge.transport import Server, bounded_bodies
+from confer_edge.transport import Server
 
 CUSTOM = "/custom"
 APART_S = 0.01  # the Socket.IO suite misses a second frame that comes in the same TCP segment as one it waits for
@@ -38,6 +40,8 @@ def engine_io(settings: EdgeSettings) -> Engine:
     )
     engine.queued_max = settings.queued_packets_max
     engine.unsent_max = settings.unsent_bytes_max
+    engine.addresses = Census(settings.connections_per_address_max, settings.connections_max)
+    engine.upgrade_s = settings.upgrade_s
 
     def echo(socket: Socket, data: bytes, binary: bool) -> None:
         socket.write(Outgoing.of(Packet(MESSAGE, data if binary else data.decode())))

@@ -1,5 +1,5 @@
 """How much one client may send: a portal's bursts pass, who sends too much is told and then cut off, and nobody else
-notices."""
+notices. And how often one user may be here."""
 
 import asyncio
 import itertools
@@ -30,6 +30,8 @@ _numbers = itertools.count(1)
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def system() -> AsyncIterator[System]:
     async with running_system(CONFER_HEALTH_CHECK_S="600") as running:
+        await running.add_edge("strict", CONFER_CONNECTIONS_PER_USER_MAX="2")
+        await running.healthy("strict")
         yield running
 
 
@@ -190,3 +192,33 @@ async def test_a_flood_of_one_client_is_nobody_else_s_affair(system: System) -> 
         for name in ("bert", "nok"):
             assert "flood" not in [body["value"] for body in members[name].bodies("field_updated")]
         assert not any(member.bodies("error") or member.ended for member in members.values())
+
+
+async def test_a_user_is_here_so_often(system: System, process: Node) -> None:
+    """Whoever comes back to the own session may; nobody becomes this user by another way."""
+    url, anna = system.url("strict"), {"user_id": "anna"}
+    async with raw_client(url, anna) as first, raw_client(url, {"user_id": "mali"}) as other:
+        options = {"transports": ["websocket"], "query": anna, "reconnectionDelay": 100}
+        page = await process.open("4.8", url, options)
+        await page.is_connected()
+        for _ in range(2):
+            async with raw_client(url, anna) as third:
+                assert third.sid is None
+                told = third.refused["data"]
+                assert (told["code"], told["retry"]) == ("limit_exceeded", True)
+                assert told["message"] == "connections: a user may have 2 at most"
+        async with raw_client(url) as guest:
+            refused = await guest.call("authenticate", {"user_id": "anna"})
+            assert (refused["code"], refused["message"]) == ("limit_exceeded", told["message"])
+            assert (await guest.call("authenticate", {"user_id": "mali"}))["user_id"] == "mali"
+            assert (await other.call("ping"))["status"] == "ok"
+        await page.cut()
+        await page.is_connected(times=2)
+        assert page.recovered == [False, True]
+        await page.close()
+        async with asyncio.timeout(10):
+            while True:
+                async with raw_client(url, anna) as again:
+                    if again.sid:
+                        break
+        assert not first.ended

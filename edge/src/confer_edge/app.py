@@ -6,6 +6,7 @@ import secrets
 import socket as sockets
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import orjson
@@ -13,18 +14,22 @@ import socketio
 import uvicorn
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from confer_contracts.subjects import EVERYBODY, LIVE
 from confer_edge import metrics, packets, web
 from confer_edge.access import Access, policy_file
 from confer_edge.audiences import Audiences
 from confer_edge.beat import Beat
+from confer_edge.bodies import bounded_bodies
 from confer_edge.calls import Calls
+from confer_edge.census import Census, Users
 from confer_edge.doorway import Doorway
 from confer_edge.expiry import Expiry
 from confer_edge.feed import Feed
 from confer_edge.flood import Flood
 from confer_edge.gateway import Gateway
+from confer_edge.http_protocol import PER_SESSION, Http, HttpLimits, allow_open_files
 from confer_edge.joins import Joins
 from confer_edge.portal import Portal
 from confer_edge.probe import Probe
@@ -33,7 +38,7 @@ from confer_edge.rights import Rights
 from confer_edge.session import Session
 from confer_edge.settings import EdgeSettings
 from confer_edge.tokens import provider
-from confer_edge.transport import Server, bounded_bodies
+from confer_edge.transport import Server
 from confer_edge.view_feed import ViewFeed
 from confer_edge.websocket import WebSocket
 from confer_kit import clock
@@ -70,11 +75,11 @@ class Edge:
             incarnation=self.incarnation, rooms_max=settings.rooms_max,
         )  # fmt: skip
         self.rights = Rights(access, self.joins, self._sessions)
-        expiry = Expiry()
-        portal = Portal(self.joins, calls, identities, expiry=expiry, access=access, rights=self.rights)
+        expiry, users = Expiry(), Users(settings.connections_per_user_max)
+        portal = Portal(self.joins, calls, identities, expiry=expiry, access=access, rights=self.rights, users=users)
         self.doorway = Doorway(
             self.server, settings, identities=identities, joins=self.joins, recovery=recovery, feed=self.feed,
-            portal=portal, expiry=expiry, access=access, rights=self.rights, tasks=tasks,
+            portal=portal, expiry=expiry, access=access, rights=self.rights, users=users, tasks=tasks,
         )  # fmt: skip
         Flood(self.server, settings, self.doorway.sessions, tasks)
         metrics.observe(self.server.eio.sockets, self.doorway.sessions)
@@ -160,9 +165,14 @@ async def listening(application: ASGIApp, settings: EdgeSettings) -> AsyncIterat
             f"confer-edge: cannot listen on {settings.host}:{settings.port} ({error.strerror}). "
             "Another program uses the port: stop it, or choose one with --port or CONFER_PORT."
         ) from error
+    allow_open_files(settings.connections_max)
+    proxied = ProxyHeadersMiddleware(application, settings.trusted_proxies)  # type: ignore[arg-type]
+    peers = Census(PER_SESSION * settings.connections_per_address_max, PER_SESSION * settings.connections_max)
+    limits = HttpLimits(settings.request_s, peers, lambda host: host in proxied.trusted_hosts)
     config = uvicorn.Config(
-        application,
-        http="httptools",
+        proxied,
+        http=partial(Http, limits=limits),  # type: ignore[arg-type]
+        proxy_headers=False,  # done above, so that no variable of uvicorn's adds to who is trusted
         ws=WebSocket,
         ws_max_size=settings.payload_bytes_max,
         ws_ping_interval=None,  # Engine.IO has its own

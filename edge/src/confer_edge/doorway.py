@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 from confer_contracts.access import JOIN
 from confer_edge import metrics
 from confer_edge.access import Access
+from confer_edge.census import Users
 from confer_edge.engine_socket import from_python
 from confer_edge.expiry import Expiry
 from confer_edge.feed import Feed
@@ -43,7 +44,8 @@ class Doorway:
 
     def __init__(
         self, server: Server, settings: EdgeSettings, *, identities: Identities, joins: Joins,
-        recovery: Recovery, feed: Feed, portal: Portal, expiry: Expiry, access: Access, rights: Rights, tasks: Tasks,
+        recovery: Recovery, feed: Feed, portal: Portal, expiry: Expiry, access: Access, rights: Rights, users: Users,
+        tasks: Tasks,
     ) -> None:  # fmt: skip
         self._server = server
         self._settings = settings
@@ -55,6 +57,7 @@ class Doorway:
         self._expiry = expiry
         self._access = access
         self._rights = rights
+        self._users = users
         self._tasks = tasks
         self.leaving = False
         self.sessions: dict[str, Session] = {}
@@ -102,9 +105,9 @@ class Doorway:
         if taken_up is not None:
             return taken_up
         pid = new_pid() if self._recoverable(text, query) else None
-        session = self._session(
-            self._server.eio.generate_id(), eio_sid, claim or guest(), bound=claim is not None, pid=pid
-        )
+        sid, who = self._server.eio.generate_id(), claim or guest()
+        self._users.must_admit(sid, who.user_id)
+        session = self._session(sid, eio_sid, who, bound=claim is not None, pid=pid)
         return session.sid, pid, lambda: self._opened(session, query)
 
     async def _taken_up(self, eio_sid: str, auth: Any, claim: Claim | None) -> Connected | None:
@@ -117,6 +120,7 @@ class Doorway:
                 metrics.RECOVERIES.labels("rights").inc()
                 return None
             stored = found.record
+            self._users.must_admit(stored.sid, (claim or stored.claim).user_id)
             session = self._session(
                 stored.sid, eio_sid, claim or stored.claim, bound=stored.bound or claim is not None, pid=found.pid
             )
@@ -173,7 +177,7 @@ class Doorway:
 
     def _opened(self, session: Session, query: dict[str, str]) -> None:
         metrics.CONNECTS.labels("new").inc()
-        self.sessions[session.sid] = session
+        self._let_in(session)
         self._expiry.watch(session)
         session.lane.submit(lambda: self._portal.welcome(session, query), unbounded=True)
 
@@ -188,7 +192,7 @@ class Doorway:
             earlier.closed = True
             self._expiry.forget(earlier)
             earlier.cut("its client is back with another connection")
-        self.sessions[session.sid] = session
+        self._let_in(session)
         if any(self._rights.refusal(session, audience) for audience in session.memberships):
             self._joins.silence(session)
             session.cut("a right of it has ended while it was taken up")
@@ -201,6 +205,10 @@ class Doorway:
         attachments = found.record.attachments
         session.lane.submit(lambda: self._joins.resume(session, attachments), unbounded=True)
 
+    def _let_in(self, session: Session) -> None:
+        self.sessions[session.sid] = session
+        self._users.enter(session.sid, session.claim.user_id)
+
     def _lost(self, session: Session) -> None:
         """It missed something: snapshots, in its turn. While it is being taken up it begins anew instead."""
         if self.sessions.get(session.sid) is session:
@@ -211,6 +219,7 @@ class Doorway:
         if session is None or session.eio_sid != eio_sid:
             return  # of a connection whose session went on with another one
         del self.sessions[sid]
+        self._users.leave(sid)
         metrics.DISCONNECTS.labels(reason.replace(" ", "_")).inc()
         self._expiry.forget(session)
         session.closed = True

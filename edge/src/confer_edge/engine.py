@@ -12,6 +12,8 @@ import engineio
 from engineio.packet import OPEN, Packet
 
 from confer_edge import metrics
+from confer_edge.bodies import BODY, TOO_LARGE
+from confer_edge.census import Census, Full, subscriber
 from confer_edge.engine_socket import Socket
 from confer_edge.outlet import Outlet
 from confer_edge.packets import Outgoing
@@ -34,6 +36,10 @@ _REFUSALS: Final = {
     "Invalid session": (1, "Session ID unknown", "session"),
     "The client is using": (5, "Unsupported protocol version", "version"),
 }
+_TOO_MANY: Final = {
+    Full.PER_KEY: ("429 TOO MANY REQUESTS", "connections: this address has as many as it may have"),
+    Full.IN_ALL: ("503 SERVICE UNAVAILABLE", "connections: this edge has as many as it may have"),
+}
 
 
 class Engine(engineio.AsyncServer):  # type: ignore[misc]
@@ -47,6 +53,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         self.queued_max = 0
         self.unsent_max = 0
         self.events_per_s, self.events_burst = 100.0, 200.0
+        self.upgrade_s = 10.0
+        self.addresses = Census(2000, 20_000)  # Engine.IO sids by address
         self.on_message: OnMessage
         self.on_slow: Callable[[Socket, str], None]
         self.on_flood: Callable[[Socket, bytes, Verdict], None] = self._flooded
@@ -125,7 +133,10 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         return super()._bad_request({"code": 2, "message": "Bad handshake method"})
 
     async def _make_response(self, response: dict[str, Any], environ: dict[str, Any]) -> Any:
-        """A refused WebSocket is told the same as a refused request."""
+        """A refused WebSocket is told the same as a refused request; a body that is too large by its own status, as
+        the reference implementation does."""
+        if environ["asgi.scope"].get(BODY) == TOO_LARGE:
+            response = response | {"status": "413 CONTENT TOO LARGE"}
         if environ["asgi.scope"]["type"] != "websocket":
             return await super()._make_response(response, environ)
         status = int(response["status"].split()[0])
@@ -142,11 +153,16 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         if self._wheel is None:
             self._wheel = Wheel(self.ping_interval, self.ping_timeout)
         sid = self.generate_id()
+        address = subscriber((environ["asgi.scope"].get("client") or ("",))[0])
+        if (full := self.addresses.full(sid, address)) is not None:
+            return self._too_many(full)
+        self.addresses.enter(sid, address)
         socket = self.sockets[sid] = Socket(self, sid)
         socket.write(Outgoing.of(Packet(OPEN, self._handshake(sid, transport))))
         refused = await self._trigger_event("connect", sid, environ, run_async=False)
         if refused is not None and refused is not True:
             del self.sockets[sid]
+            self.addresses.leave(sid)
             return self._unauthorized(refused or None)
         self._wheel.add(socket)
         metrics.HANDSHAKES.labels(transport).inc()
@@ -154,6 +170,12 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
             return await socket.handle_get_request(environ)
         socket.connected = True
         return self._ok(await socket.poll(), jsonp_index=jsonp_index)
+
+    def _too_many(self, full: Full) -> dict[str, Any]:
+        """In the shape of the reference implementation's refusals; 4 is its "Forbidden"."""
+        metrics.LIMITS.labels("connections_max" if full is Full.IN_ALL else "connections_per_address_max").inc()
+        status, text = _TOO_MANY[full]
+        return {**super()._bad_request({"code": 4, "message": text}), "status": status}
 
     def _handshake(self, sid: str, transport: str) -> dict[str, Any]:
         """Milliseconds; the library rounds an interval to whole seconds."""

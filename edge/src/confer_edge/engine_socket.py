@@ -11,6 +11,7 @@ from engineio.packet import CLOSE, NOOP, Packet
 from engineio.packet import PING as PING_PACKET
 
 from confer_edge import metrics
+from confer_edge.bodies import BODY, TOO_LARGE
 from confer_edge.frames import BINARY, PING, PONG, TEXT, frame
 from confer_edge.outbox import Outbox
 from confer_edge.outlet import Outlet
@@ -145,6 +146,7 @@ class Socket(AsyncSocket):  # type: ignore[misc]
         if self.connected:
             self.upgrading = True
             link.attach(lambda opcode, payload: self._probe(link, opcode, payload), self._probe_failed)
+            asyncio.get_running_loop().call_later(self.server.upgrade_s, self._give_up_upgrade, link)
         else:
             self.connected = True
             self._live(link)
@@ -163,6 +165,11 @@ class Socket(AsyncSocket):  # type: ignore[misc]
         elif opcode == PING and self._affordable():
             link.transport.write(frame(payload, PONG))
         elif opcode != PING:
+            link.close()
+
+    def _give_up_upgrade(self, link: WebSocket) -> None:
+        """As the reference implementation's upgradeTimeout; the session goes on by polling, or has ended."""
+        if self.link is not link:
             link.close()
 
     def _probe_failed(self) -> None:
@@ -186,6 +193,7 @@ class Socket(AsyncSocket):  # type: ignore[misc]
         if self.closed or self.closing:
             return
         self.closing = True
+        self.server.addresses.leave(self.sid)
         await self.server._trigger_event(
             "disconnect", self.sid, reason or self.server.reason.SERVER_DISCONNECT, run_async=False
         )
@@ -231,13 +239,14 @@ class Socket(AsyncSocket):  # type: ignore[misc]
     async def handle_post_request(self, environ: dict[str, Any]) -> None:
         """What is too large or broken ends the session at once; the library would answer 200, or first wait until the
         client has fetched what is queued. A body may come without Content-Length (RFC 9112, 6.3)."""
-        size_max = self.server.max_http_buffer_size
+        scope = environ["asgi.scope"]
         try:
-            if int(environ.get("CONTENT_LENGTH", "0")) > size_max:
-                raise ValueError("the body is too large")
-            body = await environ["wsgi.input"].read()
-            if len(body) > size_max:
-                raise ValueError("the body is too large")
+            if int(environ.get("CONTENT_LENGTH", "0")) > self.server.max_http_buffer_size:
+                scope[BODY] = TOO_LARGE
+            else:
+                body = await environ["wsgi.input"].read()
+            if BODY in scope:
+                raise ValueError(scope[BODY])
             await self._receive_payload(body.decode())
         except ValueError as error:
             metrics.VIOLATIONS.inc()

@@ -26,6 +26,7 @@ from confer_contracts.subjects import Kind, audience, room_audience
 from confer_edge import metrics
 from confer_edge.access import Access
 from confer_edge.calls import Calls
+from confer_edge.census import Users
 from confer_edge.expiry import Expiry
 from confer_edge.identity import Claim, Identities
 from confer_edge.joins import DEFAULT_QUEUE, Joined, Joins, must_be_in
@@ -54,14 +55,16 @@ class Portal:
     """Handlers of the catalogue's edge events, by name."""
 
     def __init__(
-        self, joins: Joins, calls: Calls, identities: Identities, *, expiry: Expiry, access: Access, rights: Rights
-    ) -> None:
+        self, joins: Joins, calls: Calls, identities: Identities, *, expiry: Expiry, access: Access, rights: Rights,
+        users: Users,
+    ) -> None:  # fmt: skip
         self._joins = joins
         self._personal = Personal(joins, calls, access)
         self._identities = identities
         self._expiry = expiry
         self._access = access
         self._rights = rights
+        self._users = users
         self._tasks = Tasks()
         runs: dict[str, Run] = {
             "join_patient_room": self._join_patient_room,
@@ -110,6 +113,10 @@ class Portal:
             if claim != session.claim:
                 metrics.CLAIMS.labels("ignored").inc()
             return
+        if session.closed:
+            return
+        self._users.must_admit(session.sid, claim.user_id)
+        self._users.enter(session.sid, claim.user_id)
         for own in tuple(session.memberships):
             await self._joins.leave(session, own)
         session.claim = claim

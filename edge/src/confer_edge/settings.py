@@ -59,6 +59,19 @@ class EdgeSettings(KitSettings):
     ping_interval_s: float = Field(25, gt=0, description="Engine.IO pingInterval")
     ping_timeout_s: float = Field(20, gt=0, description="Engine.IO pingTimeout")
     handshake_s: float = Field(20, gt=0, description="a connection that has not sent CONNECT by then is closed")
+    connections_max: int = Field(20_000, gt=0, description="clients of this edge in all")
+    connections_per_address_max: int = Field(
+        2000, gt=0, description="clients of this edge behind one address; an IPv6 address counts by its /64"
+    )
+    connections_per_user_max: int = Field(50, gt=0, description="clients of this edge that are the same user")
+    trusted_proxies: Annotated[str, NoDecode] = Field(
+        "",
+        description="addresses or networks of proxies whose X-Forwarded-For is believed, separated by commas",
+    )
+    request_s: float = Field(
+        20, gt=0, description="by when an HTTP request must be there as a whole, and its answer be read"
+    )
+    upgrade_s: float = Field(10, gt=0, description="by when an upgrade to WebSocket that has begun must be done")
     events_per_s: float = Field(
         100, gt=0, description="events that one client may send per second; each further 64 KiB counts as one more"
     )

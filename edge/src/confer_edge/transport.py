@@ -11,11 +11,11 @@ import socketio
 from engineio.packet import Packet
 from socketio.async_manager import AsyncManager
 from socketio.packet import CONNECT, CONNECT_ERROR
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.message import failed
 from confer_edge import metrics
+from confer_edge.census import Census
 from confer_edge.engine import Engine
 from confer_edge.engine_socket import Socket
 from confer_edge.packets import OrJson
@@ -82,6 +82,8 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         self.on_connect: OnConnect
         self.on_closed: OnClosed
         self.eio.events_per_s, self.eio.events_burst = settings.events_per_s, settings.events_burst
+        self.eio.addresses = Census(settings.connections_per_address_max, settings.connections_max)
+        self.eio.upgrade_s = settings.upgrade_s
         self.eio.queued_max = settings.queued_packets_max
         self.eio.unsent_max = settings.unsent_bytes_max
         self.eio.on_message = self._on_message
@@ -278,20 +280,3 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
     def _on_slow(self, socket: Socket, why: str) -> None:
         log.warning("a client is cut off", reason=why)
         self.eio.end(socket, self.eio.reason.TRANSPORT_ERROR, abort=True)
-
-
-def bounded_bodies(application: ASGIApp, bytes_max: int) -> ASGIApp:
-    """A body beyond the limit is not read on: the library collects all of it before it looks at Content-Length."""
-
-    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        taken = 0
-
-        async def bounded() -> Message:
-            nonlocal taken
-            message = await receive()
-            taken += len(message.get("body", b"")) if message["type"] == "http.request" else 0
-            return message if taken <= bytes_max else {**message, "more_body": False}
-
-        await application(scope, bounded if scope["type"] == "http" else receive, send)
-
-    return serve

@@ -1,6 +1,7 @@
 """The app of tests/conformance as a process, and what a test says to it: bare HTTP requests and WebSocket frames."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -78,10 +79,13 @@ class Wire:
 
 
 @contextmanager
-def app(ping_interval_s: float, ping_timeout_s: float) -> Iterator[str]:
-    """Its URL."""
+def app(ping_interval_s: float = 25, ping_timeout_s: float = 20, **settings: str) -> Iterator[str]:
+    """Its URL. `settings` are variables of its environment."""
     command = [sys.executable, str(APP), "0", str(ping_interval_s), str(ping_timeout_s)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    environment = {**os.environ, "CONFER_CONNECTIONS_MAX": "1000", **settings}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+    ) as process:
         assert process.stdout is not None
         try:
             yield f"http://127.0.0.1:{process.stdout.readline().split()[-1]}"
@@ -92,7 +96,16 @@ def app(ping_interval_s: float, ping_timeout_s: float) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def patient_app() -> Iterator[str]:
     """Its heartbeats do not come into a test."""
-    with app(25, 20) as url:
+    with app() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def strict_app() -> Iterator[str]:
+    """Its limits are met soon."""
+    limits = {"CONNECTIONS_PER_ADDRESS_MAX": "3", "REQUEST_S": "1", "UPGRADE_S": "1", "UNSENT_BYTES_MAX": str(1 << 26)}
+    settings = {f"CONFER_{name}": value for name, value in limits.items()}
+    with app(25, 20, CONFER_TRUSTED_PROXIES="127.0.9.0/24", **settings) as url:
         yield url
 
 
