@@ -41,6 +41,8 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
     "field_completed": [{**_SESSION, "final_value": "6/9", "user_name": "Anna"}],
     "field_conflict_detected": [{"session_id": "S-1", "field_name": "left_eye", "message": "two"}],
     "activity_log": [{**_PATIENT, "limit": 5, "before": 10}],
+    "field_history": [{**_PATIENT, "field": "left_eye", "limit": 5, "before": 10}],
+    "field_restore": [{**_PATIENT, "field": "left_eye", "version": 1, "base_version": 0}],
     "queue_enqueue": [{"queue": "side", "patient_id": "P-1", "priority": "high"}],
     "queue_call_next": [{"queue": "side", "station": "Room 2"}],
     "queue_serve": [_CLAIM],

@@ -24,6 +24,7 @@ from sync_svc.domain.messages import (
     Command,
     Event,
     FormStep,
+    Json,
     MoveToStep,
     ReportConflict,
     UpdateFields,
@@ -33,7 +34,7 @@ from sync_svc.domain.record import decide
 from sync_svc.domain.registry import RegisterForm
 from sync_svc.domain.state import Answer, Record, WrittenFields, WrittenStep
 from sync_svc.forms import Forms
-from sync_svc.history import History
+from sync_svc.history import SEARCHED_MAX, History
 
 CONFLICT_MESSAGE = "Several people are editing this field."
 
@@ -93,6 +94,19 @@ class Handlers:
         rows, more = await self._activity.page(patient_room(request.patient_id), request.limit, request.before)
         return sync.ActivityReply(op=context.op, rows=rows, more=more)
 
+    async def field_history(self, request: sync.FieldHistory, context: Context) -> sync.FieldHistoryReply:
+        room = patient_room(request.patient_id)
+        rows, before = await self._history.page(room, request.field, request.limit, request.before)
+        return sync.FieldHistoryReply(op=context.op, rows=[views.row(row) for row in rows], before=before)
+
+    async def field_restore(self, request: sync.FieldRestore, context: Context) -> sync.FieldUpdateReply:
+        room = patient_room(request.patient_id)
+        value = await self._version(room, request.field, request.version)
+        change = Change(request.field, value, request.base_version, restores=request.version)
+        form = await self._forms.of(room)
+        command = UpdateFields(context.identity.user_id, context.op, context.now, (change,), form=form)
+        return await self._update(room, command, context, short=True)
+
     async def form_register(self, request: sync.FormRegister, context: Context) -> sync.FormRegisterReply:
         command = RegisterForm(context.identity.user_id, context.op, context.now, request.form)
         version = await self._forms.register(request.kind, command, context.deadline, context.identity.session)
@@ -126,12 +140,28 @@ class Handlers:
             refused=left_out,
         )
 
+    async def _version(self, room: str, name: str, number: int) -> Json:
+        """The value of a version. Rejection when there is none, or none that can be found."""
+        record = (await self._ledger.load(room)).state
+        current = record.fields.get(name)
+        if current is None or number > current.version:
+            at = current.version if current else 0
+            rule = f"version: is {number}, but field {name!r} is at version {at}"
+            raise Rejection(ErrorCode.INVALID, rule, field="version", details={"current_version": at})
+        if known := record.version(name, number):
+            return known.value
+        found = await self._history.bases(room, {(name, number)})
+        if (name, number) not in found:
+            rule = f"version: {number} of field {name!r} is not among the latest {SEARCHED_MAX} changes of the record"
+            raise Rejection(ErrorCode.NOT_FOUND, rule, field="version")
+        return found[name, number]
+
     async def _committed(
         self, room: str, command: UpdateFields, answer: WrittenFields, record: Record
     ) -> list[sync.CommittedChange]:
         """The fold keeps no value for each operation: what was written is what the caller sent, or what was merged,
         which the record has, or the log."""
-        asked = {change.field: change.value for change in command.changes}
+        asked = {change.field: change for change in command.changes}
         merged = {(name, version) for name, version, outcome in answer.changes if outcome == "merged"}
         known = {at: found.value for at in merged if (found := record.version(*at))}
         if missing := merged - known.keys():
@@ -140,10 +170,11 @@ class Handlers:
             raise Rejection(ErrorCode.STALE_OPERATION, "op: ran too long ago to tell what was merged", field="op")
         return [
             sync.CommittedChange(
-                field=name, value=known.get((name, version), asked[name]), version=version, outcome=outcome
+                field=name, version=version, value=known.get((name, version), asked[name].value), outcome=outcome,
+                restored=None if outcome == "merged" else asked[name].restores,
             )
             for name, version, outcome in answer.changes
-        ]
+        ]  # fmt: skip
 
     async def _run(self, room: str, command: Command, context: Context) -> Record:
         """The record after the operation's first run, or after this one: it holds the answer."""

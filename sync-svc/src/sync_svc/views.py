@@ -12,6 +12,7 @@ from confer_kit.service import Service
 from sync_svc.domain.fields import Refused, UpdateRefused
 from sync_svc.domain.messages import Event
 from sync_svc.domain.state import Field, Record, Step
+from sync_svc.history import Row
 
 log = logger(__name__)
 
@@ -65,6 +66,28 @@ def snapshot(record: Record, as_of: dict[str, int]) -> sync.Record:
 def field(current: Field) -> sync.RecordField:
     return sync.RecordField(
         value=current.value, version=current.version, user_id=current.user, timestamp=clock.iso(current.at)
+    )
+
+
+def row(of: Row) -> sync.HistoryRow:
+    """A row of a history."""
+    change, commit, previous = of.change, of.commit, None
+    if of.previous is not None:
+        before, at = of.previous
+        previous = sync.RecordField(
+            value=before.value, version=before.version, user_id=at.user, timestamp=clock.iso(at.at)
+        )
+    return sync.HistoryRow(
+        field=change.field,
+        version=change.version,
+        value=change.value,
+        outcome=change.outcome,
+        user_id=commit.user,
+        op=commit.op,
+        timestamp=clock.iso(commit.at),
+        restored=change.restored,
+        previous=previous,
+        diff=None if of.diff is None else [sync.TextEdit(at=at, removed=old, added=new) for at, old, new in of.diff],
     )
 
 

@@ -1,4 +1,4 @@
-"""Fields: their values and versions, updates of them, and what became of a stale base. Part of `sync`."""
+"""Fields: values, versions, updates, what became of a stale base, and history. Part of `sync`."""
 
 import json
 from typing import Annotated, Any, Literal
@@ -142,3 +142,54 @@ class FieldsUpdated(Body):
     user_id: str
     op: str
     timestamp: str
+
+
+class FieldHistory(Payload):
+    """The versions of a field, or of all fields of a record, newest first. `before`: the last page's."""
+
+    patient_id: Id
+    field: Id | None = None
+    limit: Annotated[int, Field(strict=True, ge=1, le=200)] = 50
+    before: Annotated[int, Field(strict=True, ge=1, le=2**53)] | None = None
+
+
+class TextEdit(Body):
+    """At this character of the old text, `removed` became `added`."""
+
+    at: int
+    removed: str
+    added: str
+
+
+class HistoryRow(Body):
+    """A version: who wrote what when, and instead of what. `previous`: the version before, where it was near enough
+    to be found; `diff`: from its text to this one, where both are texts and not too long."""
+
+    field: str
+    version: int
+    value: JsonValue
+    outcome: Outcome
+    user_id: str
+    op: str
+    timestamp: str
+    restored: int | None = None
+    previous: RecordField | None = None
+    diff: list[TextEdit] | None = None
+
+
+class FieldHistoryReply(Ok):
+    """Whole commits: a page may be longer than asked for, or shorter, so that it fits into a message. `before`: ask
+    for older rows with it; null: there are none."""
+
+    rows: list[HistoryRow] = []
+    before: int | None = None
+
+
+class FieldRestore(Payload):
+    """Writes an older version again, as an update made from `base_version` would."""
+
+    patient_id: Id
+    field: Id
+    version: Annotated[int, Field(strict=True, ge=1, le=2**53)]
+    base_version: Version | None = None
+    op: Id | None = None

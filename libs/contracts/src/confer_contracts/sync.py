@@ -11,14 +11,19 @@ from confer_contracts import subjects
 from confer_contracts.fields import (
     Change,
     CommittedChange,
+    FieldHistory,
+    FieldHistoryReply,
+    FieldRestore,
     FieldsUpdated,
     FieldUpdate,
     FieldUpdated,
     FieldUpdateReply,
     FieldValue,
+    HistoryRow,
     RecordField,
     RefusedChange,
     Replaced,
+    TextEdit,
 )
 from confer_contracts.forms import FormRegister, FormRegisterReply
 from confer_contracts.ids import patient_room, session_room
@@ -196,12 +201,25 @@ ACTIVITY_LOG = Call(
     audience=lambda q: subjects.room_audience(patient_room(q.patient_id)),
     doc="The latest activity of a record.",
 )  # fmt: skip
+FIELD_HISTORY = Call(
+    service=SERVICE, event="field_history", request=FieldHistory, reply=FieldHistoryReply,
+    audience=lambda q: subjects.room_audience(patient_room(q.patient_id)),
+    doc="Who wrote which version of a field, or of a record's fields, instead of what.",
+)  # fmt: skip
+FIELD_RESTORE = Call(
+    service=SERVICE, event="field_restore", request=FieldRestore, reply=FieldUpdateReply,
+    audience=lambda q: subjects.room_audience(patient_room(q.patient_id)),
+    doc="Writes an older version of a field again; every member gets `field_updated` with `restored`.",
+)  # fmt: skip
 FORM_REGISTER = Call(
     service=SERVICE, event="form_register", request=FormRegister, reply=FormRegisterReply, public=False,
     doc="Registers the schema of a kind of room's fields; the newest version holds.",
 )  # fmt: skip
 
-CALLS = (FIELD_UPDATE, STEP_UPDATE, STEP_CHANGE, FIELD_COMPLETED, FIELD_CONFLICT_DETECTED, ACTIVITY_LOG, FORM_REGISTER)
+CALLS = (
+    FIELD_UPDATE, STEP_UPDATE, STEP_CHANGE, FIELD_COMPLETED, FIELD_CONFLICT_DETECTED, ACTIVITY_LOG, FIELD_HISTORY,
+    FIELD_RESTORE, FORM_REGISTER,
+)  # fmt: skip
 SNAPSHOTS = (Snapshot(service=SERVICE, kind=Kind.ROOM, reply=Record),)
 FACTS = (
     Fact(service=SERVICE, event="field_updated", kind=Kind.ROOM, body=FieldUpdated | LiveFieldUpdated,
@@ -227,7 +245,8 @@ VIEWS = (
 )  # fmt: skip
 
 __all__ = [
-    "CALLS", "FACTS", "SERVICE", "SNAPSHOTS", "VIEWS", "Change", "CommittedChange", "FieldUpdate", "FieldUpdateReply",
-    "FieldUpdated", "FieldValue", "FieldsUpdated", "FormRegister", "FormRegisterReply", "RecordField",
-    "RefusedChange", "Replaced",
+    "CALLS", "FACTS", "SERVICE", "SNAPSHOTS", "VIEWS", "Change", "CommittedChange", "FieldHistory",
+    "FieldHistoryReply", "FieldRestore", "FieldUpdate", "FieldUpdateReply", "FieldUpdated", "FieldValue",
+    "FieldsUpdated", "FormRegister", "FormRegisterReply", "HistoryRow", "RecordField", "RefusedChange", "Replaced",
+    "TextEdit",
 ]  # fmt: skip

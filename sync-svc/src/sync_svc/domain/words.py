@@ -5,6 +5,7 @@ reader sees it: a letter with its marks, an emoji with its modifiers. So no chan
 its consonant, or a family into its members.
 """
 
+import itertools
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
@@ -69,6 +70,16 @@ def edits(old: list[str], new: list[str]) -> list[Edit]:
             found.append(Edit(start + i, start + matched_old, tuple(inner_new[j:matched_new])))
         i, j = matched_old + 1, matched_new + 1
     return found
+
+
+def diff(old: str, new: str) -> list[tuple[int, str, str]]:
+    """What was changed: at which character of the old text, what was removed, what was added."""
+    before = tokens(old)
+    starts = [0, *itertools.accumulate(map(len, before))]
+    return [
+        (starts[edit.start], "".join(before[edit.start : edit.end]), "".join(edit.added))
+        for edit in edits(before, tokens(new))
+    ]
 
 
 def _matches(old: list[str], new: list[str]) -> list[tuple[int, int]]:
