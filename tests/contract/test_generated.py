@@ -16,7 +16,7 @@ def files() -> dict[Path, str]:
     return made
 
 
-@pytest.mark.parametrize("name", ["docs/asyncapi.json", "docs/settings.md", "README.md"])
+@pytest.mark.parametrize("name", ["docs/asyncapi.json", "docs/settings.md", "docs/metrics.md", "README.md"])
 def test_a_generated_file_is_current(files: dict[Path, str], name: str) -> None:
     assert (ROOT / name).read_text() == files[ROOT / name], "run: python docs/generate.py"
-    assert len(files) == 3
+    assert len(files) == 4

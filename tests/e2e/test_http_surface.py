@@ -95,7 +95,7 @@ async def test_health_and_root(http: aiohttp.ClientSession, system: System) -> N
         assert set(await answer.json()) == {"service", "version", "status", "timestamp"}
 
 
-@pytest.mark.parametrize("path", ["/socketio/", "/api/socket.io/", "/nothing/here", "/ws"])
+@pytest.mark.parametrize("path", ["/socketio/", "/api/socket.io/", "/nothing/here", "/ws", "/metrics"])
 async def test_a_wrong_path_is_told_what_is_served_where(http: aiohttp.ClientSession, path: str) -> None:
     async with http.get(path) as answer:
         text = await answer.text()

@@ -124,6 +124,25 @@ async def test_a_killed_part_returns_and_no_other_dies(tmp_path: Path) -> None:
         assert run.printed.count("was ended by SIGKILL") == len(PARTS)
 
 
+async def test_each_part_shows_its_metrics_on_a_port_that_was_free(tmp_path: Path) -> None:
+    first = free_port()
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", first))
+        other.listen()
+        async with running(f"--data={tmp_path}", f"--metrics-port={first}") as run:
+            await run.up()
+            for name in PARTS[1:]:
+                shown = re.search(rf"{name} .*metrics (http://127.0.0.1:(\d+)/metrics)", run.printed)
+                assert shown
+                assert int(shown[2]) > first
+                assert f'process="{name}"' in await asyncio.to_thread(_text, shown[1])
+
+
+def _text(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return str(answer.read().decode())
+
+
 async def test_ctrl_c_leaves_no_process_and_the_next_start_has_the_data(tmp_path: Path) -> None:
     async with running(f"--data={tmp_path}") as run:
         await run.up()

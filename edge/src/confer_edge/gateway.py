@@ -90,7 +90,7 @@ class Gateway:
         elif len(self._tasks) < self._settings.in_flight_max:
             self._tasks.start(work(), call.event)
         else:
-            metrics.LIMITS.labels("calls_in_flight").inc()
+            metrics.LIMITS.labels("in_flight_max").inc()
             raise Rejection(ErrorCode.LIMIT_EXCEEDED, "this edge handles too many calls at once")
 
     async def _allowed(self, session: Session, call: Call[Any, Any], request: BaseModel, respond: Responder) -> None:
@@ -126,7 +126,7 @@ class Gateway:
         if not isinstance(payload, dict):
             raise Rejection(ErrorCode.INVALID, "payload: must be a JSON object", field="payload")
         if packets.depth_of(payload) > self._settings.nesting_max:
-            metrics.LIMITS.labels("nesting").inc()
+            metrics.LIMITS.labels("nesting_max").inc()
             text = f"payload: must not be nested deeper than {self._settings.nesting_max} levels"
             raise Rejection(ErrorCode.INVALID, text, field="payload")
         try:

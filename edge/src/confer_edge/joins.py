@@ -73,7 +73,7 @@ class Joins:
         audience = f"{kind}.{ident}"
         await self._access.must(session.claim, session.sid, JOIN, audience)
         if audience not in session.memberships and len(session.memberships) >= self._rooms_max:
-            metrics.LIMITS.labels("rooms").inc()
+            metrics.LIMITS.labels("rooms_max").inc()
             raise Rejection(ErrorCode.LIMIT_EXCEEDED, f"rooms: a client may be in {self._rooms_max} at most")
         first = audience not in session.memberships
         session.hold(audience)

@@ -26,7 +26,7 @@ class Lane:
     def submit(self, work: Work, *, unbounded: bool = False) -> None:
         """Rejection(limit_exceeded) when too much waits; the edge's own work (`unbounded`) is always taken."""
         if not unbounded and len(self._pending) >= self._pending_max:
-            metrics.LIMITS.labels("pending_calls").inc()
+            metrics.LIMITS.labels("pending_calls_max").inc()
             raise Rejection(ErrorCode.LIMIT_EXCEEDED, f"more than {self._pending_max} calls of this client wait")
         self._pending.append(work)
         if not self._running:

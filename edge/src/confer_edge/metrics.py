@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from confer_contracts import catalogue
 from confer_contracts.errors import ErrorCode
-from confer_kit.metrics import SECONDS, Counter, Gauge, Histogram, by
+from confer_kit.metrics import FORESEEN, SECONDS, Counter, Gauge, Histogram, by
 
 if TYPE_CHECKING:
     from confer_edge.engine_socket import Socket
@@ -35,7 +35,7 @@ UPGRADES: Final = by(
 )
 CONNECTS: Final = by(
     Counter("confer_edge_connects", "Socket.IO CONNECT packets that were answered", ["outcome"]),
-    "new", "recovered", ErrorCode.UNAUTHENTICATED, ErrorCode.FORBIDDEN, ErrorCode.INVALID, ErrorCode.UNAVAILABLE,
+    "new", "recovered", *ErrorCode,
 )  # fmt: skip
 DISCONNECTS: Final = by(
     Counter("confer_edge_disconnects", "Sessions that ended", ["reason"]),
@@ -48,8 +48,8 @@ RECOVERIES: Final = by(
 VIOLATIONS: Final = Counter("confer_edge_violations", "Connections that were closed because they broke the protocol")
 TOKENS: Final = by(
     Counter("confer_edge_refused_tokens", "Tokens that were refused", ["reason"]),
-    "expired_token", "bad_signature", "missing_claim", "invalid_claim", "invalid_key_id", "decode_error", "claims",
-    OTHER,
+    "expired_token", "bad_signature", "missing_claim", "invalid_claim", "invalid_key_id", "unsupported_algorithm",
+    "decode_error", OTHER,
 )  # fmt: skip
 CLAIMS: Final = by(
     Counter("confer_edge_claims", "What became of who a session says it is", ["what"]), "renewed", "ignored", "expired"
@@ -65,7 +65,7 @@ JOINS: Final = by(
     Counter("confer_edge_joins", "Joins of audiences with a snapshot; partial: a service was away", ["outcome"]),
     "whole", "partial",
 )  # fmt: skip
-LIMITS: Final = Counter("confer_edge_limits", "Times that a client met a limit, by the limit's name", ["limit"])
+LIMITS: Final = Counter("confer_edge_limits", "Times that a client met a limit, by its setting", ["limit"])
 
 # --- what clients get
 DELIVERIES: Final = by(
@@ -79,6 +79,11 @@ FEED_SECONDS: Final = Histogram(
     buckets=SECONDS,
 )  # fmt: skip
 FEED_SILENCE: Final = Gauge("confer_edge_feed_silence_seconds", "Since this edge heard its own fact by the live feed")
+
+
+def refused_token(reason: str) -> None:
+    """`reason`: the library's code for it, or anything."""
+    TOKENS.labels(reason if reason in FORESEEN[TOKENS] else OTHER).inc()
 
 
 def answered(event: str, outcome: str, seconds: float) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from joserfc import jwt
-from joserfc.errors import InvalidKeyIdError, JoseError, SecurityWarning
+from joserfc.errors import InvalidKeyIdError, SecurityWarning
 from joserfc.jwk import KeySet, OctKey
 
 from confer_contracts.errors import ErrorCode, Rejection
@@ -55,7 +55,7 @@ class JsonWebToken:
         """The claim of a valid token. Rejection(unauthenticated) otherwise, which says why but not the token;
         Rejection(unavailable) while there are no keys."""
         if len(token) > TOKEN_CHARS_MAX:
-            raise _invalid("too long", metrics.OTHER)
+            raise _invalid("too long")
         keys = await self._keys.known()
         try:
             try:
@@ -65,11 +65,9 @@ class JsonWebToken:
                     raise
                 return self._claim(token, await self._keys.known())
         except Rejection as refusal:
-            raise _invalid(refusal.message, "claims") from None
-        except JoseError as error:
-            raise _invalid(error.error or type(error).__name__, error.error or metrics.OTHER) from None
+            raise _invalid(refusal.message) from None
         except Exception as error:  # whatever a hostile token does to the library: it is refused
-            raise _invalid(type(error).__name__, metrics.OTHER) from None
+            raise _invalid(getattr(error, "error", None) or type(error).__name__) from None
 
     def _claim(self, token: str, keys: OctKey | KeySet) -> Claim:
         with warnings.catch_warnings():  # EdDSA is what everybody calls Ed25519, new name or not (RFC 9864)
@@ -86,8 +84,8 @@ class JsonWebToken:
         )
 
 
-def _invalid(why: str, label: str) -> Rejection:
-    metrics.TOKENS.labels(label).inc()
+def _invalid(why: str) -> Rejection:
+    metrics.refused_token(why)
     return Rejection(ErrorCode.UNAUTHENTICATED, f"auth.token: not valid ({why})", field="auth.token")
 
 

@@ -115,7 +115,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
                 self.manager.sid_from_eio_sid(eio_sid, namespace) for namespace in self.manager.get_namespaces()
             )
         ):
-            metrics.LIMITS.labels("handshake").inc()
+            metrics.LIMITS.labels("handshake_s").inc()
             self.eio.violation(socket, f"no CONNECT within {self._handshake_s:g} s")
 
     async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:

@@ -12,11 +12,13 @@ __all__ = ["REGISTRY", "Counter", "Gauge", "Histogram"]
 disable_created_metrics()  # type: ignore[no-untyped-call] # a second series per counter, which nobody asks for
 
 M = TypeVar("M", bound="Counter | Gauge | Histogram")
+FORESEEN: Final[dict[object, tuple[str, ...]]] = {}  # the values that a metric's one label can have
 
 
 def by(metric: M, *values: str) -> M:
     """The metric, whose one label has these values: each is shown from the start, so that its first rise is seen as
     one."""
+    FORESEEN[metric] = tuple(map(str, values))
     for value in values:
         metric.labels(value)
     return metric
