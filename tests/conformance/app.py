@@ -16,11 +16,11 @@ import socketio
 from engineio.packet import MESSAGE, Packet
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from confer_edge.app import listening
 from confer_edge.bodies import bounded_bodies
 from confer_edge.census import Census
 from confer_edge.engine import Engine
 from confer_edge.engine_socket import Socket
+from confer_edge.listening import listening
 from confer_edge.packets import Outgoing
 from confer_edge.settings import EdgeSettings
 from confer_edge.transport import Server

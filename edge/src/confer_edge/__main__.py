@@ -1,10 +1,13 @@
-"""`confer-edge`: read the settings, connect, serve, drain on SIGTERM."""
+"""`confer-edge`: read the settings, connect, serve, drain on SIGTERM; in one process, or in several workers."""
 
+import argparse
 from importlib.metadata import version
 
 import uvloop
 
-from confer_edge.app import Edge, listening
+from confer_edge import workers
+from confer_edge.app import Edge
+from confer_edge.listening import listening, reserved
 from confer_edge.settings import EdgeSettings
 from confer_kit import logs, telemetry
 from confer_kit.process import connected, read_settings, stop_event, unless_stopped
@@ -30,8 +33,20 @@ async def serve(settings: EdgeSettings) -> None:
 
 
 def main() -> None:
-    settings = read_settings(EdgeSettings)
+    parser = argparse.ArgumentParser(NAME, description=__doc__, epilog="Everything else is set by the environment.")
+    parser.add_argument("--workers", metavar="N", help="processes that share the port; beats CONFER_WORKERS")
+    given = {name: value for name, value in vars(parser.parse_args()).items() if value is not None}
+    settings = read_settings(EdgeSettings, **given)
     logs.configure(NAME, settings.log_level, settings.log_format)
+    if settings.workers == 1:
+        work(settings)
+    else:
+        with reserved(settings) as port:
+            number = workers.fork(settings.workers, settings.drain_s)
+            work(settings.of_worker(number, port))
+
+
+def work(settings: EdgeSettings) -> None:
     telemetry.setup(NAME, settings.otlp_endpoint, version(NAME))
     uvloop.run(serve(settings))
 

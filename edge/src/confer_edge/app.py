@@ -1,20 +1,13 @@
 """The composition root of the edge: everything is wired here, started and drained."""
 
-import asyncio
-import contextlib
 import secrets
-import socket as sockets
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
-from functools import partial
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
 import socketio
-import uvicorn
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from confer_contracts.subjects import EVERYBODY, LIVE
 from confer_edge import metrics, packets, web
@@ -23,13 +16,12 @@ from confer_edge.audiences import Audiences
 from confer_edge.beat import Beat
 from confer_edge.bodies import bounded_bodies
 from confer_edge.calls import Calls
-from confer_edge.census import Census, Users
+from confer_edge.census import Users
 from confer_edge.doorway import Doorway
 from confer_edge.expiry import Expiry
 from confer_edge.feed import Feed
 from confer_edge.flood import Flood
 from confer_edge.gateway import Gateway
-from confer_edge.http_protocol import PER_SESSION, Http, HttpLimits, allow_open_files
 from confer_edge.joins import Joins
 from confer_edge.portal import Portal
 from confer_edge.probe import Probe
@@ -40,7 +32,6 @@ from confer_edge.settings import EdgeSettings
 from confer_edge.tokens import provider
 from confer_edge.transport import Server
 from confer_edge.view_feed import ViewFeed
-from confer_edge.websocket import WebSocket
 from confer_kit import clock
 from confer_kit.logs import logger
 from confer_kit.nats_link import Link
@@ -49,7 +40,6 @@ from confer_kit.tasks import Tasks, again
 
 log = logger(__name__)
 
-BACKLOG = 4096
 POLICY_LOOK_S = 0.5  # twice before a new version counts
 
 
@@ -140,55 +130,3 @@ def without_socketio(pages: ASGIApp) -> ASGIApp:
         await (refusal if off else pages)(scope, receive, send)
 
     return route
-
-
-class HttpServer(uvicorn.Server):
-    """uvicorn without its signal handlers: they would close all clients at once and wait for pollers."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Any:
-        yield
-
-
-@asynccontextmanager
-async def listening(application: ASGIApp, settings: EdgeSettings) -> AsyncIterator[int]:
-    """The port that is served. SystemExit with a sentence when it is busy."""
-    family = sockets.AF_INET6 if ":" in settings.host else sockets.AF_INET
-    # asyncio switches Nagle's algorithm off only where the protocol is named: with it a second frame waits 40 ms
-    listener = sockets.socket(family, sockets.SOCK_STREAM, sockets.IPPROTO_TCP)
-    listener.setsockopt(sockets.SOL_SOCKET, sockets.SO_REUSEADDR, 1)
-    try:
-        listener.bind((settings.host, settings.port))
-        listener.listen(BACKLOG)  # from here on clients wait instead of being refused
-    except OSError as error:
-        raise SystemExit(
-            f"confer-edge: cannot listen on {settings.host}:{settings.port} ({error.strerror}). "
-            "Another program uses the port: stop it, or choose one with --port or CONFER_PORT."
-        ) from error
-    allow_open_files(settings.connections_max)
-    proxied = ProxyHeadersMiddleware(application, settings.trusted_proxies)  # type: ignore[arg-type]
-    peers = Census(PER_SESSION * settings.connections_per_address_max, PER_SESSION * settings.connections_max)
-    limits = HttpLimits(settings.request_s, peers, lambda host: host in proxied.trusted_hosts)
-    config = uvicorn.Config(
-        proxied,
-        http=partial(Http, limits=limits),  # type: ignore[arg-type]
-        proxy_headers=False,  # done above, so that no variable of uvicorn's adds to who is trusted
-        ws=WebSocket,
-        ws_max_size=settings.payload_bytes_max,
-        ws_ping_interval=None,  # Engine.IO has its own
-        ws_per_message_deflate=False,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        backlog=BACKLOG,
-        timeout_graceful_shutdown=2,
-    )
-    server = HttpServer(config)
-    serving = asyncio.get_running_loop().create_task(server.serve(sockets=[listener]))
-    try:
-        yield int(listener.getsockname()[1])
-    finally:
-        server.should_exit = True
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(serving, 5)
-        listener.close()

@@ -125,6 +125,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         found = (refusal for part, refusal in _REFUSALS.items() if part in (message or ""))
         code, text, label = next(found, (3, "Bad request", metrics.OTHER))
         metrics.REFUSED.labels(label).inc()
+        if code == 0 and self.transports == ["websocket"]:
+            text = "Transport unknown: this edge serves WebSocket clients only"
         return super()._bad_request({"code": code, "message": text})
 
     def _method_not_found(self) -> Any:

@@ -19,6 +19,14 @@ class EdgeSettings(KitSettings):
         description="port to listen on; also SOCKETIO_PORT",
     )  # fmt: skip
     metrics_port: int = Field(9101, ge=0, le=65535, description="port of /metrics; 0: none")
+    workers: int = Field(
+        1, ge=1, le=64,
+        description="processes that share the port; with more than one: WebSocket clients only; Linux; also --workers",
+    )  # fmt: skip
+    transports: str = Field(
+        "polling,websocket", pattern="^(polling,websocket|websocket)$",
+        description="polling,websocket, or websocket: then who comes by polling is refused",
+    )  # fmt: skip
     socketio_enabled: bool = Field(
         True, validation_alias=AliasChoices("CONFER_SOCKETIO_ENABLED", "SOCKETIO_ENABLED"),
         description="false: Socket.IO answers 503, the rest is served; also SOCKETIO_ENABLED",
@@ -92,6 +100,15 @@ class EdgeSettings(KitSettings):
     tick_s: float = Field(2, gt=0, description="how often the edge probes its own live feed")
     tick_late_s: float = Field(7, gt=0, description="without a probe for so long the edge is not ready")
     health_check_s: float = Field(60, gt=0, description="how often clients get the event health_check")
+
+    @property
+    def served_transports(self) -> list[str]:
+        """A client that polls comes on many connections, which the kernel spreads over all workers."""
+        return ["websocket"] if self.workers > 1 else self.transports.split(",")
+
+    def of_worker(self, number: int, port: int) -> "EdgeSettings":
+        """Those of one worker among several on a port: its metrics have a port of their own."""
+        return self.model_copy(update={"port": port, "metrics_port": self.metrics_port and self.metrics_port + number})
 
     def allowed_origins(self, port: int) -> list[str]:
         """The configured origins and the edge's own; never what a Host header says."""

@@ -69,6 +69,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             json=OrJson,
             client_manager=Manager(),
             monitor_clients=False,  # the wheel does
+            transports=settings.served_transports,
             cors_allowed_origins=origins,
             cors_credentials=False,
             ping_interval=settings.ping_interval_s,

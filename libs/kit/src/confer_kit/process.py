@@ -24,10 +24,10 @@ log = logs.logger(__name__)
 T = TypeVar("T", bound=KitSettings)
 
 
-def read_settings(settings: type[T]) -> T:
-    """The settings from the environment; SystemExit with one line per wrong variable."""
+def read_settings(settings: type[T], **given: Any) -> T:
+    """The settings from the environment, which those `given` beat; SystemExit with one line per wrong variable."""
     try:
-        return settings()
+        return settings(**given)
     except ValidationError as error:
         lines = [f"  {_variable(settings, e['loc'])}: {e['msg']}" for e in error.errors()]
         raise SystemExit("\n".join(["these settings are wrong:", *lines])) from None

@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
+from confer_kit.backoff import Backoff, ending
 from confer_kit.tasks import Tasks
-from confer_ops.backoff import Backoff
 from confer_ops.console import Console
 
 _TETHER = str(Path(__file__).with_name("tether.py"))
@@ -59,9 +59,9 @@ class Child:
         while not self._stopping.is_set():
             began = loop.time()
             try:
-                ending = _ending(await self._live())
+                how = ending(await self._live())
             except OSError as error:
-                ending = f"could not be started ({error})"
+                how = f"could not be started ({error})"
             if self._stopping.is_set():
                 return
             self.exits += 1
@@ -69,11 +69,11 @@ class Child:
             wait = backoff.after(lived)
             if backoff.failing:
                 self._console.warn(
-                    f"{self.name} has ended {backoff.quick_deaths} times soon after its start ({ending}): its lines "
+                    f"{self.name} has ended {backoff.quick_deaths} times soon after its start ({how}): its lines "
                     f"above say why. The rest goes on; next try in {wait:.0f} s"
                 )
             else:
-                self._console.warn(f"{self.name} {ending} after {lived:.1f} s; starting it again in {wait:.1f} s")
+                self._console.warn(f"{self.name} {how} after {lived:.1f} s; starting it again in {wait:.1f} s")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), wait)
 
@@ -155,12 +155,3 @@ async def lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:
             rest = b""
     if rest:
         yield rest.decode(errors="replace")
-
-
-def _ending(code: int) -> str:
-    if code >= 0:
-        return f"ended with exit code {code}"
-    try:
-        return f"was ended by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"was ended by signal {-code}"

@@ -116,8 +116,10 @@ class System:
         return process
 
     async def add_edge(self, name: str, **environment: str) -> Process:
-        self.ports[name] = free_port()
-        process = self._process(name, "confer_edge", {"CONFER_PORT": str(self.ports[name]), **environment})
+        """With settings of its own; on a free port unless CONFER_PORT is among them."""
+        environment.setdefault("CONFER_PORT", str(free_port()))
+        self.ports[name] = int(environment["CONFER_PORT"])
+        process = self._process(name, "confer_edge", environment)
         await process.start()
         return process
 
@@ -127,9 +129,9 @@ class System:
         self.processes[name] = Process(name, module, own, self._directory)
         return self.processes[name]
 
-    async def metrics(self, name: str = "edge") -> Metrics:
-        """A scrape of a process."""
-        status, body = await asyncio.to_thread(_get, f"http://127.0.0.1:{self._metrics_ports[name]}/metrics")
+    async def metrics(self, name: str = "edge", worker: int = 0) -> Metrics:
+        """A scrape of a process, or of one of an edge's workers."""
+        status, body = await asyncio.to_thread(_get, f"http://127.0.0.1:{self._metrics_ports[name] + worker}/metrics")
         assert status == 200, f"{name} answers {status} for its metrics"
         return Metrics(name, body.decode())
 

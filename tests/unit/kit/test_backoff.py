@@ -3,7 +3,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from confer_ops.backoff import CAP_S, FIRST_S, OFTEN, STEADY_S, Backoff
+from confer_kit.backoff import CAP_S, FIRST_S, OFTEN, STEADY_S, Backoff
 
 
 def test_it_doubles_up_to_the_cap() -> None:

@@ -1,6 +1,7 @@
-"""How long to wait before a process that ended is started again."""
+"""How long to wait before a process that ended is started again, and how its end is told."""
 
 import random
+import signal
 from dataclasses import dataclass
 
 FIRST_S = 0.2
@@ -25,3 +26,13 @@ class Backoff:
     def failing(self) -> bool:
         """Whether it has died so often and so soon that somebody should look."""
         return self.quick_deaths >= OFTEN
+
+
+def ending(code: int) -> str:
+    """How a process ended, by its exit code; negative for a signal."""
+    if code >= 0:
+        return f"ended with exit code {code}"
+    try:
+        return f"was ended by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"was ended by signal {-code}"
