@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from confer_edge.app import Edge, listening
+from confer_edge.app import Edge
+from confer_edge.listening import listening
 from confer_edge.settings import EdgeSettings
 from confer_kit.process import connected
 from confer_kit.testing import NatsServer, nats_server
