@@ -2,13 +2,14 @@
 who polls is refused, SIGTERM ends all."""
 
 import asyncio
+import itertools
 import os
 import signal
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import pytest_asyncio
@@ -16,44 +17,69 @@ import pytest_asyncio
 from confer_kit.testing import System, running_system
 from confer_kit.testing.javascript import JavaScriptClient, Node, node
 from confer_kit.testing.nats import free_port
+from confer_kit.testing.system import Process
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.node]
 
 CLIENTS = 40
 ROOM = "many hands"
 PATIENCE_S = 60.0
+DRAIN_S = 30
+_numbers = itertools.count(1)
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+class Workers(NamedTuple):
+    """An edge of two processes."""
+
+    system: System
+    name: str
+
+    @property
+    def url(self) -> str:
+        return self.system.url(self.name)
+
+    @property
+    def supervisor(self) -> Process:
+        return self.system.processes[self.name]
+
+    async def sessions(self) -> list[int]:
+        """Of each worker."""
+        scrapes = [await self.system.metrics(self.name, worker) for worker in range(2)]
+        return [int(scrape.value("confer_edge_sessions")) for scrape in scrapes]
+
+    @property
+    def pids(self) -> set[int]:
+        process = self.supervisor.process
+        assert process is not None
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+        return {int(pid) for pid in children.split()}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def system() -> AsyncIterator[System]:
     async with running_system(CONFER_HEALTH_CHECK_S="600") as running:
-        await running.add_edge("many", CONFER_WORKERS="2")
-        await running.healthy("many")
         yield running
 
 
-async def sessions(system: System) -> list[int]:
-    """Of each worker."""
-    scrapes = [await system.metrics("many", worker) for worker in range(2)]
-    return [int(scrape.value("confer_edge_sessions")) for scrape in scrapes]
+@pytest_asyncio.fixture(loop_scope="module")
+async def many(system: System) -> AsyncIterator[Workers]:
+    name = f"many-{next(_numbers)}"
+    supervisor = await system.add_edge(name, CONFER_WORKERS="2", CONFER_DRAIN_S=str(DRAIN_S))
+    async with asyncio.timeout(PATIENCE_S):
+        while supervisor.log.count("listening on") < 2:
+            await asyncio.sleep(0.1)
+    yield Workers(system, name)
+    await supervisor.kill()
 
 
-def workers(system: System) -> set[int]:
-    """Process ids."""
-    process = system.processes["many"].process
-    assert process is not None
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
-    return {int(pid) for pid in children.split()}
-
-
-async def open_page(process: Node, system: System, number: int, transport: str = "websocket") -> JavaScriptClient:
+async def open_page(process: Node, url: str, number: int, transport: str = "websocket") -> JavaScriptClient:
     options = {
         "transports": [transport],
         "query": {"user_id": f"user-{number}", "user_name": f"user-{number}"},
         "reconnectionDelay": 100,
         "reconnectionDelayMax": 500,
     }
-    return await process.open("4.8", system.url("many"), options)
+    return await process.open("4.8", url, options)
 
 
 def values(page: JavaScriptClient) -> list[Any]:
@@ -72,20 +98,20 @@ async def write(page: JavaScriptClient, value: int) -> None:
                 pass
 
 
-async def test_clients_land_on_both_and_those_of_a_killed_one_come_back(system: System) -> None:
+async def test_clients_land_on_both_and_those_of_a_killed_one_come_back(many: Workers) -> None:
     async with node(Path(__file__).parent / "js") as process:
-        pages = [await open_page(process, system, number) for number in range(CLIENTS)]
+        pages = [await open_page(process, many.url, number) for number in range(CLIENTS)]
         for page in pages:
             await page.is_connected()
             assert (await page.call("join_patient_room", {"patient_id": ROOM}))["status"] == "ok"
-        counts = await sessions(system)
+        counts = await many.sessions()
         assert sum(counts) == CLIENTS
         assert min(counts) > 0
         await write(pages[0], 0)
         for page in pages:
             await page.got("field_updated")
 
-        before = workers(system)
+        before = many.pids
         killed = min(before)
         os.kill(killed, signal.SIGKILL)
         lost = {page.name for page in pages if await _loses(page)}
@@ -98,11 +124,11 @@ async def test_clients_land_on_both_and_those_of_a_killed_one_come_back(system: 
             assert values(page) == list(range(10))
             assert page.recovered == [False, *([True] if page.name in lost else [])]
         async with asyncio.timeout(PATIENCE_S):
-            while len(workers(system)) < 2:
+            while len(many.pids) < 2:
                 await asyncio.sleep(0.1)
-        assert len(workers(system) & before) == 1
-        assert "was ended by SIGKILL; starting it again" in system.processes["many"].log
-        await _newcomers_land_on_both(process, system)
+        assert len(many.pids & before) == 1
+        assert "was ended by SIGKILL; starting it again" in many.supervisor.log
+        await _newcomers_land_on_both(process, many)
 
 
 async def _loses(page: JavaScriptClient) -> bool:
@@ -114,43 +140,43 @@ async def _loses(page: JavaScriptClient) -> bool:
     return True
 
 
-async def _newcomers_land_on_both(process: Node, system: System) -> None:
+async def _newcomers_land_on_both(process: Node, many: Workers) -> None:
     """As soon as the new worker listens."""
     number = CLIENTS
     async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
-                if min(await sessions(system)) > 0:
+                if min(await many.sessions()) > 0:
                     return
             except AssertionError:  # it does not serve its metrics yet
                 pass
             number += 1
-            await (await open_page(process, system, number)).is_connected()
+            await (await open_page(process, many.url, number)).is_connected()
 
 
-async def test_who_polls_is_refused_and_told_why(system: System) -> None:
-    url = f"{system.url('many')}/socket.io/?EIO=4&transport=polling"
+async def test_who_polls_is_refused_and_told_why(many: Workers) -> None:
+    url = f"{many.url}/socket.io/?EIO=4&transport=polling"
     with pytest.raises(urllib.error.HTTPError) as refusal:
         await asyncio.to_thread(urllib.request.urlopen, url, timeout=5)
     with refusal.value as answer:
         text = b'{"code":0,"message":"Transport unknown: this edge serves WebSocket clients only"}'
         assert (answer.code, answer.read()) == (400, text)
     async with node(Path(__file__).parent / "js") as process:
-        page = await open_page(process, system, 0, "polling")
+        page = await open_page(process, many.url, 0, "polling")
         await page.until(lambda: bool(page.connect_errors), "the refusal")
         assert not page.connected
 
 
-async def test_sigterm_sends_everybody_away_and_ends_all_processes(system: System) -> None:
-    edge = system.processes["many"]
+async def test_sigterm_sends_everybody_away_and_ends_all_processes(many: Workers) -> None:
+    edge = many.supervisor
     async with node(Path(__file__).parent / "js") as process:
-        pages = [await open_page(process, system, number) for number in range(10)]
+        pages = [await open_page(process, many.url, number) for number in range(10)]
         for page in pages:
             await page.is_connected()
-            await page.move(system.url())
-        pids = workers(system)
+            await page.move(many.system.url())
+        pids = many.pids
         assert len(pids) == 2
-        assert await edge.stop(30) == 0
+        assert await edge.stop(DRAIN_S * 2) == 0
         assert edge.log.count("stopped cleanly") == 2
         assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
         for page in pages:
@@ -158,16 +184,16 @@ async def test_sigterm_sends_everybody_away_and_ends_all_processes(system: Syste
             assert (page.details, page.recovered) == ([1012], [False, True])
 
 
-async def test_workers_do_not_outlive_their_supervisor(system: System) -> None:
-    pids = workers(system)
-    await system.processes["many"].kill()
+async def test_workers_do_not_outlive_their_supervisor(many: Workers) -> None:
+    pids = many.pids
+    await many.supervisor.kill()
     async with asyncio.timeout(PATIENCE_S):
         while any(Path(f"/proc/{pid}").exists() for pid in pids):
             await asyncio.sleep(0.1)
 
 
-async def test_a_port_in_use_and_workers_that_cannot_start_are_one_sentence(system: System) -> None:
-    port = str(system.ports["many"])
+async def test_a_port_in_use_and_workers_that_cannot_start_are_one_sentence(system: System, many: Workers) -> None:
+    port = str(system.ports[many.name])
     second = await system.add_edge("second", CONFER_WORKERS="2", CONFER_PORT=port)
     assert second.process is not None
     assert await asyncio.wait_for(second.process.wait(), PATIENCE_S) == 1
