@@ -10,7 +10,7 @@ from typing import Any
 import socketio
 import uvloop
 
-from confer_edge.app import listening
+from confer_edge.listening import listening
 from confer_edge.settings import EdgeSettings
 from confer_edge.transport import Server
 
