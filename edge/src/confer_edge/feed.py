@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final
 
+import nats.errors
+import nats.js.errors
 from nats.js.api import StreamInfo
 
-from confer_contracts.catalogue import OTHERS
-from confer_contracts.subjects import LIVE, Header
+from confer_contracts.catalogue import OTHERS, SERVICES
+from confer_contracts.subjects import LIVE, Header, stream_of
 from confer_edge import metrics, packets
 from confer_edge.audiences import Audiences
 from confer_edge.packets import Event
@@ -81,10 +83,18 @@ class Feed:
         return epoch_of(info) == self.epoch and info.state.first_seq <= after + 1
 
     async def begun(self, timeout: float) -> None:
-        """Wait until LIVE is followed: before that no offset means anything. TimeoutError."""
+        """Wait until LIVE is followed: before that no offset means anything; and until it is known which facts came
+        before, which the first snapshots must contain. TimeoutError."""
         async with asyncio.timeout(timeout):
             while not self._follower.following:  # noqa: ASYNC110 - once, at start
                 await asyncio.sleep(0.02)
+            before: dict[str, int] | None = None
+            while before is None:
+                try:
+                    before = await self._ends()
+                except (TimeoutError, nats.errors.Error, nats.js.errors.Error):
+                    await asyncio.sleep(0.2)
+        self.delivered = {stream: max(seq, self.delivered.get(stream, 0)) for stream, seq in before.items()}
 
     async def run(self) -> None:
         await self._follower.run()
@@ -124,9 +134,14 @@ class Feed:
         with telemetry.span(f"emit {name}", telemetry.Kind.CONSUMER, fact, link=fact, attributes=attributes) as span:
             span.set_attribute(telemetry.MEMBERS, self._emit(message, name, stream, seq))
 
-    def _reset(self, info: StreamInfo) -> None:
-        self.delivered.clear()
+    async def _reset(self, info: StreamInfo) -> None:
+        """Snapshots stand for what was passed over: they must contain the logs up to where those are now."""
+        self.delivered = await self._ends()
         self._on_reset()
+
+    async def _ends(self) -> dict[str, int]:
+        js = self._link.nc.jetstream(timeout=2)
+        return {stream: (await js.stream_info(stream)).state.last_seq for stream in map(stream_of, SERVICES)}
 
 
 def _name(headers: Mapping[str, str], kind: str) -> str | None:

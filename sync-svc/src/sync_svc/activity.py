@@ -116,7 +116,7 @@ class Activity:
     def _complete(self) -> None:
         self._index.complete = True
 
-    def _begin_again(self, info: StreamInfo) -> None:
+    async def _begin_again(self, info: StreamInfo) -> None:
         """ACTIVITY was made anew, or the retention overtook us: index what it holds now."""
         self._index.clear()
         self._follower.position = 0

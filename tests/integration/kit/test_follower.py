@@ -50,7 +50,7 @@ class Following:
     async def stop(self) -> None:
         await self._tasks.cancel()
 
-    def _reset(self, info: StreamInfo) -> None:
+    async def _reset(self, info: StreamInfo) -> None:
         self.resets.append(len(self.got))
 
 
@@ -375,3 +375,30 @@ async def test_a_defect_of_ours_does_not_end_the_following(rig: Rig) -> None:
     await rig.link.nc.jetstream().publish("log.sync.room.a.record", b"1")
     await until(lambda: len(got) == 1)
     await tasks.cancel()
+
+
+async def test_the_end_of_a_stream_is_reached_even_if_its_last_messages_were_deleted(rig: Rig) -> None:
+    """Who waits for it must not wait for what nobody will send."""
+    await rig.publish(1, 2, 3, 4)
+    for seq in (3, 4):
+        await rig.link.nc.jetstream().delete_msg(STREAM, seq)
+    following = await rig.following(start="all")
+    assert await following.follower.reached(4, 10)
+    assert following.bodies == ["1", "2"]
+    await rig.publish(5)
+    assert await following.follower.reached(5, 10)
+    assert following.bodies == ["1", "2", "5"]
+
+
+async def test_catching_up_is_told_again_after_a_reset(rig: Rig) -> None:
+    following = await rig.following(start="all")
+    await rig.publish(1, 2)
+    assert await following.follower.reached(2, 10)
+    await following.stop()
+    js = rig.link.nc.jetstream()
+    await js.delete_stream(STREAM)
+    await js.add_stream(CONFIG)
+    await rig.publish("n1")
+    await following.start()
+    await until(lambda: len(following.caught_up_after) == 2)
+    assert following.caught_up_after == [0, 3]

@@ -42,12 +42,16 @@ class Delivered(NamedTuple):
 Start = str  # "new" | "all" | "last_per_subject"
 
 
+async def _no_matter(info: StreamInfo) -> None: ...
+
+
 class Follower:
     """Calls `deliver` for each message, in order. `position` is the last sequence that was delivered.
 
     on_reset(info)   the stream was made anew, or lost messages that this follower had not seen: what was built from
                      it is void; following begins as at the start: at the end ("new"), or with what is there
-    on_caught_up()   once, when everything that was there at start has been delivered
+                     When it raises it is called again
+    on_caught_up()   when everything that was there at the start, or at a reset, has been delivered
     contiguous       every sequence is expected: one that the server passes over was lost (with filters, or where
                      messages may be deleted one by one, that says nothing)
     """
@@ -62,7 +66,7 @@ class Follower:
         filters: Sequence[str] = (),
         headers_only: bool = False,
         contiguous: bool = False,
-        on_reset: Callable[[StreamInfo], None] = lambda info: None,
+        on_reset: Callable[[StreamInfo], Awaitable[None]] = _no_matter,
         on_caught_up: Callable[[], None] = lambda: None,
     ) -> None:
         self._link = link
@@ -82,6 +86,7 @@ class Follower:
         self._caught_up = False
         self._passed_over = False  # the server went on without something that had not been delivered
         self._life = 0
+        self._upto = 0  # the stream's last sequence when this life began
         self._consumer_seq = 0
         self._last_heard = 0.0
         self._broken = asyncio.Event()
@@ -129,7 +134,8 @@ class Follower:
         self._broken.clear()
         js = nc.jetstream(timeout=2)
         info = await js.stream_info(self._stream)
-        self._check_continuity(info)
+        await self._check_continuity(info)
+        self._upto = info.state.last_seq
         inbox = nc.new_inbox()
         self._consumer_seq = 0
         self._life += 1
@@ -149,16 +155,15 @@ class Follower:
         finally:
             await self._end(subscription, created.name)
 
-    def _check_continuity(self, info: StreamInfo) -> None:
+    async def _check_continuity(self, info: StreamInfo) -> None:
         epoch, last, first = epoch_of(info), info.state.last_seq, info.state.first_seq
         lost = last < self.position or first > self.position + 1 or self._passed_over
-        self._passed_over = False
         if self._begun and (epoch != self.epoch or lost):
             log.warning("the stream was reset or trimmed", stream=self._stream, position=self.position, first=first)
             metrics.FOLLOWER_RESETS.labels(self._stream).inc()
+            await self._on_reset(info)
             self.position = last if self._start == "new" else 0
-            self.epoch = epoch
-            self._on_reset(info)
+            self._passed_over = self._caught_up = False
         elif not self._begun and self._start == "new":
             self.position = last
         self.epoch = epoch
@@ -258,6 +263,8 @@ class Follower:
                 waiter.set_result(None)
 
     def _now_caught_up(self) -> None:
+        if not self._contiguous and self.position < self._upto:
+            self._moved_to(self._upto)  # the last ones were deleted, or are not for us
         if not self._caught_up:
             self._caught_up = True
             self._on_caught_up()

@@ -197,7 +197,9 @@ class Service:
         if handler is None:
             raise Rejection(ErrorCode.NOT_FOUND, f"kind: {self.name} has no snapshot of a {request.kind}", field="kind")
         assert self._follower is not None
-        await self._follower.reached(request.seen.get(self.stream, 0), SNAPSHOT_WAIT_S)
+        current = await self._follower.reached(request.seen.get(self.stream, 0), SNAPSHOT_WAIT_S)
+        if not current or not self._caught_up.is_set():  # what we have not read would be missing without a word
+            raise Rejection(ErrorCode.UNAVAILABLE, f"the {self.name} service is behind its log: try again")
         return await handler(request)
 
     def _deliver(self, message: Delivered) -> None:
@@ -218,7 +220,8 @@ class Service:
             for ledger in self._ledgers:
                 ledger.begin()
 
-    def _reset(self, info: StreamInfo) -> None:
+    async def _reset(self, info: StreamInfo) -> None:
+        self._caught_up.clear()
         for ledger in self._ledgers:
             ledger.forget_all()
         self._begin()

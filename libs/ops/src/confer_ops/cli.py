@@ -17,7 +17,7 @@ from confer_ops.console import Console
 from confer_ops.data import DataDirectory
 from confer_ops.demo import Demo
 from confer_ops.ports import METRICS_PORT
-from confer_ops.provision import provision as make_streams
+from confer_ops.provision import provision_patiently
 from confer_ops.trouble import Trouble
 from confer_ops.up import Options, must_make_sense
 from confer_ops.up import up as run_system
@@ -94,7 +94,7 @@ def provision(
 
     async def make() -> int:
         async with connected(nats_url, "confer-provision") as nc:
-            await make_streams(nc, replicas, say=print)
+            await provision_patiently(nc, replicas, say=print)
         print("the streams are as they should be")
         return 0
 

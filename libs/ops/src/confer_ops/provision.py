@@ -4,17 +4,21 @@ import asyncio
 import secrets
 from collections.abc import Callable, Sequence
 
+import nats.errors
+import nats.js.errors
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.api import StreamConfig, StreamInfo
 from nats.js.errors import NotFoundError
 
+from confer_kit import clock
 from confer_kit.follower import EPOCH
 from confer_ops import streams
 from confer_ops.streams import Sourced
 from confer_ops.trouble import Trouble
 
 SOURCES_READY_S = 15.0
+PATIENCE_S = 30.0
 _ADJUSTABLE = ("subjects", "max_age", "max_msgs_per_subject", "num_replicas", "description", "allow_direct")
 
 Say = Callable[[str], None]
@@ -31,6 +35,22 @@ async def provision(nc: Client, replicas: int = 1, say: Say = _silent) -> None:
     await _ensure_sourced(js, streams.activity().evolve(num_replicas=replicas), streams.activity_sources(), say)
     epoch = secrets.token_hex(4)
     await _ensure_sourced(js, streams.live(epoch).evolve(num_replicas=replicas), streams.live_sources(), say)
+
+
+async def provision_patiently(nc: Client, replicas: int = 1, say: Say = _silent) -> None:
+    """In a cluster a stream may be without a leader at this moment: tried again, for nothing is done twice. Trouble
+    after `PATIENCE_S`."""
+    deadline = clock.now() + PATIENCE_S
+    while True:
+        try:
+            await provision(nc, replicas, say)
+        except (TimeoutError, nats.errors.Error, nats.js.errors.ServiceUnavailableError) as error:
+            if clock.now() > deadline:
+                text = f"The NATS server does not do what it is asked ({type(error).__name__}: {error}). Try again."
+                raise Trouble(text) from None
+            await asyncio.sleep(0.5)
+        else:
+            return
 
 
 async def existing(nc: Client) -> frozenset[str]:
