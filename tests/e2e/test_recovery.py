@@ -108,6 +108,7 @@ async def test_another_edge_takes_over_from_one_that_was_killed(system: System, 
     heir = await system.add_edge("first", CONFER_PORT=str(port))
     system.ports["first"] = port
     await write(writer, room, "while another edge came up")
+    await system.healthy("first")
     await reader.is_connected(times=2)
     await write(writer, room, "after")
     await reader.got("field_updated", lambda body: body["value"] == "after")
