@@ -33,6 +33,7 @@ usage: ./run [options]             set up what is missing, start everything, sho
        ./run chaos [options]       break everything for minutes, and compare what every client saw with the log
        ./run provision [options]   make the streams on a NATS server (--nats-url, --replicas)
        ./run bench edge [options]  measure the edge beside other servers, write docs/bench/ (Linux, needs cc and Node)
+       ./run access COMMAND        revoke, restore, kick or list users and sessions (`./run access --help`)
        ./run lock                  make the lock files anew
 
 options of ./run:
@@ -56,11 +57,11 @@ class Trouble(Exception):  # noqa: N818 - one sentence for the person at the key
 def main(arguments: list[str]) -> None:
     verb = arguments[0] if arguments and not arguments[0].startswith("-") else "up"
     rest = arguments[1:] if arguments and verb == arguments[0] else arguments
-    if ("--help" in arguments or "-h" in arguments) and verb not in ("bench", "chaos", "provision"):
+    if ("--help" in arguments or "-h" in arguments) and verb not in ("access", "bench", "chaos", "provision"):
         print(HELP, end="")
         return
     match verb:
-        case "up" | "provision":
+        case "up" | "provision" | "access":
             install(RUNTIME)
             become([str(VENV / "bin" / "confer"), verb, *rest])
         case "chaos":

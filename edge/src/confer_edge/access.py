@@ -1,15 +1,18 @@
 """One question, one place: may this client do that there? Every source must say yes (ADR 0011).
 
-claims      the room patterns of the token
-policy      the rules of CONFER_POLICY_FILE
+revocations   what operators and services said about the user
+claims        the room patterns of the token
+policy        the rules of CONFER_POLICY_FILE
 """
 
 from pathlib import Path
 
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.portal import shown_name
+from confer_edge import metrics
 from confer_edge.identity import Claim
 from confer_edge.policy import Policy, parse
+from confer_edge.revocations import Ended, Revocations
 from confer_edge.settings import EdgeSettings
 from confer_edge.watched_file import WatchedFile
 from confer_kit.logs import logger
@@ -22,8 +25,20 @@ PolicyFile = WatchedFile[Policy]
 class Access:
     """`action` is one of `confer_contracts.access.ACTIONS`; an audience is in token form."""
 
-    def __init__(self, policy: PolicyFile | None) -> None:
+    def __init__(self, policy: PolicyFile | None, revocations: Revocations) -> None:
         self._policy = policy
+        self._revocations = revocations
+
+    def must_count(self, claim: Claim) -> None:
+        """Rejection(unauthenticated) for an identity that has been revoked."""
+        ended = self._revocations.of_token(claim)
+        if ended is not None:
+            metrics.DENIED.labels("revoked").inc()
+            raise Rejection(ErrorCode.UNAUTHENTICATED, ended.message, details={"reason": ended.reason})
+
+    def over(self, claim: Claim, session: str, began: float) -> Ended | None:
+        """Why a session (its sid, and when it began) is over; None: it is not."""
+        return self._revocations.of_session(claim, session, began)
 
     async def must(self, claim: Claim, session: str, action: str, audience: str) -> None:
         """Rejection(forbidden) where a source says no."""
@@ -38,12 +53,15 @@ class Access:
 
     def must_now(self, claim: Claim, action: str, audience: str) -> None:
         """What is known here, without a wait. Rejection(forbidden)."""
+        if not claim.allows(audience):
+            metrics.DENIED.labels("claims").inc()
         claim.must_allow(audience)
         if self._policy is None:
             return
         shown = shown_name(audience)
         decision = self._policy.value.decide(user=claim.user_id, role=claim.role, action=action, audience=shown)
         if not decision.allowed:
+            metrics.DENIED.labels("policy").inc()
             log.debug("the policy refuses", rule=decision.rule, action=action, role=claim.role)
             raise Rejection(ErrorCode.FORBIDDEN, f"{shown}: the policy of this installation does not allow {action}")
 

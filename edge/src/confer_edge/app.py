@@ -9,15 +9,18 @@ import socketio
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from confer_contracts.access import STREAM
 from confer_contracts.subjects import EVERYBODY, LIVE
 from confer_edge import metrics, packets, web
 from confer_edge.access import Access, policy_file
+from confer_edge.access_feed import AccessFeed
 from confer_edge.audiences import Audiences
 from confer_edge.beat import Beat
 from confer_edge.bodies import bounded_bodies
 from confer_edge.calls import Calls
 from confer_edge.census import Users
 from confer_edge.doorway import Doorway
+from confer_edge.endings import Endings
 from confer_edge.expiry import Expiry
 from confer_edge.feed import Feed
 from confer_edge.flood import Flood
@@ -26,6 +29,7 @@ from confer_edge.joins import Joins
 from confer_edge.portal import Portal
 from confer_edge.probe import Probe
 from confer_edge.recovery import Recovery
+from confer_edge.revocations import Revocations
 from confer_edge.rights import Rights
 from confer_edge.session import Session
 from confer_edge.settings import EdgeSettings
@@ -52,24 +56,30 @@ class Edge:
         self._tasks = Tasks()
         self.incarnation = secrets.token_hex(8)
         self.audiences = Audiences()
-        self.feed = Feed(link, self.audiences, self._resync_everybody)
-        self.views = ViewFeed(link, self.audiences)
-        self.probe = Probe(link, self.audiences, self.incarnation, settings.tick_late_s)
+        revocations = Revocations(settings.jwt_leeway_s)
+        self.said = AccessFeed(link, revocations)
+        self.feed = Feed(link, self.audiences, self._resync_everybody, before=self.said.known)
+        self.views = ViewFeed(link, self.audiences, before=self.said.known)
+        self.probe = Probe(
+            link, self.audiences, self.incarnation, settings.tick_late_s, also=lambda: self.said.complaint
+        )
         self.server = Server(settings, settings.allowed_origins(settings.port))
         calls, tasks = Calls(link), Tasks()
         identities = provider(settings)
         recovery = Recovery(link, self.feed, settings.recovery_window_s)
-        access = Access(policy_file(settings))
+        access = Access(policy_file(settings), revocations)
         self.joins = Joins(
             self.audiences, self.feed, calls, recovery, access,
             incarnation=self.incarnation, rooms_max=settings.rooms_max,
         )  # fmt: skip
         self.rights = Rights(access, self.joins, self._sessions)
+        endings = Endings(access, self.rights, self._sessions)
+        self.said.on_said = endings.hear
         expiry, users = Expiry(), Users(settings.connections_per_user_max)
         portal = Portal(self.joins, calls, identities, expiry=expiry, access=access, rights=self.rights, users=users)
         self.doorway = Doorway(
             self.server, settings, identities=identities, joins=self.joins, recovery=recovery, feed=self.feed,
-            portal=portal, expiry=expiry, access=access, rights=self.rights, users=users, tasks=tasks,
+            portal=portal, expiry=expiry, access=access, rights=self.rights, endings=endings, users=users, tasks=tasks,
         )  # fmt: skip
         Flood(self.server, settings, self.doorway.sessions, tasks)
         metrics.observe(self.server.eio.sockets, self.doorway.sessions)
@@ -81,7 +91,10 @@ class Edge:
         self.application = bounded_bodies(application, settings.payload_bytes_max)
 
     async def start(self) -> None:
-        await wait_for_stream(self._link, LIVE, self._settings)
+        for stream in (LIVE, STREAM):
+            await wait_for_stream(self._link, stream, self._settings)
+        self._tasks.start(self.said.run(), "access")
+        await self.said.begun(self._settings.nats_connect_s)
         await self.views.start()
         self._tasks.start(self.feed.run(), "feed")
         await self.feed.begun(self._settings.nats_connect_s)

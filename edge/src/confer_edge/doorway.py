@@ -12,6 +12,7 @@ from confer_contracts.access import JOIN
 from confer_edge import metrics
 from confer_edge.access import Access
 from confer_edge.census import Users
+from confer_edge.endings import Endings
 from confer_edge.engine_socket import from_python
 from confer_edge.expiry import Expiry
 from confer_edge.feed import Feed
@@ -25,6 +26,7 @@ from confer_edge.rights import Rights
 from confer_edge.session import Session
 from confer_edge.settings import EdgeSettings
 from confer_edge.transport import Server
+from confer_kit import clock
 from confer_kit.event_log import Unavailable
 from confer_kit.logs import logger
 from confer_kit.tasks import Tasks
@@ -44,8 +46,8 @@ class Doorway:
 
     def __init__(
         self, server: Server, settings: EdgeSettings, *, identities: Identities, joins: Joins,
-        recovery: Recovery, feed: Feed, portal: Portal, expiry: Expiry, access: Access, rights: Rights, users: Users,
-        tasks: Tasks,
+        recovery: Recovery, feed: Feed, portal: Portal, expiry: Expiry, access: Access, rights: Rights,
+        endings: Endings, users: Users, tasks: Tasks,
     ) -> None:  # fmt: skip
         self._server = server
         self._settings = settings
@@ -58,12 +60,13 @@ class Doorway:
         self._access = access
         self._rights = rights
         self._users = users
+        self._endings = endings
         self._tasks = tasks
         self.leaving = False
         self.sessions: dict[str, Session] = {}
         server.on_connect = self._connect
         server.on_closed = self._closed
-        expiry.end = self.show_out
+        expiry.end = endings.end = self.show_out
 
     async def send_all_away(self, timeout: float) -> None:
         """Take nothing new; end each connection when its calls are answered, so that the client comes back to another
@@ -79,8 +82,9 @@ class Doorway:
     def show_out(self, session: Session) -> None:
         """End a session whose identity has ended. Nothing reaches it any more; the stock client does not come back by
         itself after this, and closes the connection."""
-        log.info("a session has ended with its token")
+        log.info("a session was ended", reason=session.over or "its token has ended")
         session.write(GOODBYE)
+        session.mute()
         self._joins.silence(session)
         self._closed(session.sid, session.eio_sid, self._server.reason.SERVER_DISCONNECT)
         self._tasks.start(self._hang_up(session.eio_sid), "hang up")
@@ -101,6 +105,8 @@ class Doorway:
         text = environ.get("QUERY_STRING", "")
         query = dict(parse_qsl(text))
         claim = await self._identities.on_connect(query, auth)
+        if claim is not None:
+            self._access.must_count(claim)
         taken_up = await self._taken_up(eio_sid, auth, claim)
         if taken_up is not None:
             return taken_up
@@ -151,6 +157,7 @@ class Doorway:
             since=self._feed.position,
             buffer_max=self._settings.join_buffer_max,
             pid=pid,
+            began=clock.now(),
         )
 
     async def _missed(self, session: Session, found: Found) -> list[Event] | None:
@@ -178,6 +185,8 @@ class Doorway:
     def _opened(self, session: Session, query: dict[str, str]) -> None:
         metrics.CONNECTS.labels("new").inc()
         self._let_in(session)
+        if self._endings.is_over(session):
+            return
         self._expiry.watch(session)
         session.lane.submit(lambda: self._portal.welcome(session, query), unbounded=True)
 
@@ -193,6 +202,8 @@ class Doorway:
             self._expiry.forget(earlier)
             earlier.cut("its client is back with another connection")
         self._let_in(session)
+        if self._endings.is_over(session):
+            return
         if any(self._rights.refusal(session, audience) for audience in session.memberships):
             self._joins.silence(session)
             session.cut("a right of it has ended while it was taken up")
@@ -220,10 +231,10 @@ class Doorway:
             return  # of a connection whose session went on with another one
         del self.sessions[sid]
         self._users.leave(sid)
-        metrics.DISCONNECTS.labels(reason.replace(" ", "_")).inc()
+        metrics.DISCONNECTS.labels(session.over or reason.replace(" ", "_")).inc()
         self._expiry.forget(session)
         session.closed = True
-        own = reason == self._server.reason.CLIENT_DISCONNECT
+        own = session.over is not None or reason == self._server.reason.CLIENT_DISCONNECT
         session.lane.submit(lambda: self._leave(session, own=own), unbounded=True)
 
     async def _leave(self, session: Session, *, own: bool) -> None:
@@ -263,6 +274,6 @@ async def still_allowed(access: Access, claim: Claim | None, record: SessionReco
     """Whether who is back now may be in everything that the session was in. If not it starts anew: to take up a part
     would look like the whole to the client."""
     who = claim or record.claim
-    if who.role != record.claim.role:
+    if who.role != record.claim.role or access.over(who, record.sid, record.began):
         return False
     return all([await access.may(who, record.sid, JOIN, audience) for audience in record.memberships])

@@ -1,7 +1,7 @@
 """The live feed: LIVE as one ordered, contiguous stream, handed to the audiences (ARCHITECTURE.md, "One feed")."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import nats.errors
@@ -26,12 +26,15 @@ _NAME_FOR: Final = {kind: Header.EVENT_FOR + kind for kind in ("room", "queue", 
 class Feed:
     """Follows LIVE. `delivered`: per source stream, the last sequence handed out."""
 
-    def __init__(self, link: Link, audiences: Audiences, on_reset: Callable[[], None]) -> None:
+    def __init__(
+        self, link: Link, audiences: Audiences, on_reset: Callable[[], None], before: Callable[[], Awaitable[None]]
+    ) -> None:
+        """`before` is awaited before following begins, also after a cut."""
         self._link = link
         self._audiences = audiences
         self._on_reset = on_reset
         self.delivered: dict[str, int] = {}
-        self._follower = Follower(link, LIVE, self._deliver, contiguous=True, on_reset=self._reset)
+        self._follower = Follower(link, LIVE, self._deliver, contiguous=True, on_reset=self._reset, before=before)
 
     @property
     def offset(self) -> str:

@@ -70,7 +70,9 @@ class Gateway:
             self._forward(session, call, request, respond)
         elif (handler := self._portal.handlers.get(name)) is not None:
             checked = self._checked(handler.request, arguments) if handler.request else None
-            work = self._guarded(lambda: self._settled(session, handler.run(session, checked, respond)), respond)
+            work = self._guarded(
+                session, lambda: self._settled(session, handler.run(session, checked, respond)), respond
+            )
             session.lane.submit(work)
         else:
             raise Rejection(ErrorCode.INVALID, f"event: there is no event {_short(name)!r}", field="event")
@@ -84,7 +86,7 @@ class Gateway:
             session.settle()
 
     def _forward(self, session: Session, call: Call[Any, Any], request: BaseModel, respond: Responder) -> None:
-        work = self._guarded(lambda: self._allowed(session, call, request, respond), respond)
+        work = self._guarded(session, lambda: self._allowed(session, call, request, respond), respond)
         if call.ordered:
             session.lane.submit(work)
         elif len(self._tasks) < self._settings.in_flight_max:
@@ -100,14 +102,15 @@ class Gateway:
         await self._access.must(claim, session.sid, call.event, audience)
         await self._calls.forward(session, call, request, respond)
 
-    def _guarded(self, run: Any, respond: Responder) -> Any:
-        """The work with its trace and with every failure answered."""
+    def _guarded(self, session: Session, run: Any, respond: Responder) -> Any:
+        """The work with its trace and with every failure answered; none after a session was ended."""
 
         async def work() -> None:
             parent = telemetry.incoming(None)
             with telemetry.span(f"receive {respond.event}", telemetry.Kind.SERVER, parent) as span:
                 try:
-                    await run()
+                    if session.over is None:
+                        await run()
                 except Rejection as refusal:
                     span.set_attribute(telemetry.OUTCOME, refusal.code.value)
                     respond.refuse(refusal)

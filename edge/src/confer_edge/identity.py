@@ -20,7 +20,8 @@ PATTERNS_MAX = 200
 class Claim(BaseModel):
     """Who a client is, or says it is. `rooms`: patterns of the portal's room names; None: all rooms.
 
-    `expires_at` (Unix seconds): from then on it is not believed any more; None: it does not end.
+    `expires_at` (Unix seconds): from then on it is not believed any more; None: it does not end. `issued_at` (Unix
+    seconds): it counts against a revocation that is older; None: it does not tell.
     """
 
     user_id: Id
@@ -28,15 +29,17 @@ class Claim(BaseModel):
     role: Id = DEFAULT_ROLE
     rooms: Annotated[tuple[ShortText, ...], Field(max_length=PATTERNS_MAX)] | None = None
     expires_at: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    issued_at: Annotated[float, Field(allow_inf_nan=False)] | None = None
 
     @classmethod
     def of(
-        cls, user_id: object, name: object, role: object, *, rooms: object = None, expires_at: object = None
-    ) -> "Claim":
+        cls, user_id: object, name: object, role: object, *,
+        rooms: object = None, expires_at: object = None, issued_at: object = None,
+    ) -> "Claim":  # fmt: skip
         """Rejection(invalid) naming the field; an absent name is the id, an absent role `user`."""
         told = {"user_id": user_id, "name": name or user_id, "role": role or DEFAULT_ROLE}
         try:
-            return cls.model_validate({**told, "rooms": rooms, "expires_at": expires_at})
+            return cls.model_validate({**told, "rooms": rooms, "expires_at": expires_at, "issued_at": issued_at})
         except ValidationError as error:
             raise explain(error) from error
 

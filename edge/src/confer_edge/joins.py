@@ -115,6 +115,7 @@ class Joins:
         for audience in ended:
             self._withdraw(session, audience)
         session.ended.update(ended)
+        metrics.ENDED.inc(len(ended))
         tell_ended(session, ended)
         if ended:
             await self._recovery.save(session)

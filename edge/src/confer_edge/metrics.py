@@ -40,6 +40,7 @@ CONNECTS: Final = by(
 DISCONNECTS: Final = by(
     Counter("confer_edge_disconnects", "Sessions that ended", ["reason"]),
     "client_disconnect", "server_disconnect", "transport_close", "transport_error", "ping_timeout", "superseded",
+    "revoked", "kicked",
 )  # fmt: skip
 RECOVERIES: Final = by(
     Counter("confer_edge_recoveries", "Clients that came back with the pid of an earlier session", ["outcome"]),
@@ -65,6 +66,11 @@ JOINS: Final = by(
     Counter("confer_edge_joins", "Joins of audiences with a snapshot; partial: a service was away", ["outcome"]),
     "whole", "partial",
 )  # fmt: skip
+DENIED: Final = by(
+    Counter("confer_edge_denied", "Questions about rights that were answered no", ["source"]),
+    "revoked", "claims", "policy",
+)  # fmt: skip
+ENDED: Final = Counter("confer_edge_memberships_ended", "Memberships that ended because the right to them did")
 LIMITS: Final = by(
     Counter("confer_edge_limits", "Times that a client met a limit, mostly by its setting", ["limit"]),
     "connections_max", "connections_per_address_max", "connections_per_user_max", "handshake_s", "answer_s",

@@ -115,6 +115,7 @@ class Portal:
             return
         if session.closed:
             return
+        self._access.must_count(claim)
         self._users.must_admit(session.sid, claim.user_id)
         self._users.enter(session.sid, claim.user_id)
         for own in tuple(session.memberships):
@@ -140,6 +141,7 @@ class Portal:
             if request.token is None:
                 raise Rejection(ErrorCode.UNAUTHENTICATED, "token: must be given", field="token")
             claim = await self._identities.verify(request.token)
+            self._access.must_count(claim)
             if claim.user_id != session.claim.user_id:
                 raise Rejection(ErrorCode.FORBIDDEN, "token: belongs to another user than this session", field="token")
             await self._renew(session, claim)

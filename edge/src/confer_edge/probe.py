@@ -1,5 +1,7 @@
 """Health that cannot lie: a fact of our own must come back through NATS, LIVE, the feed and the fan-out."""
 
+from collections.abc import Callable
+
 import nats.errors
 import nats.js.errors
 import orjson
@@ -21,10 +23,14 @@ TICK_TIMEOUT_S = 1.5
 class Probe:
     """A member like any session; ready means that it heard its own tick lately."""
 
-    def __init__(self, link: Link, audiences: Audiences, incarnation: str, late_s: float) -> None:
+    def __init__(
+        self, link: Link, audiences: Audiences, incarnation: str, late_s: float, also: Callable[[], str | None]
+    ) -> None:
+        """`also`: what else may be wrong; None: nothing."""
         self.sid = f"probe-{incarnation}"
         self._link = link
         self._late_s = late_s
+        self._also = also
         self._subject = FactSubject("edge", Kind.PROBE, token(incarnation), "tick")
         self._heard_at = 0.0
         self._asked_at: float | None = None  # when the oldest tick was sent that was not heard yet
@@ -65,4 +71,4 @@ class Probe:
         if not self._heard_at:
             return "the live feed has not delivered yet"
         silent_s = clock.now() - self._heard_at
-        return None if silent_s <= self._late_s else f"the live feed has been silent for {silent_s:.0f} s"
+        return self._also() if silent_s <= self._late_s else f"the live feed has been silent for {silent_s:.0f} s"

@@ -50,6 +50,7 @@ class SessionRecord(Body):
     claim: Claim
     bound: bool
     epoch: str
+    began: float = 0  # Unix seconds
     since: int  # where the session began: the offset of a client that has received nothing yet
     whole_from: int = 0  # where its last resync was: who has less has not received that
     memberships: dict[str, StoredMembership] = {}
@@ -88,6 +89,7 @@ class Recovery:
             claim=session.claim,
             bound=session.bound,
             epoch=session.epoch,
+            began=session.began,
             since=session.since,
             whole_from=session.whole_from,
             memberships={a: StoredMembership(since=m.since, as_of=m.as_of) for a, m in session.memberships.items()},
@@ -204,7 +206,7 @@ def restore(session: Session, found: Found) -> None:
     """The memberships of the stored session; rooms are attached anew at presence."""
     record = found.record
     session.epoch, session.since, session.whole_from = record.epoch, record.since, record.whole_from
-    session.ended = dict(record.ended)
+    session.began, session.ended = record.began, dict(record.ended)
     session.memberships = {a: Membership(since=m.since, as_of=dict(m.as_of)) for a, m in record.memberships.items()}
 
 

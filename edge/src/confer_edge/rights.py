@@ -32,6 +32,11 @@ class Rights:
             if number % AT_ONCE == 0:
                 await asyncio.sleep(0)
 
+    async def review_user(self, user: str) -> None:
+        for session in tuple(self._sessions()):
+            if session.claim.user_id == user:
+                await self.review(session)
+
     async def review(self, session: Session) -> None:
         """End each membership that the session has no right to any more."""
         ended = {audience: why for audience in session.memberships if (why := self.refusal(session, audience))}

@@ -52,7 +52,7 @@ class Session:
     def __init__(
         self, sid: str, eio_sid: str, claim: Claim, *, bound: bool, lane: Lane, write: Callable[[Outgoing], None],
         cut: Callable[[str], None], lost: Callable[["Session"], None], buffer_max: int, epoch: str, since: int,
-        pid: str | None = None,
+        pid: str | None = None, began: float = 0,
     ) -> None:  # fmt: skip
         self.sid = sid
         self.eio_sid = eio_sid
@@ -71,7 +71,9 @@ class Session:
         self.ended: dict[str, str] = {}  # audiences that it had to leave, and why: told again when it is taken up
         self.stored_at = 0  # sequence of its record in SESSIONS
         self.storing = asyncio.Lock()
+        self.began = began  # Unix seconds; taken up, it is as old as before
         self.closed = False
+        self.over: str | None = None  # why it was ended by somebody else's word: it cannot be taken up
         self.resyncs = 0  # in a row, each of them overtaken by the next loss
         self._lost = lost
         self._buffer_max = buffer_max
@@ -92,6 +94,10 @@ class Session:
 
     def send(self, event: Event) -> None:
         self.write(event.plain if self.pid is None else event.marked)
+
+    def mute(self) -> None:
+        """Nothing reaches the client any more, whatever is still under way."""
+        self.write = _nowhere
 
     def receive(self, audience: str, event: Event, stream: str, seq: int) -> None:
         """A fact or view of an audience, in the feed's order."""
@@ -140,3 +146,6 @@ class Session:
         for one in held:
             if one.audience in self.memberships and one.seq > fetched.get(one.audience, {}).get(one.stream, 0):
                 self.send(one.event)
+
+
+def _nowhere(packet: Outgoing) -> None: ...

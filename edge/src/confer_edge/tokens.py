@@ -81,6 +81,7 @@ class JsonWebToken:
             claims.get(names.jwt_role_claim),
             rooms=claims.get(names.jwt_rooms_claim),
             expires_at=claims["exp"] + names.jwt_leeway_s,
+            issued_at=claims.get("iat"),
         )
 
 

@@ -1,6 +1,7 @@
 """Views: latest-wins state from the services, by a plain subscription; older ones than the last are dropped."""
 
 from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 
 from nats.aio.msg import Msg
 
@@ -19,8 +20,10 @@ REMEMBERED_MAX = 50_000
 class ViewFeed:
     """Hands views to their audiences. A replica that lags behind, or a second one, changes nothing."""
 
-    def __init__(self, link: Link, audiences: Audiences) -> None:
+    def __init__(self, link: Link, audiences: Audiences, before: Callable[[], Awaitable[None]]) -> None:
+        """`before` is awaited before each view."""
         self._link = link
+        self._before = before
         self._audiences = audiences
         self._newest: OrderedDict[str, tuple[int, int]] = OrderedDict()
 
@@ -30,6 +33,7 @@ class ViewFeed:
         await self._link.settled()
 
     async def _receive(self, msg: Msg) -> None:
+        await self._before()
         headers = msg.headers or {}
         name = headers.get(Header.EVENT)
         parts = msg.subject.split(".")

@@ -6,6 +6,7 @@ from confer_edge.access import Access
 from confer_edge.doorway import still_allowed
 from confer_edge.identity import Claim
 from confer_edge.recovery import SessionRecord, StoredMembership
+from confer_edge.revocations import Revocations
 
 ROOMS = ("room.P1", "room.free_tea", "role.nurse", "all.all")
 
@@ -26,4 +27,4 @@ async def test_all_of_it_or_nothing(claim: Claim | None, allowed: bool) -> None:
         sid="s", claim=Claim.of("u1", "Ana", "nurse"), bound=True, epoch="e", since=0,
         memberships={room: StoredMembership(since=1) for room in ROOMS},
     )  # fmt: skip
-    assert await still_allowed(Access(None), claim, record) is allowed
+    assert await still_allowed(Access(None, Revocations(0)), claim, record) is allowed

@@ -24,11 +24,14 @@ class Member:
         self.packets.clear()
 
 
+async def at_once() -> None: ...
+
+
 async def received(*views: tuple[str, str, bool]) -> list[Any]:
     """What a member gets of (body, as of, again)."""
     audiences, member, link = Audiences(), Member(), Link()
     audiences.add("room.P-1", member)
-    feed = ViewFeed(link, audiences)
+    feed = ViewFeed(link, audiences, before=at_once)
     for body, as_of, again in views:
         headers = {Header.EVENT: "active_users_updated", Header.AS_OF: as_of} | ({Header.AGAIN: "1"} if again else {})
         message = Msg(_client=link.nc, subject="view.room.P-1.roster", data=body.encode(), headers=headers)

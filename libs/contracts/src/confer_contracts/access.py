@@ -1,12 +1,47 @@
-"""Rights: what may be asked about.
+"""Rights: what may be asked about, and the facts that end or change them (docs/access.md).
 
 An action is `join` (to become a member of an audience and to stay one, so to receive) or the name of a call that
 clients may send.
+
+Facts are `log.access.<user|session>.<token>.<key>` in the stream ACCESS, the latest of each subject:
+  revoked   tokens issued before it count no more, and the sessions that live by them end; `lifted` ends that
+  kicked    sessions that began before it end and cannot be taken up; the user may come back with a new one
+  rights    the rights of a user may have changed: ask again
+Their time is the one that NATS gave them. None of them is ever sent to a browser.
 """
 
-from typing import Final
+from enum import StrEnum
+from typing import Final, Literal
 
 from confer_contracts.catalogue import PUBLIC_CALLS
+from confer_contracts.ids import token
+from confer_contracts.message import Body, ShortText
+from confer_contracts.subjects import FactSubject, stream_of
 
+SERVICE: Final = "access"
+STREAM: Final = stream_of(SERVICE)
+SUBJECTS: Final = f"log.{SERVICE}.*.*.*"
 JOIN: Final = "join"
 ACTIONS: Final[tuple[str, ...]] = (JOIN, *PUBLIC_CALLS)
+KICK_AGE_S: Final = 24 * 3600  # no session can be taken up later than that: a kick, or a change, is forgotten
+
+Who = Literal["user", "session"]
+
+
+class Key(StrEnum):
+    REVOKED = "revoked"
+    KICKED = "kicked"
+    RIGHTS = "rights"
+
+
+class AccessFact(Body):
+    """`reason` is for the record, `message` for the person; who did it is in the fact's header `Confer-Actor`."""
+
+    reason: ShortText | None = None
+    message: ShortText | None = None
+    lifted: bool = False
+
+
+def subject(who: Who, ident: str, key: Key) -> FactSubject:
+    """Of the fact about a user id or a sid."""
+    return FactSubject(SERVICE, who, token(ident), key)

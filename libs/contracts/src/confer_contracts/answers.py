@@ -142,6 +142,13 @@ class SessionEnd(Body):
     expires_at: str
 
 
+class SessionEnded(Body):
+    """`message` is for the person."""
+
+    reason: Literal["revoked", "kicked"]
+    message: str
+
+
 class SubscriptionConfirmed(Body):
     type: str
     room: str
@@ -201,6 +208,7 @@ EVENTS: dict[str, Any] = {
     "health_check": HealthCheck,
     "session_expiring": SessionEnd,
     "session_expired": SessionEnd,
+    "session_ended": SessionEnded,
     "error": ErrorEvent,
     "room_joined": NamedRoomEvent,
     "room_left": NamedRoomEvent,

@@ -82,6 +82,8 @@ EDGE_EMITS = {
     "error": "A refusal for a client that asked for no ack: {status, code, message, retry, op, event}.",
     "session_expiring": "{expires_at}: the token ends then; `authenticate` with a newer one lets the session go on.",
     "session_expired": "{expires_at}: the token has ended; the session is over. Connect again with a newer one.",
+    "session_ended": "{reason: revoked or kicked, message}: the session is over and cannot be taken up. After a kick a "
+    "new one may begin; after a revocation only with a token that was issued later.",
     "room_left": "{room, message}: after `leave_room`, and when the right to a room (by its portal name) or to another "
     "audience (`queue.<id>`, `topic.<id>`, `role.<role>`, `user.<id>`) has ended; nothing of it comes any more.",
     "health_check": "Every minute: {timestamp, active_connections}.",

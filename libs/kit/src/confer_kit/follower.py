@@ -54,6 +54,7 @@ class Follower:
     on_caught_up()   when everything that was there at the start, or at a reset, has been delivered
     contiguous       every sequence is expected: one that the server passes over was lost (with filters, or where
                      messages may be deleted one by one, that says nothing)
+    before()         awaited each time before following begins, also after a cut
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Follower:
         contiguous: bool = False,
         on_reset: Callable[[StreamInfo], Awaitable[None]] = _no_matter,
         on_caught_up: Callable[[], None] = lambda: None,
+        before: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._link = link
         self._stream = stream
@@ -78,6 +80,7 @@ class Follower:
         self._contiguous = contiguous
         self._on_reset = on_reset
         self._on_caught_up = on_caught_up
+        self._before = before
         self.position = 0
         self.pending = 0  # what was still to come when the last message was delivered
         self.epoch = ""
@@ -90,7 +93,9 @@ class Follower:
         self._consumer_seq = 0
         self._last_heard = 0.0
         self._broken = asyncio.Event()
+        self._current = asyncio.Event()
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
+        link.on_disconnect.append(self._current.clear)
         link.on_reconnect.append(functools.partial(self._break, "reconnect"))
         metrics.of_follower(stream, self)
 
@@ -128,9 +133,22 @@ class Follower:
             self._waiters = [w for w in self._waiters if w[1] is not waiter]
         return True
 
+    @property
+    def current(self) -> bool:
+        """Whether everything that was there when following began, or began again, has been delivered."""
+        return self._current.is_set()
+
+    async def until_current(self, timeout: float) -> bool:
+        """Wait for that; False when it took longer than `timeout` seconds."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._current.wait(), timeout)
+        return self.current
+
     async def _once(self) -> None:
         """One consumer's life."""
         nc = self._link.nc
+        if self._before is not None:
+            await self._before()
         self._broken.clear()
         js = nc.jetstream(timeout=2)
         info = await js.stream_info(self._stream)
@@ -153,6 +171,7 @@ class Follower:
                 self._now_caught_up()
             await self._watch()
         finally:
+            self._current.clear()
             await self._end(subscription, created.name)
 
     async def _check_continuity(self, info: StreamInfo) -> None:
@@ -265,6 +284,8 @@ class Follower:
     def _now_caught_up(self) -> None:
         if not self._contiguous and self.position < self._upto:
             self._moved_to(self._upto)  # the last ones were deleted, or are not for us
+        if self._link.nc.is_connected:
+            self._current.set()
         if not self._caught_up:
             self._caught_up = True
             self._on_caught_up()

@@ -62,13 +62,15 @@ class JetStreamEventLog:
 
 
 async def replace(
-    nc: Client, subject: str, body: bytes, *, expected: int, timeout: float, headers: dict[str, str] | None = None
-) -> int:
-    """Store a message if `expected` is the subject's last sequence (0: none yet); answers its sequence. Raises as
-    `EventLog.append` does."""
+    nc: Client, subject: str, body: bytes, *, expected: int | None, timeout: float,
+    headers: dict[str, str] | None = None,
+) -> int:  # fmt: skip
+    """Store a message if `expected` is the subject's last sequence (0: none yet; None: whatever was there, this one
+    counts now); answers its sequence. Raises as `EventLog.append` does."""
+    condition = {} if expected is None else {_EXPECTED: str(expected)}
     try:
         with metrics.APPEND_SECONDS.time():
-            seq = await _store(nc, subject, body, {**(headers or {}), _EXPECTED: str(expected)}, timeout)
+            seq = await _store(nc, subject, body, {**(headers or {}), **condition}, timeout)
     except (Conflict, OutcomeUnknown, Unavailable) as error:
         metrics.APPENDS.labels(_OUTCOMES[type(error)]).inc()
         raise

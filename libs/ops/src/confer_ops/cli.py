@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from confer_ops.access_commands import app as access_app
 from confer_ops.checkout import root
 from confer_ops.child import environment
 from confer_ops.connection import connected
@@ -25,6 +26,7 @@ from confer_ops.up import up as run_system
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=__doc__
 )
+app.add_typer(access_app, name="access")
 
 
 class Identity(StrEnum):
@@ -131,6 +133,8 @@ def main() -> None:
         raise SystemExit(app(standalone_mode=False))
     except typer.Abort:
         raise SystemExit("confer: aborted") from None
+    except Trouble as trouble:
+        raise SystemExit(f"confer: {trouble}") from None
     except typer.TyperException as error:
         print(complaint(error), file=sys.stderr)
         raise SystemExit(error.exit_code) from None
@@ -145,8 +149,9 @@ def complaint(error: typer.TyperException) -> str:
     if parameter is not None:
         variables = parameter.envvar or []
         named = [*parameter.opts, *([variables] if isinstance(variables, str) else variables)]
-        text = f"{' or '.join(named)}: {error.message}"
-    shown = "./run --help" if context.info_name == "up" else f"./run {context.info_name} --help"
+        text = f"{' or '.join(named)}: {error.message or 'must be given'}"
+    command = context.command_path.partition(" ")[2]
+    shown = "./run --help" if command == "up" else f"./run {command} --help"
     return f"confer: {text}; `{shown}` lists the options"
 
 

@@ -30,7 +30,7 @@ def _silent(_: str) -> None: ...
 async def provision(nc: Client, replicas: int = 1, say: Say = _silent) -> None:
     """Make what is missing, adjust what may be adjusted, and tell `say` each thing done."""
     js = nc.jetstream()
-    for config in (*streams.logs(), streams.ticks(), streams.sessions()):
+    for config in (*streams.logs(), streams.access(), streams.ticks(), streams.sessions()):
         await _ensure(js, config.evolve(num_replicas=replicas), say)
     await _ensure_sourced(js, streams.activity().evolve(num_replicas=replicas), streams.activity_sources(), say)
     epoch = secrets.token_hex(4)
@@ -60,7 +60,7 @@ async def existing(nc: Client) -> frozenset[str]:
 
 def log_streams() -> frozenset[str]:
     """The streams that nothing else can give back."""
-    return frozenset(config.name or "" for config in streams.logs())
+    return frozenset(config.name or "" for config in (*streams.logs(), streams.access()))
 
 
 async def _find(js: JetStreamContext, name: str) -> StreamInfo | None:

@@ -17,6 +17,8 @@ from nats.js.api import (
 )
 
 from confer_contracts import presence
+from confer_contracts.access import STREAM as ACCESS
+from confer_contracts.access import SUBJECTS as ACCESS_SUBJECTS
 from confer_contracts.catalogue import SERVICES
 from confer_contracts.subjects import ACTIVITY, LIVE, SESSIONS, Kind, stream_of
 from confer_kit.follower import EPOCH
@@ -29,6 +31,7 @@ ACTIVITY_AGE_S = 90 * DAY
 PRESENCE_AGE_S = 30 * DAY
 TICK_AGE_S = MINUTE
 SESSION_AGE_S = DAY  # a session that has joined nothing for so long starts anew
+ACCESS_FACTS_MAX = 200_000  # each edge keeps them in memory
 SOURCED_IN_FLIGHT = 1000  # messages between two streams, unacknowledged
 _SMALLEST_WINDOW_S = 0.1  # nobody sends Nats-Msg-Id; the server insists on a window for it
 
@@ -51,6 +54,20 @@ def logs() -> tuple[StreamConfig, ...]:
     return tuple(
         _stream(stream_of(service), f"facts of {service}-svc", subjects=[f"log.{service}.>"], max_age=age)
         for service, age in ((service, PRESENCE_AGE_S if service == presence.SERVICE else None) for service in SERVICES)
+    )
+
+
+def access() -> StreamConfig:
+    """What was said about users and sessions: the latest of each, for ever; what is passing (kicks) says so itself.
+    When it is full nothing new is taken: a revocation must not push out another."""
+    return _stream(
+        ACCESS,
+        "who was revoked, kicked, or has other rights",
+        subjects=[ACCESS_SUBJECTS],
+        max_msgs_per_subject=1,
+        max_msgs=ACCESS_FACTS_MAX,
+        discard=DiscardPolicy.NEW,
+        allow_msg_ttl=True,
     )
 
 
