@@ -12,7 +12,9 @@ from confer_contracts.portal import shown_name
 from confer_edge import metrics
 from confer_edge.identity import Claim
 from confer_edge.policy import Policy, parse
+from confer_edge.recovery import SessionRecord
 from confer_edge.revocations import Ended, Revocations
+from confer_edge.session import Session
 from confer_edge.settings import EdgeSettings
 from confer_edge.watched_file import WatchedFile
 from confer_kit.logs import logger
@@ -36,9 +38,17 @@ class Access:
             metrics.DENIED.labels("revoked").inc()
             raise Rejection(ErrorCode.UNAUTHENTICATED, ended.message, details={"reason": ended.reason})
 
-    def over(self, claim: Claim, session: str, began: float) -> Ended | None:
-        """Why a session (its sid, and when it began) is over; None: it is not."""
-        return self._revocations.of_session(claim, session, began)
+    @property
+    def heard(self) -> int:
+        """What a session notes before it begins."""
+        return self._revocations.heard
+
+    def over(self, session: Session) -> Ended | None:
+        """Why a session must end; None: it goes on."""
+        return self._revocations.of_session(session.claim, session.sid, session.heard)
+
+    def cannot_be_taken_up(self, claim: Claim, record: SessionRecord) -> bool:
+        return self._revocations.of_stored(claim, record.sid, record.began) is not None
 
     async def must(self, claim: Claim, session: str, action: str, audience: str) -> None:
         """Rejection(forbidden) where a source says no."""

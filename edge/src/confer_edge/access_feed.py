@@ -21,11 +21,12 @@ class AccessFeed:
     """Everything that was said up to now is known before anything is delivered, at start and after every cut. What was
     known stays when the stream goes away: losing it restores nobody.
 
-    `on_said`, which the composition sets, hears of each fact after it counts.
+    `on_said(said, at_once)`, which the composition sets, hears of each fact after it counts; while what was there is
+    still being read, nothing is delivered that it would have to come before.
     """
 
     def __init__(self, link: Link, revocations: Revocations) -> None:
-        self.on_said: Callable[[Said], None]
+        self.on_said: Callable[[Said, bool], None]
         self._revocations = revocations
         self._wait_until = 0.0
         link.on_reconnect.append(self._back)
@@ -63,4 +64,4 @@ class AccessFeed:
     def _deliver(self, message: Delivered) -> None:
         said = Said.of(message)
         self._revocations.apply(said)
-        self.on_said(said)
+        self.on_said(said, self._follower.current)

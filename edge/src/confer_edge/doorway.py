@@ -104,19 +104,20 @@ class Doorway:
         environ = self._server.environ.get(eio_sid, {})
         text = environ.get("QUERY_STRING", "")
         query = dict(parse_qsl(text))
+        heard = self._access.heard
         claim = await self._identities.on_connect(query, auth)
         if claim is not None:
             self._access.must_count(claim)
-        taken_up = await self._taken_up(eio_sid, auth, claim)
+        taken_up = await self._taken_up(eio_sid, auth, claim, heard)
         if taken_up is not None:
             return taken_up
         pid = new_pid() if self._recoverable(text, query) else None
         sid, who = self._server.eio.generate_id(), claim or guest()
         self._users.must_admit(sid, who.user_id)
-        session = self._session(sid, eio_sid, who, bound=claim is not None, pid=pid)
+        session = self._session(sid, eio_sid, who, bound=claim is not None, pid=pid, heard=heard)
         return session.sid, pid, lambda: self._opened(session, query)
 
-    async def _taken_up(self, eio_sid: str, auth: Any, claim: Claim | None) -> Connected | None:
+    async def _taken_up(self, eio_sid: str, auth: Any, claim: Claim | None, heard: int) -> Connected | None:
         """The session that the client names; None: it begins a new one. Raises Unavailable."""
         for _ in range(TAKE_UP_ATTEMPTS):
             found = await self._recovery.find(auth, claim)
@@ -128,7 +129,12 @@ class Doorway:
             stored = found.record
             self._users.must_admit(stored.sid, (claim or stored.claim).user_id)
             session = self._session(
-                stored.sid, eio_sid, claim or stored.claim, bound=stored.bound or claim is not None, pid=found.pid
+                stored.sid,
+                eio_sid,
+                claim or stored.claim,
+                bound=stored.bound or claim is not None,
+                pid=found.pid,
+                heard=heard,
             )
             restore(session, found)
             if await self._recovery.take_over(session, found):
@@ -143,7 +149,7 @@ class Doorway:
         """Whether the client understands offsets, and may."""
         return self._settings.recovery_window_s > 0 and query.get("recovery") != "0" and not from_python(text)
 
-    def _session(self, sid: str, eio_sid: str, claim: Any, bound: bool, pid: str | None) -> Session:
+    def _session(self, sid: str, eio_sid: str, claim: Any, *, bound: bool, pid: str | None, heard: int) -> Session:
         return Session(
             sid,
             eio_sid,
@@ -158,6 +164,7 @@ class Doorway:
             buffer_max=self._settings.join_buffer_max,
             pid=pid,
             began=clock.now(),
+            heard=heard,
         )
 
     async def _missed(self, session: Session, found: Found) -> list[Event] | None:
@@ -274,6 +281,6 @@ async def still_allowed(access: Access, claim: Claim | None, record: SessionReco
     """Whether who is back now may be in everything that the session was in. If not it starts anew: to take up a part
     would look like the whole to the client."""
     who = claim or record.claim
-    if who.role != record.claim.role or access.over(who, record.sid, record.began):
+    if who.role != record.claim.role or access.cannot_be_taken_up(who, record):
         return False
     return all([await access.may(who, record.sid, JOIN, audience) for audience in record.memberships])

@@ -26,18 +26,20 @@ class Endings:
         self._users: set[str] = set()
         self._sids: set[str] = set()
 
-    def hear(self, said: Said) -> None:
-        """What comes in one go is worked through in one go."""
+    def hear(self, said: Said, at_once: bool) -> None:
+        """`at_once`: before the next fact is delivered; else what comes in one go is worked through in one go."""
         if said.key is Key.RIGHTS:
             self._tasks.start(self._rights.review_user(said.ident), "rights")
             return
-        if not self._users and not self._sids:
+        if not at_once and not self._users and not self._sids:
             asyncio.get_running_loop().call_soon(self._look)
         (self._users if said.who == "user" else self._sids).add(said.ident)
+        if at_once:
+            self._look()
 
     def is_over(self, session: Session) -> bool:
         """Whether it must end; then it has ended."""
-        ended = self._access.over(session.claim, session.sid, session.began)
+        ended = self._access.over(session)
         if ended is None:
             return False
         session.send(packets.event("session_ended", orjson.dumps({"reason": ended.reason, "message": ended.message})))

@@ -52,7 +52,7 @@ class Session:
     def __init__(
         self, sid: str, eio_sid: str, claim: Claim, *, bound: bool, lane: Lane, write: Callable[[Outgoing], None],
         cut: Callable[[str], None], lost: Callable[["Session"], None], buffer_max: int, epoch: str, since: int,
-        pid: str | None = None, began: float = 0,
+        pid: str | None = None, began: float = 0, heard: int = 0,
     ) -> None:  # fmt: skip
         self.sid = sid
         self.eio_sid = eio_sid
@@ -72,6 +72,7 @@ class Session:
         self.stored_at = 0  # sequence of its record in SESSIONS
         self.storing = asyncio.Lock()
         self.began = began  # Unix seconds; taken up, it is as old as before
+        self.heard = heard  # the number of the last kick that was known before it
         self.closed = False
         self.over: str | None = None  # why it was ended by somebody else's word: it cannot be taken up
         self.resyncs = 0  # in a row, each of them overtaken by the next loss

@@ -33,19 +33,34 @@ def test_a_token_counts_only_when_it_is_surely_younger(at: float, issued: float 
 def test_a_kick_is_for_sessions_before_it(at: float, began: float) -> None:
     known = Revocations(0)
     known.apply(said(Key.KICKED, at))
-    assert (known.of_session(claim(None), "s1", began) is not None) == (began < at + SKEW_S)
+    assert (known.of_stored(claim(None), "s1", began) is not None) == (began < at + SKEW_S)
     assert known.of_token(claim(None)) is None
-    assert known.of_session(claim(None, "somebody else"), "s2", began) is None
+    assert known.of_stored(claim(None, "somebody else"), "s2", began) is None
 
 
 @given(times, times)
 def test_a_kicked_session_never_comes_back(at: float, began: float) -> None:
     known = Revocations(0)
     known.apply(said(Key.KICKED, at, "s1", "session"))
-    ended = known.of_session(claim(0.0), "s1", began)
+    ended = known.of_stored(claim(0.0), "s1", began)
     assert ended is not None
     assert ended.reason == "kicked"
-    assert known.of_session(claim(0.0), "s2", began) is None
+    assert known.of_stored(claim(0.0), "s2", began) is None
+
+
+@given(st.lists(st.sampled_from(["anna", "bob"]), max_size=10), st.integers(0, 10), st.booleans())
+def test_a_session_that_is_there_ends_by_what_is_heard_after_it(kicked: list[str], began: int, again: bool) -> None:
+    """Whatever the clocks say, and also where the stream is read once more from its beginning."""
+    known = Revocations(0)
+    facts = [said(Key.KICKED, float(n), who) for n, who in enumerate(kicked)]
+    for fact in facts[:began]:
+        known.apply(fact)
+    heard = known.heard
+    for fact in facts[began:]:
+        known.apply(fact)
+    for fact in {fact.ident: fact for fact in facts}.values() if again else ():
+        known.apply(fact)
+    assert (known.of_session(claim(None), "s1", heard) is not None) == ("anna" in kicked[began:])
 
 
 @given(st.lists(st.tuples(st.sampled_from(["anna", "bob"]), st.booleans()), max_size=20))

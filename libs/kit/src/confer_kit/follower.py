@@ -95,7 +95,7 @@ class Follower:
         self._broken = asyncio.Event()
         self._current = asyncio.Event()
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
-        link.on_disconnect.append(self._current.clear)
+        link.on_disconnect.append(self._cut)
         link.on_reconnect.append(functools.partial(self._break, "reconnect"))
         metrics.of_follower(stream, self)
 
@@ -219,6 +219,12 @@ class Follower:
                 log.warning("nothing heard from the stream", stream=self._stream)
                 self._count_break("silence")
                 return
+
+    def _cut(self) -> None:
+        """The client library renews subscriptions before it tells of the reconnect: what the consumer from before the
+        cut sends then would come past `before`."""
+        self._life += 1
+        self._current.clear()
 
     def _break(self, reason: str) -> None:
         """End this consumer's life."""

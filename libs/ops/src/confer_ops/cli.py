@@ -150,7 +150,9 @@ def complaint(error: typer.TyperException) -> str:
         variables = parameter.envvar or []
         named = [*parameter.opts, *([variables] if isinstance(variables, str) else variables)]
         text = f"{' or '.join(named)}: {error.message or 'must be given'}"
-    command = context.command_path.partition(" ")[2]
+    command = context.info_name
+    if context.parent.parent is not None:
+        command = f"{context.parent.info_name} {command}"
     shown = "./run --help" if command == "up" else f"./run {command} --help"
     return f"confer: {text}; `{shown}` lists the options"
 
