@@ -18,7 +18,7 @@ from confer_kit.testing.client import Client
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-VOLATILE = {"timestamp", "last_activity", "joined_at", "offset", "op", "actual_duration", "name"}
+VOLATILE = {"timestamp", "last_activity", "joined_at", "offset", "op", "actual_duration", "duration_s", "name"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

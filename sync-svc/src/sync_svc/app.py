@@ -35,6 +35,6 @@ def build(service: Service, settings: Settings) -> None:
     service.serve(sync.FORM_REGISTER, handlers.form_register)
     service.snapshot(Kind.ROOM, handlers.snapshot)
 
-    service.follow(StepsView(service, ledger).observe, start="new")
+    service.follow(StepsView(service, ledger, forms).observe, start="new")
     service.on_caught_up(lambda: activity.start(service.tasks))
     service.on_caught_up(lambda: forms.start(service.tasks))

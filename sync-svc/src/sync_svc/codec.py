@@ -196,6 +196,8 @@ def _step_updated(event: domain.StepUpdated, room: str) -> BaseModel:
         step_name=event.name,
         status=event.status,
         version=event.version,
+        previous_status=event.previous,
+        duration_s=event.took_s,
         user_id=event.user,
         op=event.op,
         timestamp=clock.iso(event.at),
@@ -207,6 +209,8 @@ def _step_changed(event: domain.MovedToStep, room: str) -> BaseModel:
         user_id=event.user,
         step=event.step,
         step_name=event.name,
+        previous_step=event.previous,
+        duration_s=event.took_s,
         patient_id=owner(room),
         timestamp=clock.iso(event.at),
     )
@@ -262,12 +266,14 @@ def _change(body: dict[str, Any]) -> domain.Committed:
 
 def _read_step(fact: StoredFact, body: dict[str, Any]) -> domain.Event:
     step, status, version = body["step"], body["status"], body["version"]
-    return domain.StepUpdated(*_who(fact, body), step, status, version, body["step_name"])
+    before = body.get("previous_status"), body.get("duration_s")
+    return domain.StepUpdated(*_who(fact, body), step, status, version, body["step_name"], *before)
 
 
 def _read_move(fact: StoredFact, body: dict[str, Any]) -> domain.Event:
     completed = (fact.fold or {}).get("completed")
-    return domain.MovedToStep(*_who(fact, body), body["step"], body["step_name"], completed)
+    before = body.get("previous_step"), body.get("duration_s")
+    return domain.MovedToStep(*_who(fact, body), body["step"], body["step_name"], completed, *before)
 
 
 def _read_conflict(fact: StoredFact, body: dict[str, Any]) -> domain.Event:

@@ -36,6 +36,10 @@ class SchemaForm:
         self._checks = {name: _validator(node, f"properties.{name}") for name, node in self.schema.fields.items()}
         self._others = _validator(self.schema.others, "additionalProperties")
 
+    @property
+    def steps(self) -> tuple[tuple[int, str], ...]:
+        return self.schema.steps
+
     def policy(self, field: str) -> Policy:
         node = self._node(field)
         chosen: Policy = node.get(POLICY, self.schema.policy) if isinstance(node, dict) else self.schema.policy

@@ -80,8 +80,10 @@ class Handlers:
         )
 
     async def step_change(self, request: sync.StepChange, context: Context) -> Ok:
-        command = MoveToStep(context.identity.user_id, context.op, context.now, request.step, request.step_name)
-        await self._run(patient_room(request.patient_id), command, context)
+        room, user = patient_room(request.patient_id), context.identity.user_id
+        form = await self._forms.of(room)
+        command = MoveToStep(user, context.op, context.now, request.step, request.step_name, request.from_step, form)
+        await self._run(room, command, context)
         return Ok(op=context.op)
 
     async def field_conflict_detected(self, request: sync.FieldConflictDetected, context: Context) -> Ok:
@@ -115,8 +117,9 @@ class Handlers:
     async def snapshot(self, request: RoomSnapshotRequest) -> sync.Record:
         """`as_of` is at least where the follower was when this began, for the fold is never behind it."""
         position = self._service.position
+        form = await self._forms.of(request.id)
         folded = await self._ledger.load(request.id)
-        return views.snapshot(folded.state, as_of={STREAM: max(position, folded.seq)})
+        return views.snapshot(folded.state, form, as_of={STREAM: max(position, folded.seq)})
 
     async def _update(self, room: str, command: UpdateFields, context: Context, short: bool) -> sync.FieldUpdateReply:
         """The answer to an update of fields; `short`: of one field, which the answer names beside the changes."""

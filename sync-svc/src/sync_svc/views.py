@@ -10,8 +10,10 @@ from confer_kit.ledger import Folded, Ledger
 from confer_kit.logs import logger
 from confer_kit.service import Service
 from sync_svc.domain.fields import Refused, UpdateRefused
+from sync_svc.domain.form import Form
 from sync_svc.domain.messages import Event
 from sync_svc.domain.state import Field, Record, Step
+from sync_svc.forms import Forms
 from sync_svc.history import Row
 
 log = logger(__name__)
@@ -19,13 +21,15 @@ log = logger(__name__)
 STEP_FACTS = frozenset({"step_updated", "step_changed"})
 _STEPS = TypeAdapter(list[sync.StepState])
 (_STEPS_VIEW,) = sync.VIEWS
+_WAITING = Step(None, "waiting", 0, "", 0.0)
 
 
 class StepsView:
     """`step_status_updated` after each fact about steps, a burst of them as one."""
 
-    def __init__(self, service: Service, ledger: Ledger[Record, Event]) -> None:
+    def __init__(self, service: Service, ledger: Ledger[Record, Event], forms: Forms) -> None:
         self._service = service
+        self._forms = forms
         self._ledger = ledger
         self._drawing: set[str] = set()
 
@@ -39,28 +43,31 @@ class StepsView:
     async def _draw(self, room: str) -> None:
         """This replica may not have the record in memory yet."""
         try:
+            form = await self._forms.of(room)
             folded = await self._ledger.load(room)
         except Rejection as refusal:
             log.info("the steps view waits for the next change", reason=refusal.message)
             return
         finally:
             self._drawing.discard(room)
-        self._service.views.coalesce(_STEPS_VIEW, room, lambda: _body(folded))
+        self._service.views.coalesce(_STEPS_VIEW, room, lambda: _body(folded, form))
 
 
-def _body(folded: Folded[Record]) -> tuple[bytes, int]:
-    return _STEPS.dump_json(steps(folded.state)), folded.seq
+def _body(folded: Folded[Record], form: Form) -> tuple[bytes, int]:
+    return _STEPS.dump_json(steps(folded.state, form)), folded.seq
 
 
-def steps(record: Record) -> list[sync.StepState]:
-    """All steps that somebody has been on or set, by number."""
-    return [_step(number, record.steps[number], record) for number in sorted(record.steps)]
+def steps(record: Record, form: Form) -> list[sync.StepState]:
+    """The workflow in the form's order, then the other steps that somebody has been on or set, by number."""
+    named = dict(form.steps)
+    order = [*named, *sorted(record.steps.keys() - named.keys())]
+    return [_step(number, record.steps.get(number, _WAITING), named.get(number), record) for number in order]
 
 
-def snapshot(record: Record, as_of: dict[str, int]) -> sync.Record:
+def snapshot(record: Record, form: Form, as_of: dict[str, int]) -> sync.Record:
     """All fields and steps, true at the source sequences `as_of`."""
     fields = {name: field(current) for name, current in record.fields.items()}
-    return sync.Record(as_of=as_of, fields=fields, steps=steps(record))
+    return sync.Record(as_of=as_of, fields=fields, steps=steps(record, form))
 
 
 def field(current: Field) -> sync.RecordField:
@@ -104,14 +111,14 @@ def refusal(update: UpdateRefused) -> Rejection:
     return Rejection(update.code, update.message, field=update.field, details={**update.details, "refused": told})
 
 
-def _step(number: int, step: Step, record: Record) -> sync.StepState:
+def _step(number: int, step: Step, name: str | None, record: Record) -> sync.StepState:
     """The staff of a step are those who moved to it while it is in progress. Their names are presence's: the form
     draws one for each, so the id stands in."""
-    staff = [user for user, at in record.people.items() if at == number] if step.status == "in_progress" else []
+    staff = [user for user, at in record.people.items() if at.step == number] if step.status == "in_progress" else []
     return sync.StepState(
         step=number,
         step_number=number,
-        step_name=step.name or f"Step {number}",
+        step_name=step.name or name or f"Step {number}",
         status=step.status,
         completion_status=step.status,
         version=step.version,

@@ -187,10 +187,11 @@ def test_the_timer_of_a_claim_that_moved_on_does_nothing(after: TicketChanged) -
     given(QUEUED, WAS_CALLED, after).when(due).then_nothing()
 
 
-def test_an_operation_older_than_a_day_is_refused() -> None:
+def test_an_operation_that_was_forgotten_is_refused() -> None:
     old = "018bcfe5-6800-7000-8000-000000000000"  # made at T0
+    forgotten = (event(Change.QUEUED, FIRST, old), replace(QUEUED_2, at=T0 + 25 * 3600))
     call = CallNext(By("ana", "s-ana", old, T0 + 25 * 3600), "token-1", UNTIL)
-    given(QUEUED).when(call).then_refused(ErrorCode.STALE_OPERATION, "op")
+    given(*forgotten).when(call).then_refused(ErrorCode.STALE_OPERATION, "op")
 
 
 # --- staff and steps --------------------------------------------------------------------------------------

@@ -44,7 +44,8 @@ EVENTS: list[tuple[Event, str]] = [
     (TYPED, SESSION),
     (StepUpdated("ann", "op 1", AT, 0, "blocked", 2, "Registration"), ROOM),
     (StepUpdated("ann", "op 1", AT, 0, "blocked", 2), ROOM),
-    (MovedToStep("ann", "op 1", AT, 4, "Refraction", 3), ROOM),
+    (StepUpdated("ann", "op 1", AT, 0, "completed", 2, None, "in_progress", 12.5), ROOM),
+    (MovedToStep("ann", "op 1", AT, 4, "Refraction", 3, 3, 60.0), ROOM),
     (MovedToStep("ann", "op 1", AT, 0, "Registration"), ROOM),
     (ConflictReported("ann", "op 1", AT, "iop", "both of us"), SESSION),
 ]

@@ -22,6 +22,7 @@ class Rules:
     """A form: each field's policy by its name, and values that one must not have."""
 
     forbidden: tuple[Json, ...] = field(default=("forbidden",))
+    steps: tuple[tuple[int, str], ...] = ()
 
     def policy(self, name: str) -> Policy:
         return "merge" if name.startswith("text") else "refuse" if name.startswith("strict") else "last_write"

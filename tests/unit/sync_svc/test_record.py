@@ -1,5 +1,7 @@
 """The record's rules, one sentence each."""
 
+from dataclasses import replace
+
 from confer_contracts.errors import ErrorCode
 from confer_contracts.operations import KEPT_S
 from confer_kit.testing import specification
@@ -17,8 +19,10 @@ from sync_svc.domain.messages import (
     UpdateFields,
     UpdateStep,
 )
-from sync_svc.domain.record import PEOPLE_MAX, STEPS_MAX, decide, evolve
+from sync_svc.domain.record import decide, evolve
 from sync_svc.domain.state import Record, Step
+from sync_svc.domain.steps import PEOPLE_MAX, STEPS_MAX, VISIT_S
+from sync_svc.forms import SchemaForm
 
 given = specification(Record, evolve, decide)
 T0 = 1_750_000_000.0
@@ -127,14 +131,17 @@ def test_an_operation_id_cannot_name_two_requests() -> None:
         ReportConflict("ann", "1", T0, "iop", "!"),
     ):
         given(before).when(other).then_refused(ErrorCode.INVALID, "op")
+    set_ = StepUpdated("ann", "1", T0, 3, "blocked", 1)
+    given(set_).when(UpdateStep("ann", "1", T0, 3, "completed")).then_refused(ErrorCode.INVALID, "op")
     moved = MovedToStep("ann", "1", T0, 3, "Acuity")
     given(moved).when(MoveToStep("ann", "1", T0, 4, "Refraction")).then_refused(ErrorCode.INVALID, "op")
 
 
 def test_an_operation_that_may_have_been_forgotten_is_not_run_again() -> None:
-    made_long_ago = "01970000-0000-7000-8000-000000000000"
-    command = UpdateFields("ann", made_long_ago, T0 + 2 * KEPT_S, (Change("iop", 1),))
-    given().when(command).then_refused(ErrorCode.STALE_OPERATION, "op")
+    op = "01970000-0000-7000-8000-000000000000"
+    ran, later = updated(op, Committed("iop", 1, 1)), replace(updated("2", Committed("iop", 2, 2)), at=T0 + 2 * KEPT_S)
+    given(ran, later).when(update(op, Change("iop", 1))).then_refused(ErrorCode.STALE_OPERATION, "op")
+    given().when(update(op, Change("iop", 1))).then(ran)
 
 
 # --- steps -----------------------------------------------------------------------------------------------
@@ -148,33 +155,80 @@ def test_a_step_gets_a_status() -> None:
 
 def test_step_versions_count_too() -> None:
     before = StepUpdated("ann", "1", T0, 0, "blocked", 1, "Registration")
-    given(before).when(UpdateStep("bob", "1", T0, 0, "waiting")).then(StepUpdated("bob", "1", T0, 0, "waiting", 2))
+    given(before).when(UpdateStep("bob", "1", T0, 0, "waiting")).then(
+        StepUpdated("bob", "1", T0, 0, "waiting", 2, previous="blocked")
+    )
 
 
 def test_the_first_move_enters_a_step() -> None:
     given().when(MoveToStep("ann", "1", T0, 3, "Acuity")).then(MovedToStep("ann", "1", T0, 3, "Acuity"))
 
 
-def test_moving_forward_completes_the_step_left_behind() -> None:
+def test_moving_forward_completes_the_step_left_behind_and_tells_how_long_it_took() -> None:
     before = MovedToStep("ann", "1", T0, 3, "Acuity")
-    given(before).when(MoveToStep("ann", "2", T0, 5, "Refraction")).then(
-        MovedToStep("ann", "2", T0, 5, "Refraction", completed=3)
+    given(before).when(MoveToStep("ann", "2", T0 + 90, 5, "Refraction")).then(
+        MovedToStep("ann", "2", T0 + 90, 5, "Refraction", completed=3, previous=3, took_s=90.0)
     )
 
 
 def test_moving_back_completes_nothing() -> None:
     before = MovedToStep("ann", "1", T0, 3, "Acuity")
-    given(before).when(MoveToStep("ann", "2", T0, 0, "Start")).then(MovedToStep("ann", "2", T0, 0, "Start"))
+    given(before).when(MoveToStep("ann", "2", T0, 0, "Start")).then(MovedToStep("ann", "2", T0, 0, "Start", previous=3))
 
 
-def test_a_blocked_step_stays_blocked_when_somebody_leaves_it() -> None:
-    before = (MovedToStep("ann", "1", T0, 3, "Acuity"), StepUpdated("bob", "1", T0, 3, "blocked", 2))
-    given(*before).when(MoveToStep("ann", "2", T0, 4, "Refraction")).then(MovedToStep("ann", "2", T0, 4, "Refraction"))
+def test_forward_is_what_the_form_says() -> None:
+    form = SchemaForm({"x-confer-version": 1, "x-confer-steps": [{"step": 5, "name": "a"}, {"step": 2, "name": "b"}]})
+    before = MovedToStep("ann", "1", T0, 5, "a")
+    assert given(before).when(MoveToStep("ann", "2", T0, 2, "b", form=form)).event.completed == 5
+    assert given(before).when(MoveToStep("ann", "2", T0, 2, "b")).event.completed is None
+    assert given(before).when(MoveToStep("ann", "2", T0, 9, "c", form=form)).event.completed == 5
+
+
+def test_a_step_that_is_not_in_progress_stays_as_it_is_when_somebody_leaves_it() -> None:
+    for status in ("blocked", "waiting", "completed"):
+        before = (MovedToStep("ann", "1", T0, 3, "Acuity"), StepUpdated("bob", "1", T0, 3, status, 2))
+        moved = MovedToStep("ann", "2", T0, 4, "Refraction", previous=3)
+        given(*before).when(MoveToStep("ann", "2", T0, 4, "Refraction")).then(moved)
+
+
+def test_where_somebody_was_days_ago_is_not_where_they_come_from() -> None:
+    before, later = MovedToStep("ann", "1", T0, 3, "Acuity"), T0 + VISIT_S + 1
+    moved = MovedToStep("ann", "2", later, 4, "Refraction")
+    given(before).when(MoveToStep("ann", "2", later, 4, "Refraction")).then(moved)
+    still_here = replace(updated("w", Committed("iop", 14, 1)), at=T0 + 60)
+    outcome = given(before, still_here).when(MoveToStep("ann", "2", later, 4, "Refraction"))
+    assert (outcome.event.previous, outcome.event.completed) == (3, 3)
+
+
+def test_who_left_a_step_that_was_done_and_begun_again_does_not_complete_it_for_others() -> None:
+    before = (
+        MovedToStep("ann", "1", T0, 3, "Acuity"),
+        StepUpdated("bob", "1", T0 + 60, 3, "completed", 2),
+        MovedToStep("bob", "2", T0 + 120, 3, "Acuity"),
+    )
+    given(*before).when(MoveToStep("ann", "2", T0 + 180, 4, "Refraction")).then(
+        MovedToStep("ann", "2", T0 + 180, 4, "Refraction")
+    )
+
+
+def test_a_client_that_tells_where_the_person_comes_from_is_believed() -> None:
+    before = MovedToStep("ann", "1", T0, 1, "Intake")
+    outcome = given(before).when(MoveToStep("ann", "2", T0 + 2 * VISIT_S, 4, "Refraction", came_from=3))
+    outcome.then(MovedToStep("ann", "2", T0 + 2 * VISIT_S, 4, "Refraction", completed=3, previous=3))
+
+
+def test_a_completed_step_tells_how_long_it_took() -> None:
+    before = MovedToStep("ann", "1", T0, 3, "Acuity")
+    given(before).when(UpdateStep("bob", "1", T0 + 30, 3, "completed")).then(
+        StepUpdated("bob", "1", T0 + 30, 3, "completed", 2, previous="in_progress", took_s=30.0)
+    )
 
 
 def test_a_move_to_the_step_of_the_last_move_is_told_for_one_may_have_been_elsewhere_since() -> None:
     before = MovedToStep("ann", "1", T0, 3, "Acuity")
-    given(before).when(MoveToStep("ann", "2", T0, 3, "Acuity")).then(MovedToStep("ann", "2", T0, 3, "Acuity"))
+    given(before).when(MoveToStep("ann", "2", T0, 3, "Acuity")).then(
+        MovedToStep("ann", "2", T0, 3, "Acuity", previous=3)
+    )
     given(before).when(MoveToStep("bob", "2", T0, 3, "Acuity")).then(MovedToStep("bob", "2", T0, 3, "Acuity"))
 
 
@@ -200,7 +254,9 @@ def test_a_record_has_a_limited_number_of_steps() -> None:
     )
     assert not refusal.retry, "waiting makes no room"
     given(*full).when(MoveToStep("ann", "x", T0, STEPS_MAX, "!")).then_refused(ErrorCode.LIMIT_EXCEEDED, "step")
-    given(*full).when(UpdateStep("ann", "x", T0, 0, "blocked")).then(StepUpdated("ann", "x", T0, 0, "blocked", 2))
+    given(*full).when(UpdateStep("ann", "x", T0, 0, "blocked")).then(
+        StepUpdated("ann", "x", T0, 0, "blocked", 2, previous="waiting")
+    )
 
 
 def test_only_the_latest_movers_are_remembered() -> None:

@@ -77,7 +77,8 @@ EXAMPLES: Final[dict[str, Example]] = {
         broadcast={
             "step_updated": {
                 "patient_id": "P-1001", "step": 3, "step_name": "Vision screening", "status": "completed",
-                "version": 2, "user_id": "u-17", "op": _OP_2, "timestamp": _AT,
+                "version": 2, "previous_status": "in_progress", "duration_s": 750.0, "user_id": "u-17", "op": _OP_2,
+                "timestamp": _AT,
             },
             "step_status_updated": [_STEP],
         },

@@ -1,7 +1,7 @@
 """Operation ids: how one request, sent again, is recognised and has one effect.
 
 Every fold keeps an OperationLog: (user, operation) -> what the first run answered. It is pure and bounded; an
-operation older than what is kept is refused as stale, never run again.
+operation that may have been forgotten is refused as stale, never run again.
 """
 
 from dataclasses import dataclass, field
@@ -11,12 +11,13 @@ from confer_contracts.errors import ErrorCode, Rejection
 
 KEPT_S = 24 * 3600
 KEPT_MAX = 5000
+USERS_MAX = 1000
 
 R = TypeVar("R")
 
 
 def made_at(operation: str) -> float | None:
-    """Unix seconds in a UUIDv7 (RFC 9562, 5.7); None for any other id."""
+    """Unix seconds in a UUIDv7 (RFC 9562, 5.7), by its maker's clock; None for any other id."""
     digits = operation.replace("-", "")
     if len(digits) != 32 or digits[12] != "7":
         return None
@@ -28,9 +29,16 @@ def made_at(operation: str) -> float | None:
 
 @dataclass(slots=True)
 class OperationLog(Generic[R]):
-    """Results by (user, operation), oldest first; belongs to one fold and is changed by `evolve` alone."""
+    """Results by (user, operation), oldest first; belongs to one fold and is changed by `evolve` alone.
+
+    What was forgotten is told by the user's own clock: `forgotten` has the time of each user's latest operation that
+    is no longer here, `forgotten_until` that of users who are themselves forgotten. So a wrong clock is no fault: an
+    operation is judged against others that the same person made. A clock that is more than a day fast would make all
+    that the person does elsewhere look old; its operations count as ids without a time.
+    """
 
     results: dict[tuple[str, str], tuple[float, R]] = field(default_factory=dict)
+    forgotten: dict[str, float] = field(default_factory=dict)
     forgotten_until: float = 0.0
 
     def find(self, user: str, operation: str) -> R | None:
@@ -38,20 +46,28 @@ class OperationLog(Generic[R]):
         found = self.results.get((user, operation))
         return found[1] if found else None
 
-    def refuse_if_stale(self, user: str, operation: str, now: float) -> None:
+    def refuse_if_stale(self, user: str, operation: str) -> None:
         """Reject an operation that may have run before what is remembered here begins."""
         made = made_at(operation)
         if (user, operation) in self.results or made is None:
             return
-        if made <= max(now - KEPT_S, self.forgotten_until):
+        if made <= max(self.forgotten.get(user, 0.0), self.forgotten_until):
             raise Rejection(ErrorCode.STALE_OPERATION, "op: too old to know whether it already ran", field="op")
 
     def remember(self, user: str, operation: str, at: float, result: R) -> None:
         """Keep a result; forget those past the age and the bound."""
         self.results[user, operation] = (at, result)
         while self.results:
-            key, (oldest, _) = next(iter(self.results.items()))
-            if len(self.results) <= KEPT_MAX and oldest >= at - KEPT_S:
+            (who, old), (ran, _) = next(iter(self.results.items()))
+            if len(self.results) <= KEPT_MAX and ran >= at - KEPT_S:
                 break
-            self.forgotten_until = max(self.forgotten_until, oldest)
-            del self.results[key]
+            del self.results[who, old]
+            self._forget(who, old, ran)
+
+    def _forget(self, user: str, operation: str, ran: float) -> None:
+        made = made_at(operation)
+        if made is None or made > ran + KEPT_S:
+            return
+        self.forgotten[user] = max(made, self.forgotten.pop(user, 0.0))  # the latest last
+        if len(self.forgotten) > USERS_MAX:
+            self.forgotten_until = max(self.forgotten_until, self.forgotten.pop(next(iter(self.forgotten))))

@@ -24,6 +24,7 @@ from confer_contracts.fields import (
     RefusedChange,
     Replaced,
     TextEdit,
+    absent,
 )
 from confer_contracts.forms import FormRegister, FormRegisterReply
 from confer_contracts.ids import patient_room, session_room
@@ -53,29 +54,40 @@ class StepUpdateReply(Ok):
 
 
 class StepUpdated(Body):
+    """`duration_s`: of a step that was completed by this, since it was begun."""
+
     patient_id: str
     step: int
     step_name: str | None = None
     status: StepStatus
     version: int
+    previous_status: StepStatus | None = Field(default=None, exclude_if=absent)
+    duration_s: float | None = Field(default=None, exclude_if=absent)
     user_id: str
     op: str
     timestamp: str
 
 
 class StepChange(PortalPayload):
-    """The caller moved on to another step of the record."""
+    """The caller moved on to another step of the record. Without `from_step` they come from where they last moved to,
+    if that was within this visit."""
 
     patient_id: Id
     step: Step
     step_name: ShortText
+    from_step: Step | None = None
     op: Id | None = None
 
 
 class StepChanged(Body):
+    """`previous_step`: where the person came from, where that is known; `duration_s`: since that step was begun, if
+    the move completed it."""
+
     user_id: str
     step: int
     step_name: str
+    previous_step: int | None = Field(default=None, exclude_if=absent)
+    duration_s: float | None = Field(default=None, exclude_if=absent)
     patient_id: str
     timestamp: str
 

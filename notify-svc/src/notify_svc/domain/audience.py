@@ -62,7 +62,7 @@ def decide(command: Send, state: Audience) -> Sent | None:
     """The note, or None when this operation has already sent it."""
     if state.operations.find(command.sender, command.op):
         return None
-    state.operations.refuse_if_stale(command.sender, command.op, command.now)
+    state.operations.refuse_if_stale(command.sender, command.op)
     return Sent(sender=command.sender, op=command.op, at=command.now, id=command.id, content=command.content)
 
 

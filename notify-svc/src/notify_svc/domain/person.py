@@ -78,7 +78,7 @@ def decide(command: See | MarkRead, state: Person) -> Seen | MarkedRead | None:
         case MarkRead():
             if state.operations.find(command.user, command.op):
                 return None
-            state.operations.refuse_if_stale(command.user, command.op, command.now)
+            state.operations.refuse_if_stale(command.user, command.op)
             return _read_up_to(command, state) if command.up_to else _read_some(command, state)
 
 

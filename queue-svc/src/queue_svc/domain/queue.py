@@ -82,7 +82,7 @@ def decide(command: Command, queue: Queue) -> TicketChanged | None:
     by = command.by
     if queue.operations.find(by.user, by.op) is not None:
         return None
-    queue.operations.refuse_if_stale(by.user, by.op, by.now)
+    queue.operations.refuse_if_stale(by.user, by.op)
     match command:
         case Enqueue():
             event = _enqueue(command, queue)

@@ -22,6 +22,11 @@ class Form(Protocol):
         """The smallest piece of the field's text that one person changes."""
         ...
 
+    @property
+    def steps(self) -> tuple[tuple[int, str], ...]:
+        """The workflow in its order: number and name of each step; none: by number, as they come."""
+        ...
+
     def problem(self, field: str, value: Any) -> str | None:
         """Which rule the value, or the field itself, breaks; None: it is as it should be."""
         ...
@@ -29,6 +34,8 @@ class Form(Protocol):
 
 class _Free:
     """Any field, any value; the last writer wins."""
+
+    steps: tuple[tuple[int, str], ...] = ()
 
     def policy(self, field: str) -> Policy:
         return "last_write"

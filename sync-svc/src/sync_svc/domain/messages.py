@@ -62,11 +62,15 @@ class UpdateStep:
 
 @dataclass(frozen=True, slots=True)
 class MoveToStep:
+    """`came_from`: the step that the person says they leave; None: where the record knows them to be."""
+
     user: str
     op: str
     now: float
     step: int
     name: str
+    came_from: int | None = None
+    form: Form = FREE
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,8 @@ class FieldsUpdated:
 
 @dataclass(frozen=True, slots=True)
 class StepUpdated:
+    """`previous`: the status before; `took_s`: of a step that was completed by this, since it was begun."""
+
     user: str
     op: str
     at: float
@@ -128,11 +134,14 @@ class StepUpdated:
     status: StepStatus
     version: int
     name: str | None = None
+    previous: StepStatus | None = None
+    took_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MovedToStep:
-    """`completed`: the step that the person left behind and that is done by this."""
+    """`previous`: where the person came from; `completed`: that step, if it is done by this, and `took_s`, since it
+    was begun."""
 
     user: str
     op: str
@@ -140,6 +149,8 @@ class MovedToStep:
     step: int
     name: str
     completed: int | None = None
+    previous: int | None = None
+    took_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

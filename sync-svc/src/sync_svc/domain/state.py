@@ -37,6 +37,15 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a person is: on `step` since `at`, and last seen in this record at `seen`."""
+
+    step: int
+    at: float
+    seen: float
+
+
+@dataclass(frozen=True, slots=True)
 class WrittenFields:
     """What an update of fields answered: (field, version, outcome) of each. Not the values: they are the caller's
     own, or the record's. `request`: the fingerprint of what was asked."""
@@ -67,7 +76,7 @@ Answer = WrittenFields | WrittenStep | Moved | Reported
 
 @dataclass(slots=True)
 class Record:
-    """`people`: user -> the step of their last move here, the latest mover last; a person who left and came back
+    """`people`: user -> the place of their last move here, the latest mover last; a person who left and came back
     may stand elsewhere, which presence knows. `size`: bytes of all fields.
 
     `past`: versions that were replaced lately, oldest first; what is no longer here is in the log.
@@ -75,7 +84,7 @@ class Record:
 
     fields: dict[str, Field] = field(default_factory=dict)
     steps: dict[int, Step] = field(default_factory=dict)
-    people: dict[str, int] = field(default_factory=dict)
+    people: dict[str, Place] = field(default_factory=dict)
     operations: OperationLog[Answer] = field(default_factory=OperationLog)
     size: int = 0
     past: dict[tuple[str, int], Field] = field(default_factory=dict)
