@@ -1,5 +1,5 @@
 """How much one client may send: a portal's bursts pass, who sends too much is told and then cut off, and nobody else
-notices. And how often one user may be here."""
+notices. How often one user may be here, and what a storm of joins does."""
 
 import asyncio
 import itertools
@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.node]
 
 PER_S, BURST = 100, 200  # the defaults
 PATIENCE = 10 * PER_S
+CROWD = 150
 CUT = "a client is cut off"
 LIMIT = "events: more than 100 per second and 200 at once"
 _numbers = itertools.count(1)
@@ -30,7 +31,9 @@ _numbers = itertools.count(1)
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def system() -> AsyncIterator[System]:
     async with running_system(CONFER_HEALTH_CHECK_S="600") as running:
-        await running.add_edge("strict", CONFER_CONNECTIONS_PER_USER_MAX="2")
+        await running.add_edge(
+            "strict", CONFER_CONNECTIONS_PER_USER_MAX="2", CONFER_JOINS_AT_ONCE="1", CONFER_JOIN_WAIT_S="0.5"
+        )
         await running.healthy("strict")
         yield running
 
@@ -222,3 +225,39 @@ async def test_a_user_is_here_so_often(system: System, process: Node) -> None:
                     if again.sid:
                         break
         assert not first.ended
+
+
+async def test_a_storm_of_joins_is_served_while_another_room_works(system: System) -> None:
+    """Nobody is told that a part is away; and the others' updates are taken."""
+    stormed, quiet = f"stormed-{next(_numbers)}", f"quiet-{next(_numbers)}"
+    async with AsyncExitStack() as stack:
+        writer = await entered(stack, system, "writer", quiet)
+        crowd = [
+            await stack.enter_async_context(raw_client(system.url(), {"user_id": f"crowd-{number}"}))
+            for number in range(CROWD)
+        ]
+        joining = asyncio.gather(
+            *(member.call("join_patient_room", {"patient_id": stormed}, timeout=60) for member in crowd)
+        )
+        while not joining.done():
+            assert (await writer.call("field_update", update(quiet, "on"), timeout=30))["status"] == "ok"
+        for answer in joining.result():
+            assert answer["status"] == "ok"
+            assert answer["sync"]["status"] == answer["presence"]["status"] == "ok"
+
+
+async def test_a_join_that_waits_too_long_is_told(system: System) -> None:
+    """A service that hangs holds the only turn."""
+    url, room = system.url("strict"), {"patient_id": f"hanging-{next(_numbers)}"}
+    async with raw_client(url, {"user_id": "first"}) as first, raw_client(url, {"user_id": "second"}) as second:
+        await asyncio.gather(first.got("notification_counts"), second.got("notification_counts"))
+        system.processes["sync-svc"].freeze()
+        try:
+            answers = await asyncio.gather(*(client.call("join_patient_room", room) for client in (first, second)))
+        finally:
+            system.processes["sync-svc"].thaw()
+        served, told = sorted(answers, key=lambda answer: answer["status"] != "ok")
+        assert (served["status"], served["sync"]["status"]) == ("ok", "unavailable")
+        assert (told["code"], told["retry"]) == ("unavailable", True)
+        assert told["message"] == "joins: 1 at a time, and this one has waited 0.5 s"
+        assert (await second.call("join_patient_room", room))["status"] == "ok"

@@ -35,6 +35,7 @@ from confer_edge.session import Session
 from confer_edge.settings import EdgeSettings
 from confer_edge.tokens import provider
 from confer_edge.transport import Server
+from confer_edge.turnstile import Turnstile
 from confer_edge.view_feed import ViewFeed
 from confer_kit import clock
 from confer_kit.logs import logger
@@ -70,6 +71,7 @@ class Edge:
         access = Access(policy_file(settings), revocations)
         self.joins = Joins(
             self.audiences, self.feed, calls, recovery, access,
+            turns=Turnstile("joins", settings.joins_at_once), patience_s=settings.join_wait_s,
             incarnation=self.incarnation, rooms_max=settings.rooms_max,
         )  # fmt: skip
         self.rights = Rights(access, self.joins, self._sessions)

@@ -26,6 +26,7 @@ from confer_edge.rights import Rights
 from confer_edge.session import Session
 from confer_edge.settings import EdgeSettings
 from confer_edge.transport import Server
+from confer_edge.turnstile import Crowded, Turnstile
 from confer_kit import clock
 from confer_kit.event_log import Unavailable
 from confer_kit.logs import logger
@@ -61,6 +62,7 @@ class Doorway:
         self._rights = rights
         self._users = users
         self._endings = endings
+        self._turns = Turnstile("connects", settings.joins_at_once)
         self._tasks = tasks
         self.leaving = False
         self.sessions: dict[str, Session] = {}
@@ -99,8 +101,15 @@ class Doorway:
     async def _connect(self, eio_sid: str, auth: Any) -> Connected:
         """The sid and pid of a client's session, and what to do when the client has been told them.
 
-        A Rejection for a client without the identity that the mode asks for.
+        A Rejection for a client without the identity that the mode asks for. Raises Unavailable.
         """
+        try:
+            async with self._turns.turn(self._settings.handshake_s):
+                return await self._admitted(eio_sid, auth)
+        except Crowded as crowded:  # the stock client comes back by itself when the connection ends
+            raise Unavailable(crowded.message) from crowded
+
+    async def _admitted(self, eio_sid: str, auth: Any) -> Connected:
         environ = self._server.environ.get(eio_sid, {})
         text = environ.get("QUERY_STRING", "")
         query = dict(parse_qsl(text))

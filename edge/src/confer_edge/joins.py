@@ -22,6 +22,7 @@ from confer_edge.feed import Feed
 from confer_edge.packets import Event
 from confer_edge.recovery import Recovery, StoredAttachment
 from confer_edge.session import Attachment, Membership, Session
+from confer_edge.turnstile import Turnstile
 
 RESYNC_ATTEMPTS = 3
 DEFAULT_QUEUE = subjects.audience(Kind.QUEUE, queue.DEFAULT_QUEUE)
@@ -41,13 +42,15 @@ class Joins:
 
     def __init__(
         self, audiences: Audiences, feed: Feed, calls: Calls, recovery: Recovery, access: Access, *,
-        incarnation: str, rooms_max: int,
+        turns: Turnstile, patience_s: float, incarnation: str, rooms_max: int,
     ) -> None:  # fmt: skip
         self._audiences = audiences
         self._feed = feed
         self._calls = calls
         self._recovery = recovery
         self._access = access
+        self._turns = turns
+        self._patience_s = patience_s
         self._incarnation = incarnation
         self._rooms_max = rooms_max
         self._attaches = itertools.count(1)
@@ -69,7 +72,12 @@ class Joins:
     ) -> Joined:
         """Become a member and fetch the snapshot; facts that arrive meanwhile are held. `ident` is a token.
 
-        Rejection(forbidden) without the right to it, also when that ends meanwhile."""
+        Rejection(forbidden) without the right to it, also when that ends meanwhile; Rejection(unavailable) when too
+        many join at once."""
+        async with self._turns.turn(self._patience_s):
+            return await self._join(session, kind, ident, step, screening)
+
+    async def _join(self, session: Session, kind: Kind, ident: str, step: int | None, screening: bool) -> Joined:
         audience = f"{kind}.{ident}"
         await self._access.must(session.claim, session.sid, JOIN, audience)
         if audience not in session.memberships and len(session.memberships) >= self._rooms_max:
@@ -156,6 +164,10 @@ class Joins:
     async def resync(self, session: Session) -> None:
         """The session has lost something: whole snapshots replace it, and what comes meanwhile follows them. The last
         one carries the offset, so that a client that comes back without it is known not to have them."""
+        async with self._turns.turn(None):
+            await self._resync(session)
+
+    async def _resync(self, session: Session) -> None:
         if session.closed:
             return  # its record is of before the loss
         session.resyncs += 1
@@ -184,6 +196,10 @@ class Joins:
 
     async def resume(self, session: Session, attachments: dict[str, StoredAttachment]) -> None:
         """A session was taken up again: presence is told, and the current views are shown."""
+        async with self._turns.turn(None):
+            await self._resume(session, attachments)
+
+    async def _resume(self, session: Session, attachments: dict[str, StoredAttachment]) -> None:
         for room, stored in attachments.items():
             if room_audience(room) in session.memberships:
                 await self._attach(session, room, stored.step, stored.screening)

@@ -80,6 +80,10 @@ class EdgeSettings(KitSettings):
         20, gt=0, description="by when an HTTP request must be there as a whole, and its answer be read"
     )
     upgrade_s: float = Field(10, gt=0, description="by when an upgrade to WebSocket that has begun must be done")
+    joins_at_once: int = Field(
+        32, gt=0, description="joins, and CONNECTs, that the edge works on at once; more wait in their order"
+    )
+    join_wait_s: float = Field(60, gt=0, description="how long a join may wait for its turn")
     events_per_s: float = Field(
         100, gt=0, description="events that one client may send per second; each further 64 KiB counts as one more"
     )

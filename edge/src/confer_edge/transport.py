@@ -139,7 +139,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             return
         except Unavailable as error:
             metrics.CONNECTS.labels(ErrorCode.UNAVAILABLE).inc()
-            self._violation(eio_sid, f"a session cannot be taken up while the log is away: {error}")
+            self._violation(eio_sid, f"a session cannot begin now: {error}")
             return
         if eio_sid not in self.eio.sockets or self.eio.sockets[eio_sid].closed:
             return

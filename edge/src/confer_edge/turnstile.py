@@ -1,0 +1,36 @@
+"""Storms: so many at once, the others in the order in which they came (ADR 0015)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from confer_contracts.errors import ErrorCode, Rejection
+from confer_edge import metrics
+
+
+class Crowded(Rejection):
+    """The turn did not come in time; nothing was done."""
+
+
+class Turnstile:
+    """`limit` is the name that is counted and told."""
+
+    def __init__(self, limit: str, at_once: int) -> None:
+        self._limit = limit
+        self._at_once = at_once
+        self._turns = asyncio.Semaphore(at_once)
+
+    @asynccontextmanager
+    async def turn(self, patience_s: float | None) -> AsyncIterator[None]:
+        """Crowded (unavailable) for who has waited that long; None: as long as it takes those before."""
+        try:
+            async with asyncio.timeout(patience_s):
+                await self._turns.acquire()
+        except TimeoutError:
+            metrics.LIMITS.labels(self._limit).inc()
+            text = f"{self._limit}: {self._at_once} at a time, and this one has waited {patience_s:g} s"
+            raise Crowded(ErrorCode.UNAVAILABLE, text) from None
+        try:
+            yield
+        finally:
+            self._turns.release()
