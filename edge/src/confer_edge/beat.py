@@ -28,14 +28,12 @@ class Beat:
 
     async def send(self) -> None:
         """Nothing is lost when presence is away: the next beat tells it all."""
-        entries = self._entries()
-        beat = EdgeBeat(
-            incarnation=self._incarnation, digest=presence.digest((e.room, e.session, e.attach) for e in entries)
-        )
+        present = ((room, s.sid, a.attach) for s in self._sessions() for room, a in s.attachments.items())
+        beat = EdgeBeat(incarnation=self._incarnation, digest=presence.digest(present))
         try:
             answer = orjson.loads(await self._ask(presence.EDGE_BEAT.subject, beat.model_dump_json()))
             if not answer.get("known", True):
-                await self._send_all(entries)
+                await self._send_all(self._entries())
         except Rejection as refusal:
             log.debug("presence does not hear this edge", reason=refusal.message)
 

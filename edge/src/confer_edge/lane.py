@@ -1,7 +1,6 @@
 """One client's order: its calls run one after the other; the next leaves after the previous answer or deadline."""
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
 
 from confer_contracts.errors import ErrorCode, Rejection
@@ -20,7 +19,7 @@ class Lane:
     def __init__(self, tasks: Tasks, pending_max: int) -> None:
         self._tasks = tasks
         self._pending_max = pending_max
-        self._pending: deque[Work] = deque()
+        self._pending: list[Work] = []  # short; an empty deque takes 600 bytes more, for each client
         self._running = False
 
     def submit(self, work: Work, *, unbounded: bool = False) -> None:
@@ -46,7 +45,7 @@ class Lane:
     async def _run(self) -> None:
         try:
             while self._pending:
-                work = self._pending.popleft()
+                work = self._pending.pop(0)
                 try:
                     await work()
                 except Exception:  # the client's next call must not pay for it

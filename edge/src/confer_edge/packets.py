@@ -1,6 +1,7 @@
 """Packets, built from bytes: a fact's JSON is spliced in, never parsed (Socket.IO v5, "Packet encoding")."""
 
 from enum import Enum
+from functools import cached_property
 from typing import Any, Final
 
 import orjson
@@ -74,8 +75,6 @@ class Event:
     or has no data, with null: decided here and nowhere else (ADR 0010).
     """
 
-    __slots__ = ("_body", "_key", "_marked", "_name", "_nature", "_offset", "_plain")
-
     def __init__(
         self, name: str, body: bytes, offset: str | None = None, nature: Nature = Nature.ANSWER, key: str = ""
     ) -> None:
@@ -84,25 +83,19 @@ class Event:
         self._offset = offset
         self._nature = nature
         self._key = key
-        self._plain: Outgoing | None = None
-        self._marked: Outgoing | None = None
 
-    @property
+    @cached_property
     def plain(self) -> Outgoing:
         """For clients that know nothing of offsets."""
-        if self._plain is None:
-            self._plain = self._packed(b",%b" % self._body if self._body else b"")
-        return self._plain
+        return self._packed(b",%b" % self._body if self._body else b"")
 
-    @property
+    @cached_property
     def marked(self) -> Outgoing:
         """For clients with a pid."""
         if self._offset is None and self._body and not self._body.startswith(b'"'):
             return self.plain
-        if self._marked is None:
-            mark = b"null" if self._offset is None else b'"%b"' % self._offset.encode()
-            self._marked = self._packed((b",%b" % self._body if self._body else b"") + b"," + mark)
-        return self._marked
+        mark = b"null" if self._offset is None else b'"%b"' % self._offset.encode()
+        return self._packed((b",%b" % self._body if self._body else b"") + b"," + mark)
 
     def _packed(self, arguments: bytes) -> Outgoing:
         return Outgoing(b'42["%b"%b]' % (self._name, arguments), nature=self._nature, key=self._key)

@@ -33,6 +33,7 @@ OnBad = Callable[[str, UnparsedEvent], None]
 OnConnect = Callable[[str, Any], Awaitable[tuple[str, str | None, Callable[[], None]]]]
 OnClosed = Callable[[str, str, str], None]
 ACK_DIGITS_MAX: Final = 15
+REMEMBERED: Final = ("QUERY_STRING", "PATH_INFO", "REMOTE_ADDR", "wsgi.url_scheme")  # of a connection's first request
 BACKLOG_MAX: Final = 1000  # messages of one client behind one that takes its time
 
 
@@ -98,9 +99,13 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         return Engine
 
     async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> Any:
-        """A connection costs something before anybody is behind it: so CONNECT has to come soon."""
+        """A connection costs something before anybody is behind it: so CONNECT has to come soon. Of its request only a
+        few words are kept: the whole, with headers and cookies, would be the largest part of an idle connection."""
         self._expect_connect(eio_sid)
-        return await super()._handle_eio_connect(eio_sid, environ)
+        refused = await super()._handle_eio_connect(eio_sid, environ)
+        if eio_sid in self.environ:
+            self.environ[eio_sid] = {name: environ[name] for name in REMEMBERED if name in environ}
+        return refused
 
     def _expect_connect(self, eio_sid: str) -> None:
         asyncio.get_running_loop().call_later(self._handshake_s, self._check_connected, eio_sid)
