@@ -50,6 +50,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
+        self.prefix = ""  # of the ids of sessions
         self.queued_max = 0
         self.unsent_max = 0
         self.events_per_s, self.events_burst = 100.0, 200.0
@@ -154,7 +155,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
             return {"status": "503 SERVICE UNAVAILABLE", "headers": [("Content-Type", "text/plain")], "response": text}
         if self._wheel is None:
             self._wheel = Wheel(self.ping_interval, self.ping_timeout)
-        sid = self.generate_id()
+        sid = self.prefix + self.generate_id()
         address = subscriber((environ["asgi.scope"].get("client") or ("",))[0])
         if (full := self.addresses.full(sid, address)) is not None:
             return self._too_many(full)

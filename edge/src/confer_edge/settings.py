@@ -23,6 +23,10 @@ class EdgeSettings(KitSettings):
         1, ge=1, le=64,
         description="processes that share the port; with more than one: WebSocket clients only; Linux; also --workers",
     )  # fmt: skip
+    route: str = Field(
+        "", pattern="^[A-Za-z0-9_-]{0,32}$",
+        description="what the Engine.IO ids of this edge begin with, followed by a dot, for balancers; none: nothing",
+    )  # fmt: skip
     transports: str = Field(
         "polling,websocket", pattern="^(polling,websocket|websocket)$",
         description="polling,websocket, or websocket: then who comes by polling is refused",

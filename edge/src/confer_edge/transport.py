@@ -88,6 +88,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         self.eio.upgrade_s = settings.upgrade_s
         self.eio.queued_max = settings.queued_packets_max
         self.eio.unsent_max = settings.unsent_bytes_max
+        self.eio.prefix = settings.route and f"{settings.route}."
         self.eio.on_message = self._on_message
         self.eio.on_slow = self._on_slow
         self._handshake_s = settings.handshake_s

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from confer_ops import browser, node
+from confer_ops import balancers, browser, node
 from confer_ops.checkout import root
 from confer_ops.child import environment
 from confer_ops.demo import Demo
@@ -75,7 +75,11 @@ def _tools(checkout: Path, *, everything: bool) -> tuple[Path | None, dict[str, 
     """Where Node is, with all that tests need installed; and which markers are left out, why."""
     tools = node.find_or_install(checkout) if everything else node.find(checkout)
     chromium = browser.find_or_install() if everything else browser.find()
+    if everything:
+        balancers.install()
     left_out: dict[str, str] = {}
+    if missing := balancers.missing():
+        left_out["proxy"] = f"no {' and no '.join(missing)} here"
     if tools is None:
         left_out["node"] = f"no Node {node.WANTED} here"
     else:
