@@ -24,6 +24,11 @@ class TcpProxy:
         self._tasks = Tasks()
         self._server: asyncio.Server | None = None
 
+    @property
+    def url(self) -> str:
+        """Of what speaks HTTP behind it."""
+        return f"http://127.0.0.1:{self.port}"
+
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.port = int(self._server.sockets[0].getsockname()[1])

@@ -31,7 +31,7 @@ async def sync_is_killed(storm: "Storm") -> None:
 
 
 async def an_edge_is_killed(storm: "Storm") -> None:
-    await _killed_in_the_middle(storm, storm.system.processes[storm.dice.choice(storm.edges)])
+    await _killed_in_the_middle(storm, storm.system.processes[storm.dice.choice(storm.edges_with_writers())])
 
 
 async def _killed_in_the_middle(storm: "Storm", process: Process) -> None:

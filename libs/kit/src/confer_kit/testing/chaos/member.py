@@ -1,6 +1,7 @@
 """What every client of a storm does alike: it enters its rooms whenever it begins anew, and notes what it sees."""
 
 import asyncio
+import random
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -8,9 +9,10 @@ from confer_contracts.ids import token
 from confer_contracts.subjects import EVERYBODY, Kind, audience
 from confer_kit import clock
 from confer_kit.tasks import Tasks
-from confer_kit.testing.chaos.sightings import Asked, Began, Offset, Sighting, Told, of_join
+from confer_kit.testing.chaos.sightings import Asked, Began, Left, Offset, Sighting, Told, of_join
 
 CALL_S: Final = 6.0
+WANDERS_AFTER_S: Final = (0.5, 3.0)
 ROLE: Final = "nurse"
 QUEUE: Final = "screening"
 
@@ -58,20 +60,33 @@ class Member:
             self._tasks.start(self._enter(self._life), f"{self.name} enters")
 
     def answered(self, answer: dict[str, Any]) -> None:
-        """Noted where it comes: what follows is of after it."""
+        """Of a join or leave it is noted where it comes: what follows is of after it."""
         if "patient_id" in answer and "offset" in answer:
             self.saw.append(of_join(answer, clock.now()))
+        elif "patient_id" in answer and "room" in answer:
+            self.saw.append(Left(answer["room"]))
 
     async def enter(self) -> None:
         """All rooms, each until it is acknowledged."""
         await self._enter(self._life)
 
+    async def wander(self, dice: random.Random) -> None:
+        """Out of a room and in again, on and on, whatever happens meanwhile."""
+        while True:
+            await asyncio.sleep(dice.uniform(*WANDERS_AFTER_S))
+            patient = dice.choice(self._patients)
+            for event in ("leave_patient_room", "join_patient_room"):
+                await self._ask(event, patient, self._life)
+
     async def _enter(self, life: int) -> None:
-        """A connection that was recovered goes on with what is left; another beginning starts over."""
         for patient in self._patients:
-            self.saw.append(Asked(f"{Kind.ROOM}.{token(patient)}"))
-            while self._life == life:
-                answer = await self.call("join_patient_room", {"patient_id": patient})
-                if answer is not None and answer["status"] == "ok":
-                    break
-                await asyncio.sleep(0.1)
+            await self._ask("join_patient_room", patient, life)
+
+    async def _ask(self, event: str, patient: str, life: int) -> None:
+        """Until it is acknowledged. A connection that was recovered goes on with it; another beginning starts over."""
+        self.saw.append(Asked(f"{Kind.ROOM}.{token(patient)}"))
+        while self._life == life:
+            answer = await self.call(event, {"patient_id": patient})
+            if answer is not None and answer["status"] == "ok":
+                break
+            await asyncio.sleep(0.1)

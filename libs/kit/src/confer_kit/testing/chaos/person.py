@@ -24,6 +24,7 @@ class Person(Member):
 
     def __init__(self, name: str, urls: Sequence[str], patients: Sequence[str], dice: random.Random) -> None:
         super().__init__(name, patients)
+        self.url = ""  # where it is
         self._urls = list(urls)
         self._dice = dice
         self._pid: str | None = None
@@ -70,9 +71,9 @@ class Person(Member):
 
     async def _connection(self, session: aiohttp.ClientSession) -> None:
         query = {"EIO": "4", "transport": "websocket", "user_id": self.name, "user_role": "nurse"}
-        url = f"{self._dice.choice(self._urls)}/socket.io/"
+        self.url = self._dice.choice(self._urls)
         async with asyncio.timeout(CONNECT_S):
-            self._socket = await session.ws_connect(url, params=query, max_msg_size=0)
+            self._socket = await session.ws_connect(f"{self.url}/socket.io/", params=query, max_msg_size=0)
         try:
             hello = json.loads((await self._hear(CONNECT_S))[1:])
             patience = (hello["pingInterval"] + hello["pingTimeout"]) / 1000

@@ -58,6 +58,7 @@ class Storm:
         self._tasks = Tasks()
         self._began = clock.now()
         self._hung = 0
+        self._wandering: list[asyncio.Task[None]] = []
 
     # --- what faults use ----------------------------------------------------------------------------------
 
@@ -86,6 +87,11 @@ class Storm:
         async with asyncio.timeout(SETTLED_WITHIN_S):
             await asyncio.gather(*(writer.rest() for writer in self.writers))
 
+    def edges_with_writers(self) -> list[str]:
+        """Where somebody writes just now."""
+        at = {p.url for p in self.members if isinstance(p, Person) and p.connected}
+        return [edge for edge, door in zip(self.edges, self.doors, strict=True) if door.url in at]
+
     async def hush(self) -> None:
         """Nobody calls, and LIVE stands still and is recorded to its end."""
         for writer in self.writers:
@@ -103,7 +109,7 @@ class Storm:
         stack.push_async_callback(self.recorder.close)
         self._tasks.start(self.recorder.run(), "recorder")
         stack.push_async_callback(self._tasks.cancel)
-        urls = [f"http://127.0.0.1:{door.port}" for door in self.doors]
+        urls = [door.url for door in self.doors]
         for number in range(people):
             person = Person(f"u{number}", urls, PATIENTS, random.Random(self.dice.random()))  # noqa: S311
             self.members.append(person)
@@ -111,6 +117,9 @@ class Storm:
             writer = Writer(person, PATIENTS, random.Random(self.dice.random()))  # noqa: S311
             self.writers.append(writer)
             self._tasks.start(writer.run(), f"{person.name} writes")
+            if number % 3 == 2:
+                dice = random.Random(self.dice.random())  # noqa: S311
+                self._wandering.append(self._tasks.start(person.wander(dice), f"{person.name} wanders"))
         for number, way in enumerate(WAYS if node is not None else []):
             assert node is not None
             self.members.append(await open_page(node, way, urls[number % len(urls)], f"p{number}", PATIENTS))
@@ -165,6 +174,8 @@ class Storm:
     async def verdict(self) -> Verdict:
         """After the last word has come to everybody, which is waited for."""
         await self.rest()
+        for wandering in self._wandering:
+            wandering.cancel()
         for member in self.members:  # the last snapshot holds every value
             await member.enter()
         deadline = clock.now() + 30

@@ -151,6 +151,8 @@ class Recorder:
     async def read_logs(self) -> None:
         """At the end: every fact of every service's own stream, by the audiences that are told."""
         await self.catch_up()
+        self.truth.log.clear()
+        self.truth.operations.clear()
         for service in SERVICES:
             stream = stream_of(service)
             with reading():
