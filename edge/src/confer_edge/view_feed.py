@@ -1,16 +1,19 @@
 """Views: latest-wins state from the services, by a plain subscription; older ones than the last are dropped."""
 
+import contextlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
+import nats.errors
 from nats.aio.msg import Msg
 
 from confer_contracts.catalogue import EPHEMERA
-from confer_contracts.subjects import Header
+from confer_contracts.subjects import VIEWS_AGAIN, Header
 from confer_edge import metrics, packets
 from confer_edge.audiences import Audiences
 from confer_kit.logs import logger
 from confer_kit.nats_link import Link
+from confer_kit.tasks import Tasks
 
 log = logger(__name__)
 
@@ -25,12 +28,21 @@ class ViewFeed:
         self._link = link
         self._before = before
         self._audiences = audiences
+        self._tasks = Tasks()
         self._newest: OrderedDict[str, tuple[int, int]] = OrderedDict()
 
     async def start(self) -> None:
-        """The client library renews the subscription after a reconnect."""
+        """The client library renews the subscription after a reconnect; what was shown meanwhile is asked for."""
         await self._link.nc.subscribe("view.>", cb=self._receive)
+        self._link.on_reconnect.append(self._were_missed)
         await self._link.settled()
+
+    def _were_missed(self) -> None:
+        self._tasks.start(self._ask(), "views again")
+
+    async def _ask(self) -> None:
+        with contextlib.suppress(nats.errors.Error):  # away again: then at the next reconnect
+            await self._link.nc.publish(VIEWS_AGAIN)
 
     async def _receive(self, msg: Msg) -> None:
         await self._before()

@@ -7,12 +7,13 @@ from typing import Any
 
 import orjson
 import pytest
+from nats.aio.msg import Msg
 
 from confer_contracts import catalogue, sync
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.message import Identity, Ok
 from confer_contracts.presence import RoomSnapshotRequest
-from confer_contracts.subjects import FactSubject, Kind
+from confer_contracts.subjects import VIEWS_AGAIN, FactSubject, Kind
 from confer_kit import clock
 from confer_kit.calls import Context, ask
 from confer_kit.event_log import OutcomeUnknown, Unavailable
@@ -395,3 +396,26 @@ async def test_a_service_without_a_handler_for_each_of_its_calls_does_not_start(
     with pytest.raises(RuntimeError, match=r"call\.sync\.field_update"):
         async with started("sync", await rig.connected(), KitSettings(nats_url=rig.server.url), build):
             pass
+
+
+async def test_views_are_shown_again_to_who_missed_them_and_never_half_drawn(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("confer_kit.service.ANNOUNCE_S", 3600.0)
+    service = await rig.serve()
+    shown: asyncio.Queue[Msg] = asyncio.Queue()
+    await rig.link.nc.subscribe("view.>", cb=shown.put)
+    await rig.link.settled()
+    (steps,) = sync.VIEWS
+    async with asyncio.timeout(30):
+        service.views.coalesce(steps, "r1", lambda: (b"[]", 7))
+        assert (await shown.get()).data == b"[]"
+        await rig.link.nc.publish(VIEWS_AGAIN)
+        assert (await shown.get()).data == b"[]"
+        service.views.hold()
+        service.views.coalesce(steps, "r1", lambda: (b"[1]", 8))
+        await rig.link.nc.publish(VIEWS_AGAIN)
+        await asyncio.sleep(1)
+        assert shown.empty()
+        service.views.release()
+        assert (await shown.get()).data == b"[1]"

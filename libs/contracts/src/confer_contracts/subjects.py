@@ -4,6 +4,7 @@ call.<service>.<event>                 a client's request, answered once
 log.<service>.<kind>.<id>.<key>        a fact, in its service's stream: exactly five tokens
 <kind>.<id>                            the same fact in LIVE; also called its audience
 view.<kind>.<id>.<name>                latest-wins state and ephemera; not stored
+control.<...>                          hints that make things quick; never the only carrier of anything
 """
 
 from enum import StrEnum
@@ -28,6 +29,7 @@ class Kind(StrEnum):
 EVERYBODY: Final = f"{Kind.ALL}.all"
 LIVE: Final = "LIVE"
 ACTIVITY: Final = "ACTIVITY"
+VIEWS_AGAIN: Final = "control.views.again"  # an edge was away: services show their fresh views once more
 SESSIONS: Final = "SESSIONS"  # the edges' own: `session.<hash of the pid>`
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 
 import nats.errors
 import orjson
+from nats.aio.msg import Msg
 from nats.js.api import StreamInfo
 from nats.micro import add_service
 from nats.micro.service import EndpointConfig, ServiceConfig
@@ -19,7 +20,7 @@ from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.message import refusal_of
 from confer_contracts.presence import RoomSnapshotRequest
 from confer_contracts.route import Call
-from confer_contracts.subjects import FactSubject, Kind, stream_of
+from confer_contracts.subjects import VIEWS_AGAIN, FactSubject, Kind, stream_of
 from confer_kit import clock, metrics
 from confer_kit.calls import Context, ask, nobody
 from confer_kit.event_log import EventLog
@@ -155,6 +156,8 @@ class Service:
             told()
         self.tasks.start(self.timers.run(), "timers")
         self.tasks.start(self.views.run(), "views")
+        self.tasks.start(self.views.answer(), "views again")
+        self.link.on_reconnect.append(self.views.ask)
         for seconds, work in [*self._loops, (ANNOUNCE_S, self.views.announce)]:
             self.tasks.start(again(seconds, work), work.__qualname__)
         await self._open()
@@ -187,6 +190,7 @@ class Service:
         for subject, endpoint in self._endpoints.items():
             name = subject.replace(".", "-")
             await self._micro.add_endpoint(EndpointConfig(name=name, subject=subject, handler=endpoint.receive))
+        await self.link.nc.subscribe(VIEWS_AGAIN, cb=self._views_were_missed)
         await self.link.settled()
 
     def _endpoint(self, subject: str, model: type[BaseModel], handler: Handler[Any]) -> Endpoint:
@@ -222,6 +226,7 @@ class Service:
 
     async def _reset(self, info: StreamInfo) -> None:
         self._caught_up.clear()
+        self.views.hold()
         for ledger in self._ledgers:
             ledger.forget_all()
         self._begin()
@@ -230,6 +235,10 @@ class Service:
 
     def _on_caught_up(self) -> None:
         self._caught_up.set()
+        self.views.release()
+
+    async def _views_were_missed(self, msg: Msg) -> None:
+        self.views.ask()
 
 
 def _version() -> str:

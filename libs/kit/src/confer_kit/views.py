@@ -1,6 +1,7 @@
 """Views: latest-wins state for the edges, projected from the service's own log."""
 
 import asyncio
+import random
 from collections.abc import Callable
 
 import nats.errors
@@ -15,6 +16,7 @@ log = logger(__name__)
 
 COALESCE_S = 0.05
 ANNOUNCE_S = 30.0
+ASKED_S = 0.4
 ANNOUNCED_FOR_S = 600.0
 
 Render = Callable[[], tuple[bytes, int]]
@@ -28,6 +30,9 @@ class Views:
         self._dirty: dict[tuple[str, str], tuple[View, str, Render, bool]] = {}
         self._recent: dict[tuple[str, str], tuple[float, View, str, Render]] = {}
         self._wake = asyncio.Event()
+        self._asked = asyncio.Event()
+        self._whole = asyncio.Event()
+        self._whole.set()
 
     async def publish(
         self, view: View, ident: str, body: bytes, *, as_of: int = 0, origin: str | None = None, again: bool = False
@@ -55,14 +60,35 @@ class Views:
     async def run(self) -> None:
         while True:
             await self._wake.wait()
+            await self._whole.wait()
             self._wake.clear()
             dirty, self._dirty = self._dirty, {}
             for view, ident, render, again in dirty.values():
                 await self._send(view, ident, render, again=again)
             await asyncio.sleep(COALESCE_S)
 
+    def hold(self) -> None:
+        """What they are drawn from is being read anew: half of it is not to be shown."""
+        self._whole.clear()
+
+    def release(self) -> None:
+        self._whole.set()
+
+    def ask(self) -> None:
+        """Somebody has missed some: announce them soon."""
+        self._asked.set()
+
+    async def answer(self) -> None:
+        """Announce when asked, once for all who ask at about the same time."""
+        while True:
+            await self._asked.wait()
+            await asyncio.sleep(random.uniform(ASKED_S / 2, ASKED_S))  # noqa: S311 - jitter
+            self._asked.clear()
+            await self.announce()
+
     async def announce(self) -> None:
         """Send again what changed lately: an edge that was away has missed it."""
+        await self._whole.wait()
         oldest = clock.now() - ANNOUNCED_FOR_S
         self._recent = {key: entry for key, entry in self._recent.items() if entry[0] > oldest}
         for _, view, ident, render in tuple(self._recent.values()):
