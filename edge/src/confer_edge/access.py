@@ -3,13 +3,18 @@
 revocations   what operators and services said about the user
 claims        the room patterns of the token
 policy        the rules of CONFER_POLICY_FILE
+authoriser    where CONFER_ACCESS_CHECK is on, the installation's own service
 """
 
 from pathlib import Path
 
+from confer_contracts import subjects
+from confer_contracts.access import JOIN
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.portal import shown_name
+from confer_contracts.subjects import Kind
 from confer_edge import metrics
+from confer_edge.authoriser import Authoriser
 from confer_edge.identity import Claim
 from confer_edge.policy import Policy, parse
 from confer_edge.recovery import SessionRecord
@@ -27,9 +32,12 @@ PolicyFile = WatchedFile[Policy]
 class Access:
     """`action` is one of `confer_contracts.access.ACTIONS`; an audience is in token form."""
 
-    def __init__(self, policy: PolicyFile | None, revocations: Revocations) -> None:
+    def __init__(
+        self, policy: PolicyFile | None, revocations: Revocations, authoriser: Authoriser | None = None
+    ) -> None:
         self._policy = policy
         self._revocations = revocations
+        self._authoriser = authoriser
 
     def must_count(self, claim: Claim) -> None:
         """Rejection(unauthenticated) for an identity that has been revoked."""
@@ -51,8 +59,27 @@ class Access:
         return self._revocations.of_stored(claim, record.sid, record.began) is not None
 
     async def must(self, claim: Claim, session: str, action: str, audience: str) -> None:
-        """Rejection(forbidden) where a source says no."""
+        """Rejection(forbidden) where a source says no, with `retry` where it cannot be known now."""
         self.must_now(claim, action, audience)
+        if self._authoriser is not None and self.asks(claim, action, audience):
+            await self._authoriser.ask(claim, session, action, audience)
+            self.must_now(claim, action, audience)  # the policy may have changed meanwhile
+
+    def asks(self, claim: Claim, action: str, audience: str) -> bool:
+        """Whether the authoriser is asked: not about what is a person's own anyhow."""
+        own = audience == subjects.audience(Kind.USER, claim.user_id)
+        shared = (subjects.audience(Kind.ROLE, claim.role), subjects.EVERYBODY)
+        return self._authoriser is not None and not own and not (action == JOIN and audience in shared)
+
+    async def ask_anew(self, claim: Claim, session: str, action: str, audience: str) -> None:
+        """Only the authoriser, and nothing that is remembered. Rejection as of `must`."""
+        if self._authoriser is not None:
+            await self._authoriser.ask(claim, session, action, audience, anew=True)
+
+    def forget(self, user: str) -> None:
+        """The rights of a user may have changed."""
+        if self._authoriser is not None:
+            self._authoriser.forget(user)
 
     async def may(self, claim: Claim, session: str, action: str, audience: str) -> bool:
         try:

@@ -15,6 +15,7 @@ from confer_edge import metrics, packets, web
 from confer_edge.access import Access, policy_file
 from confer_edge.access_feed import AccessFeed
 from confer_edge.audiences import Audiences
+from confer_edge.authoriser import Authoriser
 from confer_edge.beat import Beat
 from confer_edge.bodies import bounded_bodies
 from confer_edge.calls import Calls
@@ -68,13 +69,15 @@ class Edge:
         calls, tasks = Calls(link), Tasks()
         identities = provider(settings)
         recovery = Recovery(link, self.feed, settings.recovery_window_s)
-        access = Access(policy_file(settings), revocations)
+        access = Access(
+            policy_file(settings), revocations, Authoriser(link, settings) if settings.access_check else None
+        )
         self.joins = Joins(
             self.audiences, self.feed, calls, recovery, access,
             turns=Turnstile("joins", settings.joins_at_once), patience_s=settings.join_wait_s,
             incarnation=self.incarnation, rooms_max=settings.rooms_max,
         )  # fmt: skip
-        self.rights = Rights(access, self.joins, self._sessions)
+        self.rights = Rights(access, self.joins, self._sessions, doubt_s=settings.access_doubt_s)
         endings = Endings(access, self.rights, self._sessions)
         self.said.on_said = endings.hear
         expiry, users = Expiry(), Users(settings.connections_per_user_max)
@@ -108,6 +111,8 @@ class Edge:
             (POLICY_LOOK_S, self.rights.watch_policy),
         ):
             self._tasks.start(again(seconds, work, at_once=True), work.__qualname__)
+        if self._settings.access_check:
+            self._tasks.start(again(self._settings.access_cache_s, self.rights.ask_again), "ask again")
 
     async def drain(self) -> int:
         """Not ready; clients sent away so that they come back elsewhere; calls in flight answered. How many clients

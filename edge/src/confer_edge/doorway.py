@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from confer_contracts.access import JOIN
+from confer_contracts.errors import Rejection
 from confer_edge import metrics
 from confer_edge.access import Access
 from confer_edge.census import Users
@@ -288,8 +289,15 @@ class Doorway:
 
 async def still_allowed(access: Access, claim: Claim | None, record: SessionRecord) -> bool:
     """Whether who is back now may be in everything that the session was in. If not it starts anew: to take up a part
-    would look like the whole to the client."""
+    would look like the whole to the client. Raises Unavailable where that cannot be known now."""
     who = claim or record.claim
     if who.role != record.claim.role or access.cannot_be_taken_up(who, record):
         return False
-    return all([await access.may(who, record.sid, JOIN, audience) for audience in record.memberships])
+    for audience in record.memberships:
+        try:
+            await access.must(who, record.sid, JOIN, audience)
+        except Rejection as refusal:
+            if refusal.retry:
+                raise Unavailable(refusal.message) from None
+            return False
+    return True

@@ -29,7 +29,7 @@ class Endings:
     def hear(self, said: Said, at_once: bool) -> None:
         """`at_once`: before the next fact is delivered; else what comes in one go is worked through in one go."""
         if said.key is Key.RIGHTS:
-            self._tasks.start(self._rights.review_user(said.ident), "rights")
+            self._tasks.start(self._rights.changed(said.ident), "rights")
             return
         if not at_once and not self._users and not self._sids:
             asyncio.get_running_loop().call_soon(self._look)

@@ -100,6 +100,8 @@ class Gateway:
         claim = session.claim
         audience = call.audience(request) if call.audience else subjects.audience(Kind.USER, claim.user_id)
         await self._access.must(claim, session.sid, call.event, audience)
+        if session.over is not None:  # meanwhile
+            return
         await self._calls.forward(session, call, request, respond)
 
     def _guarded(self, session: Session, run: Any, respond: Responder) -> Any:

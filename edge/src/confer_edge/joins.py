@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,17 +117,19 @@ class Joins:
         await self._recovery.save(session)
         await self._detach(session, audience, grace_s)
 
-    async def end(self, session: Session, ended: Mapping[str, str]) -> None:
-        """The right to these audiences has ended; why, by audience. Not one fact more, then the client is told, then
-        presence, which may be slow."""
+    def end(self, session: Session, ended: Mapping[str, str]) -> None:
+        """The right to these audiences has ended; why, by audience. Not one fact more, then the client is told;
+        `ended` is to follow."""
         for audience in ended:
             self._withdraw(session, audience)
         session.ended.update(ended)
         metrics.ENDED.inc(len(ended))
         tell_ended(session, ended)
-        if ended:
-            await self._recovery.save(session)
-            await asyncio.gather(*(self._detach(session, audience, 0) for audience in ended))
+
+    async def ended(self, session: Session, audiences: Iterable[str]) -> None:
+        """Whoever takes the session up is not in them, and presence hears of it."""
+        await self._recovery.save(session)
+        await asyncio.gather(*(self._detach(session, audience, 0) for audience in audiences))
 
     def _withdraw(self, session: Session, audience: str) -> None:
         """Not one fact more."""
@@ -220,8 +222,11 @@ class Joins:
     ) -> dict[str, Any]:
         """One part. The queue that stands beside a room (portal-contract.md) is for those who may be in it."""
         beside = kind is Kind.ROOM and service == queue.SERVICE
-        if beside and not await self._access.may(session.claim, session.sid, JOIN, DEFAULT_QUEUE):
-            return FORBIDDEN
+        if beside:
+            try:
+                await self._access.must(session.claim, session.sid, JOIN, DEFAULT_QUEUE)
+            except Rejection as refusal:
+                return UNAVAILABLE if refusal.retry else FORBIDDEN
         return await self._calls.snapshot(session, service, kind, ident, seen)
 
     def _attach(self, session: Session, room: str, step: int | None, screening: bool) -> Any:

@@ -68,14 +68,14 @@ JOINS: Final = by(
 )  # fmt: skip
 DENIED: Final = by(
     Counter("confer_edge_denied", "Questions about rights that were answered no", ["source"]),
-    "revoked", "claims", "policy",
+    "revoked", "claims", "policy", "authoriser", "no_answer",
 )  # fmt: skip
 ENDED: Final = Counter("confer_edge_memberships_ended", "Memberships that ended because the right to them did")
 LIMITS: Final = by(
     Counter("confer_edge_limits", "Times that a client met a limit, mostly by its setting", ["limit"]),
     "connections_max", "connections_per_address_max", "connections_per_user_max", "handshake_s", "answer_s",
     "http_connections", "head_bytes", "request_s", "events", "events_for_too_long", "nesting_max",
-    "pending_calls_max", "in_flight_max", "rooms_max",
+    "pending_calls_max", "in_flight_max", "rooms_max", "access_in_flight_max",
 )  # fmt: skip
 
 # --- what clients get

@@ -67,6 +67,19 @@ class EdgeSettings(KitSettings):
         None,
         description="a file with rules about who may do what where (docs/access.md), re-read on change; none: no rules",
     )
+    access_check: bool = Field(
+        False,
+        description="true: the installation's own authoriser is asked as well, by call.access.check (docs/access.md)",
+    )
+    access_timeout_s: float = Field(2, gt=0, description="how long its answer may take; without one the answer is no")
+    access_cache_s: float = Field(
+        5, gt=0, description="how long its answer counts at most; after it memberships are asked about again"
+    )
+    access_cache_max: int = Field(50_000, gt=0, description="answers that an edge remembers")
+    access_in_flight_max: int = Field(200, gt=0, description="questions under way; one more is refused")
+    access_doubt_s: float = Field(
+        30, ge=0, description="how long memberships last while the authoriser gives no answer; 0: they end at once"
+    )
     demo_dir: str = Field("", description="built demo portal, served at /demo/; none: not served")
     ping_interval_s: float = Field(25, gt=0, description="Engine.IO pingInterval")
     ping_timeout_s: float = Field(20, gt=0, description="Engine.IO pingTimeout")

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, TypeAdapter
 
-from confer_contracts import answers, portal
+from confer_contracts import access, answers, portal
 from confer_contracts.catalogue import CALLS, EDGE_EVENTS, FACTS, SNAPSHOTS, VIEWS
 from confer_contracts.examples import EXAMPLES
 from confer_contracts.message import Failed
@@ -125,7 +125,7 @@ def _socketio(schemas: _Schemas) -> Iterator[tuple[str, Json, Json]]:
 def _nats(schemas: _Schemas) -> Iterator[tuple[str, Json, Json]]:
     asked = {"type": "object", "properties": _headers(Header.IDENTITY, Header.OP, Header.DEADLINE)}
     refusal = {"title": "Refused", "payload": schemas.ref(Failed)}
-    calls = [(c.subject, c.request, c.reply, c.doc) for c in CALLS]
+    calls = [(c.subject, c.request, c.reply, c.doc) for c in (*CALLS, access.CHECK)]
     parts: dict[str, tuple[str, Any, Any, str]] = {}
     for part in SNAPSHOTS:
         subject = subject_of(part.service, "snapshot")
@@ -152,6 +152,11 @@ def _nats(schemas: _Schemas) -> Iterator[tuple[str, Json, Json]]:
         messages = {f.event: {"headers": facts, **_message(f.event, schemas.ref(f.body))} for f in own}
         subject, name = f"log.{service}.{kind}.{{id}}.{{key}}", f"log_{service}_{kind}"
         doc = f"Facts of {service} for a {kind}; LIVE has them under `{kind}.{{id}}`."
+        yield name, _channel("nats", subject, doc, messages), _operation("send", name, [*messages])
+    for who, keys in access.FACTS.items():
+        subject, name = f"log.{access.SERVICE}.{who}.{{id}}.{{key}}", f"log_{access.SERVICE}_{who}"
+        messages = {key.value: {"headers": facts, **_message(key, schemas.ref(access.AccessFact))} for key in keys}
+        doc = f"What was said about a {who}; the key is the message's name. The latest of each, in ACCESS."
         yield name, _channel("nats", subject, doc, messages), _operation("send", name, [*messages])
     for view in VIEWS:
         subject, name = f"view.{view.kind}.{{id}}.{view.name}", f"view_{view.kind}_{view.name}"
