@@ -15,6 +15,7 @@ from confer_kit.nats_link import Link
 log = logger(__name__)
 
 KNOWN_WITHIN_S: Final = 5.0  # after a cut: as long the live feed waits for it, then what was known counts
+TOLD_AFTER_S: Final = 10.0  # where the live feed is silent as well, that is what readiness tells
 
 
 class AccessFeed:
@@ -59,7 +60,7 @@ class AccessFeed:
         now = clock.now()
         self._lost_at = self._lost_at or now
         lost_s = now - self._lost_at
-        return f"what was revoked is not known since {lost_s:.0f} s" if lost_s > KNOWN_WITHIN_S else None
+        return f"what was revoked is not known since {lost_s:.0f} s" if lost_s > TOLD_AFTER_S else None
 
     def _deliver(self, message: Delivered) -> None:
         said = Said.of(message)
