@@ -12,19 +12,18 @@ import aiohttp
 import nats
 import pytest
 import pytest_asyncio
-from joserfc import jwt
-from joserfc.jwk import OctKey
 
 import confer_edge.metrics  # noqa: F401 - says what is foreseen
-from confer_kit import clock
+from confer_contracts.portal import SESSION_PREFIX
+from confer_kit import access
 from confer_kit.metrics import FORESEEN
 from confer_kit.testing import System, running_system
 from confer_kit.testing.javascript import WAYS, Node, Way, node
 from confer_kit.testing.raw import RawClient, raw_client
+from confer_kit.testing.tokens import SECRET, token
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.node]
 
-SECRET = "a secret of the tests, thirty-two bytes or more"
 LIMITS = {
     "CONFER_ROOMS_MAX": "5",  # two of them are everybody's own
     "CONFER_NESTING_MAX": "3",
@@ -68,11 +67,6 @@ async def member(system: System, user: str, *rooms: str, edge: str = "edge", **m
 
 async def write(client: RawClient, room: str, value: Any) -> None:
     assert (await client.call("field_update", {"patient_id": room, "field": "f", "value": value}))["status"] == "ok"
-
-
-def token(secret: str = SECRET, expires_s: float = 3600, **more: Any) -> str:
-    body = {"sub": "anna", "exp": int(clock.now() + expires_s), **more}
-    return jwt.encode({"alg": "HS256"}, body, OctKey.import_key(secret))
 
 
 # --- connections ------------------------------------------------------------------------------------------
@@ -154,10 +148,10 @@ async def test_a_client_that_vanishes(system: System) -> None:
 @pytest.mark.parametrize(
     ("reason", "told"),
     [
-        ("bad_signature", token("another secret of the tests, thirty-two bytes or more")),
+        ("bad_signature", token()[:-8] + "AAAAAAAA"),
         ("expired_token", token(expires_s=-60)),
-        ("missing_claim", jwt.encode({"alg": "HS256"}, {"sub": "anna"}, OctKey.import_key(SECRET))),
-        ("other", token(sub="a\x00b")),
+        ("missing_claim", token(exp=None)),
+        ("other", token("a\x00b", expires_s=3600)),
         ("decode_error", "a.b.c"),
         ("other", "x" * 20_000),
     ],
@@ -179,6 +173,31 @@ async def test_claims_that_are_renewed_and_that_expire(system: System) -> None:
         await client.got("session_expired")
     await system.risen(before, "confer_edge_claims_total", what="expired")
     await system.risen(before, "confer_edge_disconnects_total", reason="server_disconnect")
+
+
+async def test_rights_that_are_missing_and_that_end(system: System) -> None:
+    before, joined = await system.metrics("jwt"), room()
+    async with raw_client(system.url("jwt"), auth={"token": token(rooms=[joined])}) as client:
+        assert (await client.call("join_room", {"room": "another"}))["code"] == "forbidden"
+        await system.risen(before, "confer_edge_denied_total", source="claims")
+        assert (await client.call("join_room", {"room": joined}))["status"] == "ok"
+        await client.call("authenticate", {"token": token(rooms=[])})
+        await system.risen(before, "confer_edge_memberships_ended_total")
+
+
+async def test_sessions_that_are_ended_by_somebody_else(system: System) -> None:
+    user, before = "unwanted", await system.metrics("jwt")
+    nc = await nats.connect(system.nats.url)
+    async with raw_client(system.url("jwt"), auth={"token": token(user, issued_s=-30)}):
+        await access.kick(nc, "user", user, actor="test")
+        await system.risen(before, "confer_edge_disconnects_total", reason="kicked")
+    async with raw_client(system.url("jwt"), auth={"token": token(user, issued_s=-30)}):
+        await access.revoke(nc, user, actor="test")
+        await system.risen(before, "confer_edge_disconnects_total", reason="revoked")
+    async with raw_client(system.url("jwt"), auth={"token": token(user, issued_s=-30)}) as client:
+        assert client.refused
+    await system.risen(before, "confer_edge_denied_total", source="revoked")
+    await nc.close()
 
 
 async def test_a_claim_that_is_ignored(system: System) -> None:
@@ -243,14 +262,19 @@ async def test_limits(system: System) -> None:
 
 async def test_deliveries_are_counted_for_each_member(system: System) -> None:
     name = room()
+    typing = {"session_id": name, "step": "s", "field_name": "f", "current_value": "v", "user_name": "n"}
     async with AsyncExitStack() as stack:
         members = [await stack.enter_async_context(member(system, user, name)) for user in ("ann", "ben", "cem")]
-        await members[0].got("active_users_updated", lambda users: len(users) == 3)
+        for each in members:
+            await each.call("join_room", {"room": f"{SESSION_PREFIX}{name}"})
+        for each in members[:2]:
+            await each.until(lambda e=each: [b["user_id"] for b in e.bodies("user_joined")].count("cem") == 2)  # type: ignore[misc]
         before = await system.metrics()
         await write(members[0], name, 1)
-        await members[0].emit("live_typing", {"patient_id": name, "field": "f", "value": "x"})
-        for each in members:
+        await members[0].emit("live_typing", typing)
+        for each in members[1:]:
             await each.got("field_updated")
+            await each.got("live_field_typing")
         await system.risen(before, "confer_edge_deliveries_total", what="fact", by=3)
         await system.risen(before, "confer_edge_deliveries_total", what="view", by=None)
 

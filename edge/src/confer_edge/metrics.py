@@ -40,6 +40,7 @@ CONNECTS: Final = by(
 DISCONNECTS: Final = by(
     Counter("confer_edge_disconnects", "Sessions that ended", ["reason"]),
     "client_disconnect", "server_disconnect", "transport_close", "transport_error", "ping_timeout", "superseded",
+    "cut_off", "revoked", "kicked",
     "revoked", "kicked",
 )  # fmt: skip
 RECOVERIES: Final = by(

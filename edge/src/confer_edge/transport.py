@@ -34,6 +34,7 @@ OnConnect = Callable[[str, Any], Awaitable[tuple[str, str | None, Callable[[], N
 OnClosed = Callable[[str, str, str], None]
 ACK_DIGITS_MAX: Final = 15
 REMEMBERED: Final = ("QUERY_STRING", "PATH_INFO", "REMOTE_ADDR", "wsgi.url_scheme")  # of a connection's first request
+CUT_OFF: Final = "cut off"  # beside the library's reasons for an end
 BACKLOG_MAX: Final = 1000  # messages of one client behind one that takes its time
 
 
@@ -286,4 +287,4 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
 
     def _on_slow(self, socket: Socket, why: str) -> None:
         log.warning("a client is cut off", reason=why)
-        self.eio.end(socket, self.eio.reason.TRANSPORT_ERROR, abort=True)
+        self.eio.end(socket, CUT_OFF, abort=True)
