@@ -310,6 +310,16 @@ async def test_a_session_that_is_taken_up(system: System) -> None:
             await system.risen(before, "confer_edge_disconnects_total", reason="superseded")
 
 
+async def test_a_session_that_goes_on_at_another_edge(system: System) -> None:
+    before = await system.metrics()
+    async with member(system, "nomad") as first:
+        async with raw_client(system.url("limited"), {"user_id": "nomad"}, {"pid": first.pid}) as second:
+            assert second.sid == first.sid
+            await first.emit("join_patient_room", {"patient_id": room()})
+            await first.until(lambda: first.ended, "the end")
+    await system.risen(before, "confer_edge_disconnects_total", reason="cut_off")
+
+
 async def test_sessions_that_are_not_taken_up(system: System) -> None:
     async def tried(outcome: str, user: str, edge: str = "edge", **auth: Any) -> None:
         before = await system.metrics(edge)
