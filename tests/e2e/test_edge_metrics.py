@@ -311,12 +311,14 @@ async def test_a_session_that_is_taken_up(system: System) -> None:
 
 
 async def test_a_session_that_goes_on_at_another_edge(system: System) -> None:
-    before = await system.metrics()
-    async with member(system, "nomad") as first:
-        async with raw_client(system.url("limited"), {"user_id": "nomad"}, {"pid": first.pid}) as second:
-            assert second.sid == first.sid
-            await first.emit("join_patient_room", {"patient_id": room()})
-            await first.until(lambda: first.ended, "the end")
+    before, there = await system.metrics(), system.url("limited")
+    async with (
+        member(system, "nomad", room()) as first,
+        raw_client(there, {"user_id": "nomad"}, {"pid": first.pid}) as second,
+    ):
+        assert second.sid == first.sid
+        await first.emit("join_patient_room", {"patient_id": room()})
+        await first.until(lambda: first.ended, "the end")
     await system.risen(before, "confer_edge_disconnects_total", reason="cut_off")
 
 
