@@ -10,6 +10,7 @@ from typing import Any
 import socketio
 import uvloop
 
+from confer_edge import garbage
 from confer_edge.listening import listening
 from confer_edge.settings import EdgeSettings
 from confer_edge.transport import Server
@@ -28,6 +29,7 @@ async def main(port: int) -> None:
     server.on_closed = lambda *_: None
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
+    garbage.settle()
     async with listening(socketio.ASGIApp(server), settings):
         await stopped.wait()
 

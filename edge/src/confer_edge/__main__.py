@@ -5,7 +5,7 @@ from importlib.metadata import version
 
 import uvloop
 
-from confer_edge import workers
+from confer_edge import garbage, workers
 from confer_edge.app import Edge
 from confer_edge.listening import listening, reserved
 from confer_edge.settings import EdgeSettings
@@ -21,6 +21,7 @@ async def serve(settings: EdgeSettings) -> None:
     async with connected(settings, NAME, stop) as link:
         edge = Edge(link, settings)
         await unless_stopped(stop, edge.start())
+        garbage.settle()
         async with listening(edge.application, settings) as port:
             log.info(f"listening on http://{settings.host}:{port}")
             await stop.wait()
