@@ -62,13 +62,13 @@ ROOMS_200: dict[str, str | int | float] = {"rooms": 200, "members": 5}
 _QUICK: dict[str, str | int | float] = {"seconds": 1.5, "warmup": 0.5}
 
 SCENARIOS = (
-    Scenario("room", ("floor", "node", "edge", "stock"), {**ROOM_1000, "window": 1, "seconds": 5}, _QUICK),
-    Scenario("rooms", ("floor", "node", "edge"), {**ROOMS_200, "window": 40, "seconds": 5}, _QUICK),
-    Scenario("rooms-paced", ("floor", "node", "edge"), {**ROOMS_200, "rate": 400, "seconds": 5}, _QUICK),
+    Scenario("room", ("floor", "node", "edge", "stock"), {**ROOM_1000, "window": 1, "seconds": 4}, _QUICK),
+    Scenario("rooms", ("floor", "node", "edge"), {**ROOMS_200, "window": 40, "seconds": 4}, _QUICK),
+    Scenario("rooms-paced", ("floor", "node", "edge"), {**ROOMS_200, "rate": 400, "seconds": 4}, _QUICK),
     Scenario(
-        "calls", ("node", "edge"), {**ROOMS_200, "rate": 100, "seconds": 5}, _QUICK, source="call", services=True
+        "calls", ("node", "edge"), {**ROOMS_200, "rate": 100, "seconds": 4}, _QUICK, source="call", services=True
     ),
-    Scenario("burst", ("floor", "node", "edge"), {**ROOM_1000, "window": 32, "seconds": 5}, _QUICK),
+    Scenario("burst", ("floor", "node", "edge"), {**ROOM_1000, "window": 32, "seconds": 4}, _QUICK),
     Scenario(
         "slow",
         ("node", "edge"),
