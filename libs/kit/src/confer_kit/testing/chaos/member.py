@@ -9,7 +9,7 @@ from confer_contracts.ids import token
 from confer_contracts.subjects import EVERYBODY, Kind, audience
 from confer_kit import clock
 from confer_kit.tasks import Tasks
-from confer_kit.testing.chaos.sightings import Asked, Began, Left, Offset, Sighting, Told, of_join
+from confer_kit.testing.chaos.sightings import Asked, Began, Joined, Left, Offset, Sighting, Told, of_join
 
 CALL_S: Final = 6.0
 WANDERS_AFTER_S: Final = (0.5, 3.0)
@@ -42,6 +42,12 @@ class Member:
     def latest(self) -> Offset | None:
         """Of the last fact that came."""
         return next((sighting.offset for sighting in reversed(self.saw) if isinstance(sighting, Told)), None)
+
+    @property
+    def present(self) -> list[frozenset[str]]:
+        """Whom the rosters named when it last entered its rooms."""
+        joins = [sighting for sighting in self.saw if isinstance(sighting, Joined)]
+        return [joined.present for joined in joins[-len(self._patients) :]]
 
     async def call(self, event: str, payload: dict[str, Any], timeout: float = CALL_S) -> dict[str, Any] | None:
         """The acknowledgement; None: the connection was lost, or none came in time."""

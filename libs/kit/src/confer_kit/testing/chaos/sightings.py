@@ -38,12 +38,14 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """`versions`: of each field in the snapshot; None where the service was away. `at`: Unix seconds."""
+    """`versions`: of each field in the snapshot; None where the service was away. `at`: Unix seconds. `present`: whom
+    the roster names."""
 
     audience: str
     offset: Offset
     versions: dict[str, int] | None
     at: float
+    present: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,6 @@ def of_join(ack: dict[str, Any], at: float) -> Joined:
     offset, record = Offset.parse(ack["offset"]), ack["sync"]
     assert offset is not None
     fields = record.get("fields")
-    return Joined(
-        ack["room"], offset, None if fields is None else {name: field["version"] for name, field in fields.items()}, at
-    )
+    versions = None if fields is None else {name: field["version"] for name, field in fields.items()}
+    present = frozenset(user["user_id"] for user in ack["presence"].get("users", []))
+    return Joined(ack["room"], offset, versions, at, present)

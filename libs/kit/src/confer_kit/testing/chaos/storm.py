@@ -184,11 +184,18 @@ class Storm:
             with contextlib.suppress(Unavailable):
                 await self.recorder.read_logs()
                 verdict = self._judged()
+                verdict.problems += await self._wrong_rosters()
                 if not verdict.problems:
                     return verdict
             if clock.now() > deadline:
                 return verdict
             await asyncio.sleep(1)
+
+    async def _wrong_rosters(self) -> list[str]:
+        """Presence is the set of live connections: everybody is in every room by now."""
+        everybody, first = {member.name for member in self.members}, self.members[0]
+        await first.enter()
+        return [f"present are {sorted(roster)}" for roster in first.present if roster != everybody]
 
     def _judged(self) -> Verdict:
         verdict, truth = Verdict(), self.recorder.truth
