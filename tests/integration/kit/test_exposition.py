@@ -7,8 +7,10 @@ import aiohttp
 import prometheus_client.openmetrics.parser as openmetrics
 import prometheus_client.parser as plain
 import pytest
+from prometheus_client import REGISTRY
 
 from confer_kit.exposition import REQUEST_BYTES_MAX, exposed
+from confer_kit.loop_delay import EVERY_S
 from confer_kit.settings import KitSettings
 from confer_kit.testing.nats import free_port
 
@@ -67,3 +69,18 @@ async def test_a_busy_port_ends_the_process_with_a_sentence() -> None:
         with pytest.raises(SystemExit, match=rf"test: .*:{settings.metrics_port} .*CONFER_METRICS_PORT"):
             async with exposed(settings, "test"):
                 pass
+
+
+async def test_a_loop_that_stands_still_is_seen() -> None:
+    def delays() -> float:
+        return REGISTRY.get_sample_value("confer_event_loop_delay_seconds_sum") or 0.0
+
+    loop = asyncio.get_running_loop()
+    async with exposed(KitSettings(metrics_port=free_port()), "test"):
+        await asyncio.sleep(0)  # the watch has begun
+        before, until = delays(), loop.time() + 2 * EVERY_S
+        while loop.time() < until:
+            pass
+        async with asyncio.timeout(10):
+            while delays() < before + 0.9 * EVERY_S:
+                await asyncio.sleep(0.01)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig, ConsumerInfo, StreamConfig, StreamInfo
+from prometheus_client import REGISTRY
 
 from confer_kit import clock
 from confer_kit.follower import EPOCH, Delivered, Follower
@@ -216,6 +217,23 @@ async def test_a_server_killed_in_the_middle_costs_nothing_and_repeats_nothing(r
     assert not following.resets
 
 
+def holes() -> float:
+    return REGISTRY.get_sample_value("confer_follower_breaks_total", {"stream": STREAM, "reason": "hole"}) or 0.0
+
+
+async def test_what_is_still_to_come_is_known(rig: Rig) -> None:
+    await rig.publish(*range(20))
+    pending: list[int] = []
+    follower = Follower(rig.link, STREAM, lambda message: pending.append(follower.pending), start="all")
+    tasks = Tasks()
+    tasks.start(follower.run())
+    assert await follower.reached(20, 30)
+    await tasks.cancel()
+    assert pending == list(range(19, -1, -1))
+    assert REGISTRY.get_sample_value("confer_follower_position", {"stream": STREAM}) == 20
+    assert REGISTRY.get_sample_value("confer_follower_pending", {"stream": STREAM}) == 0
+
+
 async def test_a_message_lost_on_the_way_is_read_again(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     receive = Follower._receive
     lost: list[int] = []
@@ -228,10 +246,12 @@ async def test_a_message_lost_on_the_way_is_read_again(rig: Rig, monkeypatch: py
 
     monkeypatch.setattr(Follower, "_receive", lossy)
     following = await rig.following(start="all")
+    before = holes()
     await rig.publish(*range(100))
     assert await following.follower.reached(100, 30)
     assert len(lost) == 3
     assert following.seqs == list(range(1, 101))
+    assert holes() - before == 1  # all three at once
 
 
 async def test_a_delivery_that_raises_does_not_stop_the_feed(rig: Rig) -> None:

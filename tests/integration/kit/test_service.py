@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 from nats.aio.msg import Msg
+from prometheus_client import REGISTRY
 
 from confer_contracts import catalogue, sync
 from confer_contracts.errors import ErrorCode, Rejection
@@ -230,6 +231,10 @@ async def test_a_request_without_its_headers_is_refused(rig: Rig) -> None:
         assert answer["code"] == "invalid"
 
 
+def refusals() -> float:
+    return REGISTRY.get_sample_value("confer_requests_total", {"route": SUBJECT, "outcome": "limit_exceeded"}) or 0.0
+
+
 async def test_more_than_the_limit_in_flight_is_refused_at_once(rig: Rig) -> None:
     release, busy = asyncio.Event(), asyncio.Semaphore(0)
 
@@ -242,8 +247,11 @@ async def test_more_than_the_limit_in_flight_is_refused_at_once(rig: Rig) -> Non
     held = asyncio.gather(rig.ask(op="1"), rig.ask(op="2"))
     await busy.acquire()
     await busy.acquire()
+    before = refusals()
     refused = await rig.ask(op="3")
     assert (refused["code"], refused["retry"]) == ("limit_exceeded", True)
+    assert refusals() == before + 1
+    assert REGISTRY.get_sample_value("confer_requests_in_flight") == 2
     release.set()
     assert [answer["op"] for answer in await held] == ["1", "2"]
     assert (await rig.ask(op="3"))["status"] == "ok"

@@ -13,9 +13,10 @@ from importlib.metadata import version
 
 from prometheus_client.exposition import choose_encoder
 
-from confer_kit import metrics
+from confer_kit import loop_delay, metrics
 from confer_kit.logs import logger
 from confer_kit.settings import KitSettings
+from confer_kit.tasks import Tasks
 
 log = logger(__name__)
 
@@ -40,10 +41,13 @@ async def exposed(settings: KitSettings, process: str) -> AsyncIterator[None]:
             "perhaps another replica: set CONFER_METRICS_PORT to a free one, or to 0 to go without."
         ) from error
     log.info(f"metrics on http://{host}:{port}/metrics")
+    tasks = Tasks()
+    tasks.start(loop_delay.watch(), "loop delay")
     try:
         yield
     finally:
         server.close()
+        await tasks.cancel()
 
 
 async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -29,6 +29,11 @@ SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.
 
 BUILD: Final = Info("confer_build", "Which process this is, and its version")
 
+LOOP_SECONDS: Final = Histogram(
+    "confer_event_loop_delay_seconds", "How late this process does what is due: looked at four times a second",
+    buckets=SECONDS,
+)  # fmt: skip
+
 NATS_CONNECTED: Final = Gauge("confer_nats_connected", "1 while this process is connected to NATS")
 NATS_DISCONNECTS: Final = Counter("confer_nats_disconnects", "Connections to NATS that were lost")
 NATS_RECONNECTS: Final = Counter("confer_nats_reconnects", "Connections to NATS that came back")
