@@ -47,7 +47,6 @@ def engine_io(settings: EdgeSettings) -> Engine:
         socket.write(Outgoing.of(Packet(MESSAGE, data if binary else data.decode())))
 
     engine.on_message = echo
-    engine.on_slow = lambda socket, _: engine.end(socket, engine.reason.TRANSPORT_ERROR, abort=True)
     return engine
 
 

@@ -1,13 +1,12 @@
-"""Clients that stop reading while their room is written to: they are cut off, nobody else notices, and who merely
-paused comes back with everything."""
+"""Clients that stop reading while their room is written to: what waits for them is bounded, nobody else notices, and
+whoever reads again gets snapshots in place of what it lost, or comes back and has missed nothing."""
 
 import asyncio
-import base64
 import json
 import os
-import socket as sockets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,40 +15,82 @@ import pytest
 import pytest_asyncio
 
 from confer_kit.testing import System, running_system
-from confer_kit.testing.javascript import WAYS, node
+from confer_kit.testing.deaf import Poller, deaf_client, poller
+from confer_kit.testing.javascript import WAYS, JavaScriptClient, Node, node
 from confer_kit.testing.raw import RawClient, raw_client
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.node]
 
-UNSENT_BYTES, QUEUED_PACKETS = 256 * 1024, 60
+UNSENT_BYTES, QUEUED_PACKETS, SLOW_S = 256 * 1024, 60, 3
 SLOW_CLIENTS = 10
 WRITES, VALUE = 150, "x" * 50_000  # in all more than what the kernel's buffers take for one connection
-SLACK_BYTES = 48 << 20  # what the interpreter and the traffic itself may take
-CUT = "a client is cut off"
-TOO_MUCH = f"more than {QUEUED_PACKETS} packets or {UNSENT_BYTES} bytes wait for it"
+MANY_WRITES = 1500  # more than what the edge's memory may grow by
+SLACK_BYTES = 40 << 20  # what the interpreter and the traffic itself may take
+CUT, RESYNC = "a client is cut off", "a session will be resynchronised"
+TOO_SLOW = f"it has not read what waited for it within {SLOW_S} s"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def system() -> AsyncIterator[System]:
+    """Of its edges, one has little patience."""
     bounds = {"CONFER_UNSENT_BYTES_MAX": str(UNSENT_BYTES), "CONFER_QUEUED_PACKETS_MAX": str(QUEUED_PACKETS)}
-    async with running_system(CONFER_HEALTH_CHECK_S="600", CONFER_HANDSHAKE_S="3", **bounds) as running:
+    free = {"CONFER_EVENTS_PER_S": "100000", "CONFER_EVENTS_BURST": "100000", "CONFER_HEALTH_CHECK_S": "600"}
+    async with running_system(**bounds, **free) as running:
+        await running.add_edge("impatient", CONFER_SLOW_CLIENT_S=str(SLOW_S), CONFER_HANDSHAKE_S="3")
+        await running.healthy("impatient")
         yield running
 
 
-async def entered(stack: AsyncExitStack, system: System, user: str, room: str) -> RawClient:
-    client = await stack.enter_async_context(raw_client(system.url(), {"user_id": user}, name=user))
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def process() -> AsyncIterator[Node]:
+    async with node(Path(__file__).parent / "js") as running:
+        yield running
+
+
+async def entered(stack: AsyncExitStack, system: System, user: str, room: str, edge: str = "edge") -> RawClient:
+    client = await stack.enter_async_context(raw_client(system.url(edge), {"user_id": user}, name=user))
     assert (await client.call("join_patient_room", {"patient_id": room}))["status"] == "ok"
     return client
 
 
-async def write(writer: RawClient, room: str, times: int = WRITES) -> None:
-    for number in range(times):
-        change = {"patient_id": room, "field": "f", "value": [number, VALUE]}
+async def polling(stack: AsyncExitStack, system: System, user: str, room: str, edge: str = "edge") -> Poller:
+    """A member that polls no more after its join."""
+    client = await stack.enter_async_context(poller(system.url(edge), user))
+    assert (await client.call("join_patient_room", {"patient_id": room}))["status"] == "ok"
+    return client
+
+
+async def open_page(process: Node, system: System, room: str, edge: str) -> JavaScriptClient:
+    way = next(way for way in WAYS if way.transports == ["websocket"])
+    options = {"transports": way.transports, "query": {"user_id": "page"}, "reconnectionDelay": 100}
+    page = await process.open(way.version, system.url(edge), options)
+    await page.is_connected()
+    assert (await page.call("join_patient_room", {"patient_id": room}))["status"] == "ok"
+    return page
+
+
+async def write(writer: RawClient, room: str, times: int = WRITES, value: str = VALUE, since: int = 0) -> None:
+    for number in range(since, since + times):
+        change = {"patient_id": room, "field": "f", "value": [number, value]}
         assert (await writer.call("field_update", change))["status"] == "ok"
 
 
 def numbers(client: Any) -> list[int]:
     return [body["value"][0] for body in client.bodies("field_updated")]
+
+
+def resynced(client: Any, room: str) -> list[int]:
+    """The field's number in each snapshot."""
+    bodies = [body for body in client.bodies("resync") if body["room"] == f"room.{room}"]
+    return [body["snapshot"]["sync"]["fields"]["f"]["value"][0] for body in bodies]
+
+
+def is_resynced(client: Any, room: str, times: int) -> bool:
+    return len(resynced(client, room)) == times
+
+
+def shows(name: str, roster: list[dict[str, Any]]) -> bool:
+    return name in {user["user_id"] for user in roster}
 
 
 def resident_bytes(system: System) -> int:
@@ -59,117 +100,151 @@ def resident_bytes(system: System) -> int:
     return int(status[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def frame(text: str) -> bytes:
-    """A client's frame, masked with zeros."""
-    payload = text.encode()
-    assert len(payload) < 126
-    return bytes((0x81, 0x80 | len(payload))) + bytes(4) + payload
-
-
-async def deaf_websocket(port: int, user: str, room: str) -> sockets.socket:
-    """A member that reads nothing after its join."""
-    loop = asyncio.get_running_loop()
-    one = sockets.socket()
-    one.setblocking(False)
-    one.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
-    await loop.sock_connect(one, ("127.0.0.1", port))
-    key = base64.b64encode(bytes(16)).decode()
-    head = (
-        f"GET /socket.io/?EIO=4&transport=websocket&user_id={user} HTTP/1.1\r\nHost: localhost\r\n"
-        f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n"
-    )
-    await loop.sock_sendall(one, head.encode())
-    joining = frame('421["join_patient_room",' + json.dumps({"patient_id": room}) + "]")
-    sent, received = False, b""
-    while b"431[" not in received:
-        received += await loop.sock_recv(one, 65536)
-        if not sent and b"101 " in received:
-            await loop.sock_sendall(one, frame("40") + joining)
-            sent = True
-    return one
-
-
-async def deaf_poller(http: aiohttp.ClientSession, system: System, user: str, room: str) -> None:
-    """A member that polls no more after its join."""
-    url = f"{system.url()}/socket.io/"
-    query = {"EIO": "4", "transport": "polling", "user_id": user}
-    async with http.get(url, params=query) as answer:
-        query["sid"] = json.loads((await answer.text())[1:])["sid"]
-    for packet in ("40", '421["join_patient_room",' + json.dumps({"patient_id": room}) + "]"):
-        async with http.post(url, params=query, data=packet) as answer:
-            assert answer.status == 200
-    received = ""
-    while "431[" not in received:
-        async with http.get(url, params=query) as answer:
-            received += await answer.text()
-
-
-async def until_cut(system: System, times: int, reason: str) -> None:
-    async with asyncio.timeout(20):
-        while sum(CUT in line and reason in line for line in system.processes["edge"].log.splitlines()) < times:
+async def until_log(system: System, edge: str, what: str, times: int = 1) -> None:
+    async with asyncio.timeout(30):
+        while system.processes[edge].log.count(what) < times:
             await asyncio.sleep(0.1)
 
 
-async def test_deaf_websockets_are_cut_off_and_nobody_else_notices(system: System) -> None:
-    room = "deaf-websockets"
+async def test_what_waits_for_the_deaf_is_bounded_and_nobody_else_notices(system: System) -> None:
+    room, places = "the-deaf", []
     async with AsyncExitStack() as stack:
         writer, member = [await entered(stack, system, name, room) for name in ("writer", "member")]
         for number in range(SLOW_CLIENTS):
-            one = await deaf_websocket(system.ports["edge"], f"deaf-{number}", room)
-            stack.callback(one.close)
+            await stack.enter_async_context(deaf_client(system.ports["edge"], f"deaf-{number}", room))
+            await polling(stack, system, f"poller-{number}", room)
         before = resident_bytes(system)
-        await write(writer, room)
-        await member.until(lambda: len(numbers(member)) == WRITES, "all updates")
-        assert numbers(member) == list(range(WRITES))
-        await until_cut(system, SLOW_CLIENTS, TOO_MUCH)
-        assert resident_bytes(system) - before < SLOW_CLIENTS * UNSENT_BYTES + SLACK_BYTES
+        for part in range(10):
+            await write(writer, room, MANY_WRITES // 10, since=part * (MANY_WRITES // 10))
+            await writer.emit("live_typing", {"patient_id": room, "field": "f", "content": str(part)})
+            places.append(resident_bytes(system) - before)
+        await member.until(lambda: len(numbers(member)) == MANY_WRITES, "all updates")
+        assert numbers(member) == list(range(MANY_WRITES))
+        assert max(places) < 2 * SLOW_CLIENTS * UNSENT_BYTES + SLACK_BYTES
+        assert MANY_WRITES * len(VALUE) > 2 * SLOW_CLIENTS * UNSENT_BYTES + SLACK_BYTES, "else it shows nothing"
+        await until_log(system, "edge", RESYNC, 2 * SLOW_CLIENTS)
         assert not member.ended
         assert not writer.ended
 
 
-async def test_deaf_pollers_are_cut_off_and_nobody_else_notices(system: System) -> None:
-    room = "deaf-pollers"
-    async with AsyncExitStack() as stack:
-        http = await stack.enter_async_context(aiohttp.ClientSession())
-        writer, member = [await entered(stack, system, name, room) for name in ("writer", "member")]
-        for number in range(SLOW_CLIENTS):
-            await deaf_poller(http, system, f"poller-{number}", room)
-        before = resident_bytes(system)
-        await write(writer, room)
-        await member.until(lambda: len(numbers(member)) == WRITES, "all updates")
-        assert numbers(member) == list(range(WRITES))
-        await until_cut(system, SLOW_CLIENTS, TOO_MUCH)
-        assert resident_bytes(system) - before < QUEUED_PACKETS * len(VALUE) * SLOW_CLIENTS + SLACK_BYTES
-
-
-async def test_a_page_that_paused_comes_back_and_has_missed_nothing(system: System) -> None:
-    room, way = "paused-page", next(way for way in WAYS if way.transports == ["websocket"])
+async def test_a_deaf_websocket_is_cut_off_in_the_end_and_told_why(system: System) -> None:
+    room = "deaf-websocket"
     async with AsyncExitStack() as stack:
         writer = await entered(stack, system, "writer", room)
-        process = await stack.enter_async_context(node(Path(__file__).parent / "js"))
-        options = {"transports": way.transports, "query": {"user_id": "page"}, "reconnectionDelay": 100}
-        page = await process.open(way.version, system.url(), options)
-        await page.is_connected()
-        assert (await page.call("join_patient_room", {"patient_id": room}))["status"] == "ok"
-        cut_before = system.processes["edge"].log.count(CUT)
+        deaf = await stack.enter_async_context(deaf_client(system.ports["impatient"], "deaf", room))
+        cut = system.processes["impatient"].log.count(CUT)
+        await write(writer, room)
+        await until_log(system, "impatient", CUT, cut + 1)
+        async with asyncio.timeout(10):
+            assert await deaf.close_frame() == (1013, TOO_SLOW)
+
+
+async def test_a_poller_that_stays_away_is_cut_off_in_the_end(system: System) -> None:
+    room = "deaf-poller"
+    async with AsyncExitStack() as stack:
+        writer = await entered(stack, system, "writer", room)
+        away = await polling(stack, system, "away", room, "impatient")
+        cut = system.processes["impatient"].log.count(CUT)
+        await write(writer, room, QUEUED_PACKETS + 1, "x")
+        await until_log(system, "impatient", CUT, cut + 1)
+        await away.poll()
+        assert away.status == 400
+
+
+async def test_a_page_that_paused_gets_snapshots_for_what_it_lost_and_goes_on(system: System, process: Node) -> None:
+    room = "paused-page"
+    async with AsyncExitStack() as stack:
+        writer = await entered(stack, system, "writer", room)
+        page = await open_page(process, system, room, "edge")
+        behind = system.processes["edge"].log.count(RESYNC)
         process.freeze()
         try:
             await write(writer, room)
-            async with asyncio.timeout(20):
-                while system.processes["edge"].log.count(CUT) == cut_before:
-                    await asyncio.sleep(0.1)
+            await until_log(system, "edge", RESYNC, behind + 1)
+        finally:
+            process.thaw()
+        await page.until(lambda: resynced(page, room) == [WRITES - 1], "a snapshot of the end", timeout=30)
+        got = numbers(page)
+        assert got == list(range(len(got))), "without a hole until the loss"
+        assert len(got) < WRITES
+        await write(writer, room, 5, "x", since=WRITES)
+        await page.until(lambda: numbers(page)[-1:] == [WRITES + 4], "what came later")
+        assert numbers(page) == [*got, *range(WRITES, WRITES + 5)]
+        assert page.recovered == [False]
+        await page.cut()
+        await page.is_connected(times=2)
+        await write(writer, room, 1, "x", since=WRITES + 5)
+        await page.until(lambda: numbers(page)[-1:] == [WRITES + 5], "what came after the cut")
+        assert numbers(page) == [*got, *range(WRITES, WRITES + 6)]
+        assert page.recovered == [False, True]
+        await page.close()
+
+
+async def test_a_page_that_is_cut_off_comes_back_and_has_missed_nothing(system: System, process: Node) -> None:
+    """Between its loss and its snapshots: then it was never told of the loss, and gets the facts themselves."""
+    room = "cut-page"
+    async with AsyncExitStack() as stack:
+        writer = await entered(stack, system, "writer", room)
+        page = await open_page(process, system, room, "impatient")
+        cut = system.processes["impatient"].log.count(CUT)
+        process.freeze()
+        try:
+            await write(writer, room)
+            await until_log(system, "impatient", CUT, cut + 1)
         finally:
             process.thaw()
         await page.until(lambda: len(numbers(page)) >= WRITES, "all updates", timeout=30)
         assert numbers(page) == list(range(WRITES))
         assert page.recovered == [False, True]
+        assert not page.bodies("resync")
+        await page.close()
+
+
+async def test_a_poller_that_was_away_gets_the_newest_view_alone_and_every_fact(system: System) -> None:
+    room = "views"
+    async with AsyncExitStack() as stack:
+        member = await entered(stack, system, "member", room)
+        away = await polling(stack, system, "away", room)
+        facts, views = len(away.bodies("user_joined")), len(away.bodies("active_users_updated"))
+        before = len(member.bodies("active_users_updated"))
+        people = [f"visitor-{number}" for number in range(5)]
+        for name in people:
+            await entered(stack, system, name, room)
+            await member.got("active_users_updated", partial(shows, name))
+        assert len(member.bodies("active_users_updated")) - before >= len(people)
+        await away.until_polled(lambda: len(away.bodies("user_joined")) - facts >= len(people))
+        assert [user["user_id"] for user in away.bodies("user_joined")[facts:]] == people
+        newest = away.bodies("active_users_updated")[views:]
+        assert len(newest) == 1
+        assert {"member", "away", *people} == {user["user_id"] for user in newest[0]}
+
+
+async def test_a_poller_that_falls_behind_again_and_again_is_cut_off(system: System) -> None:
+    room, since = "again-and-again", 0
+    async with AsyncExitStack() as stack:
+        writer = await entered(stack, system, "writer", room)
+        slow = await polling(stack, system, "slow", room)
+        before = system.processes["edge"].log.count(RESYNC)
+        for loss in range(3):
+            await write(writer, room, QUEUED_PACKETS + 1, "x", since=since)
+            since += QUEUED_PACKETS + 1
+            await until_log(system, "edge", RESYNC, before + loss + 1)
+            await slow.until_polled(partial(is_resynced, slow, room, loss + 1))
+            assert resynced(slow, room)[-1] == since - 1
+        assert numbers(slow) == [], "what was dropped is not sent"
+        await write(writer, room, 1, "x", since=since)
+        await slow.until_polled(lambda: numbers(slow) == [since])
+        await write(writer, room, QUEUED_PACKETS + 1, "x", since=since + 1)
+        await until_log(system, "edge", "it fell behind more than 3 times within 60 s")
+        await slow.poll()
+        assert slow.status == 400
 
 
 async def test_a_connection_without_connect_is_closed(system: System) -> None:
     """Of both transports; who is connected stays."""
-    url, query = f"{system.url()}/socket.io/", {"EIO": "4", "user_id": "silent"}
+    url, query = f"{system.url('impatient')}/socket.io/", {"EIO": "4", "user_id": "silent"}
     async with AsyncExitStack() as stack:
-        member = await entered(stack, system, "member", "handshake")
+        member = await entered(stack, system, "member", "handshake", "impatient")
         http = await stack.enter_async_context(aiohttp.ClientSession())
         async with http.ws_connect(url, params={**query, "transport": "websocket"}) as socket, asyncio.timeout(15):
             async for _ in socket:
@@ -179,5 +254,5 @@ async def test_a_connection_without_connect_is_closed(system: System) -> None:
             query["sid"] = json.loads((await answer.text())[1:])["sid"]
         async with asyncio.timeout(15), http.get(url, params=query) as answer:
             assert (await answer.text()) == "1"
-        assert system.processes["edge"].log.count("no CONNECT within 3 s") == 2
+        assert system.processes["impatient"].log.count("no CONNECT within 3 s") == 2
         assert (await member.call("ping"))["status"] == "ok"

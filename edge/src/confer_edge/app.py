@@ -88,7 +88,7 @@ class Edge:
         )  # fmt: skip
         Flood(self.server, settings, self.doorway.sessions, tasks)
         metrics.observe(self.server.eio.sockets, self.doorway.sessions)
-        Gateway(self.server, settings, doorway=self.doorway, calls=calls, portal=portal, access=access, tasks=tasks)
+        Gateway(self.server, settings, doorway=self.doorway, calls=calls, portal=portal, access=access)
         self.beat = Beat(link, self.incarnation, self.doorway.sessions.values)
         pages = web.application(self.probe, lambda: len(self.doorway.sessions), settings.demo_dir)
         served: Any = self.server if settings.socketio_enabled else None

@@ -16,11 +16,14 @@ from confer_edge.census import Users
 from confer_edge.endings import Endings
 from confer_edge.engine_socket import from_python
 from confer_edge.expiry import Expiry
-from confer_edge.feed import Feed
+from confer_edge.feed import Feed, Missed
 from confer_edge.identity import Claim, Identities, guest
 from confer_edge.joins import Joins, tell_ended
 from confer_edge.lane import Lane
-from confer_edge.packets import GOODBYE, Event
+from confer_edge.losses import Loss
+from confer_edge.mending import Mending
+from confer_edge.outlet import PACKETS_PER_WRITE
+from confer_edge.packets import GOODBYE
 from confer_edge.portal import Portal
 from confer_edge.recovery import Found, Recovery, SessionRecord, new_pid, restore
 from confer_edge.rights import Rights
@@ -65,6 +68,7 @@ class Doorway:
         self._endings = endings
         self._turns = Turnstile("connects", settings.joins_at_once)
         self._tasks = tasks
+        self._mending = Mending(joins)
         self.leaving = False
         self.sessions: dict[str, Session] = {}
         server.on_connect = self._connect
@@ -160,24 +164,31 @@ class Doorway:
         return self._settings.recovery_window_s > 0 and query.get("recovery") != "0" and not from_python(text)
 
     def _session(self, sid: str, eio_sid: str, claim: Any, *, bound: bool, pid: str | None, heard: int) -> Session:
-        return Session(
+        socket = self._server.eio.sockets[eio_sid]
+        session = Session(
             sid,
             eio_sid,
             claim,
             bound=bound,
-            lane=Lane(self._tasks, self._settings.pending_calls_max),
-            write=self._server.eio.sockets[eio_sid].out.write,
-            cut=self._cutter(eio_sid),
+            lane=Lane(self._tasks, self._settings.pending_calls_max, socket.ready),
+            write=socket.out.write,
+            crowded=socket.out.crowded,
+            taken=socket.taken,
+            cut=partial(self._server.eio.cut, socket),
             lost=self._lost,
+            delivered=self._feed.delivered,
             epoch=self._feed.epoch,
             since=self._feed.position,
             buffer_max=self._settings.join_buffer_max,
+            buffer_bytes_max=self._settings.unsent_bytes_max,
             pid=pid,
             began=clock.now(),
             heard=heard,
         )
+        socket.out.on_behind = partial(session.lose, Loss.BEHIND)
+        return session
 
-    async def _missed(self, session: Session, found: Found) -> list[Event] | None:
+    async def _missed(self, session: Session, found: Found) -> list[Missed] | None:
         """Member of everything again, with what comes now held back; and what was missed until now. None: that
         cannot be known, or the log was reset or too much came meanwhile."""
         if session.epoch != self._feed.epoch:
@@ -185,7 +196,7 @@ class Doorway:
         session.hold(_MISSED)
         upto = self._feed.position
         self._joins.enter_again(session)
-        missed: list[Event] | None = None
+        missed: list[Missed] | None = None
         try:
             missed = await self._recovery.missed(session, found, upto)
         finally:
@@ -207,7 +218,7 @@ class Doorway:
         self._expiry.watch(session)
         session.lane.submit(lambda: self._portal.welcome(session, query), unbounded=True)
 
-    def _resumed(self, session: Session, found: Found, missed: list[Event]) -> None:
+    def _resumed(self, session: Session, found: Found, missed: list[Missed]) -> None:
         """In place of its earlier connection, should this edge still have that."""
         metrics.CONNECTS.labels("recovered").inc()
         metrics.RECOVERIES.labels("recovered").inc()
@@ -226,21 +237,33 @@ class Doorway:
             session.cut("a right of it has ended while it was taken up")
             return
         self._expiry.watch(session)
-        for event in missed:
-            session.send(event)
         tell_ended(session, session.ended)  # it may have been lost with the earlier connection
-        session.release(_MISSED, {})
         attachments = found.record.attachments
+        session.lane.submit(lambda: self._replay(session, missed), unbounded=True)
         session.lane.submit(lambda: self._joins.resume(session, attachments), unbounded=True)
 
     def _let_in(self, session: Session) -> None:
         self.sessions[session.sid] = session
         self._users.enter(session.sid, session.claim.user_id)
 
-    def _lost(self, session: Session) -> None:
-        """It missed something: snapshots, in its turn. While it is being taken up it begins anew instead."""
+    @staticmethod
+    async def _replay(session: Session, missed: list[Missed]) -> None:
+        """No faster than it is read: it may be much. Then what came meanwhile."""
+        try:
+            for number, (audience, event) in enumerate(missed, 1):
+                if not session.whole:
+                    return
+                if audience in session.memberships:
+                    session.send(event)
+                if number % PACKETS_PER_WRITE == 0 and not await session.taken():
+                    return
+        finally:
+            session.release(_MISSED, {})
+
+    def _lost(self, session: Session, why: Loss) -> None:
+        """It missed something for good. While it is being taken up it begins anew instead."""
         if self.sessions.get(session.sid) is session:
-            session.lane.submit(lambda: self._joins.resync(session), unbounded=True)
+            self._mending.lost(session, why)
 
     def _closed(self, sid: str, eio_sid: str, reason: str) -> None:
         session = self.sessions.get(sid)
@@ -262,14 +285,6 @@ class Doorway:
         grace_s = self._settings.leave_grace_s if own else self._settings.drop_grace_s
         await self._joins.leave_all(session, grace_s)
 
-    def _cutter(self, eio_sid: str) -> Callable[[str], None]:
-        def cut(why: str) -> None:
-            socket = self._server.eio.sockets.get(eio_sid)
-            if socket is not None:
-                self._server.eio.on_slow(socket, why)
-
-        return cut
-
     async def _send_away(self, session: Session, pause_s: float, timeout: float) -> None:
         """End the connection, not the Socket.IO session: then the client reconnects by itself.
 
@@ -284,7 +299,7 @@ class Doorway:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout * FETCHED_SHARE):
                     await socket.out.drained()
-            await socket.send_away(self._server.environ.get(session.eio_sid, {}).get("QUERY_STRING", ""))
+            await socket.send_away()
 
 
 async def still_allowed(access: Access, claim: Claim | None, record: SessionRecord) -> bool:

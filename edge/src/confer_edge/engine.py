@@ -18,7 +18,7 @@ from confer_edge.engine_socket import Socket
 from confer_edge.outlet import Outlet
 from confer_edge.packets import Outgoing
 from confer_edge.rate import Verdict
-from confer_edge.websocket import EXTENSION
+from confer_edge.websocket import EXTENSION, TRY_AGAIN_LATER
 from confer_edge.wheel import Wheel
 from confer_kit.logs import logger
 from confer_kit.tasks import Tasks
@@ -53,11 +53,11 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         self.prefix = ""  # of the ids of sessions
         self.queued_max = 0
         self.unsent_max = 0
+        self.patience_s = 0.0
         self.events_per_s, self.events_burst = 100.0, 200.0
         self.upgrade_s = 10.0
         self.addresses = Census(2000, 20_000)  # Engine.IO sids by address
         self.on_message: OnMessage
-        self.on_slow: Callable[[Socket, str], None]
         self.on_flood: Callable[[Socket, bytes, Verdict], None] = self._flooded
         self._tasks = Tasks()
         self._written: list[Outlet] = []
@@ -85,6 +85,12 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
     def _flooded(self, socket: Socket, _data: bytes, verdict: Verdict) -> None:
         if verdict is Verdict.CUT:
             self.violation(socket, "more packets than it may send")
+
+    def cut(self, socket: Socket, why: str) -> None:
+        """End the connection of a client that is to come back later, telling why where the protocol can."""
+        log.warning("a client is cut off", reason=why)
+        socket.out.stop()
+        self._tasks.start(socket.send_away(TRY_AGAIN_LATER, why), "cut")
 
     def violation(self, socket: Socket, why: str) -> None:
         metrics.VIOLATIONS.inc()
@@ -160,7 +166,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         if (full := self.addresses.full(sid, address)) is not None:
             return self._too_many(full)
         self.addresses.enter(sid, address)
-        socket = self.sockets[sid] = Socket(self, sid)
+        socket = self.sockets[sid] = Socket(self, sid, environ.get("QUERY_STRING", ""))
         socket.write(Outgoing.of(Packet(OPEN, self._handshake(sid, transport))))
         refused = await self._trigger_event("connect", sid, environ, run_async=False)
         if refused is not None and refused is not True:

@@ -13,7 +13,7 @@ from engineio.packet import PING as PING_PACKET
 from confer_edge import metrics
 from confer_edge.bodies import BODY, TOO_LARGE
 from confer_edge.frames import BINARY, PING, PONG, TEXT, frame
-from confer_edge.outbox import Outbox
+from confer_edge.outbox import ANSWERS, Outbox
 from confer_edge.outlet import Outlet
 from confer_edge.packets import Outgoing
 from confer_edge.rate import Inflow, Verdict
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 log = logger(__name__)
 
 PACKETS_PER_POST_MAX: Final = 1000  # a portal's burst in one POST is legal; the body's size is the limit
+CUT_OFF: Final = "cut off"  # beside the library's reasons for an end
 _SEPARATOR: Final = "\x1e"
 _MESSAGE, _PONG, _CLOSE = b"4"[0], b"3"[0], b"1"[0]
 _PASSED_OVER: Final = b"56"  # an upgrade that is done, a noop
@@ -38,8 +39,9 @@ _PROBE, _PROBED = b"2probe", Outgoing(b"3probe")
 class Socket(AsyncSocket):  # type: ignore[misc]
     """An Engine.IO session. `write` puts one packet behind all earlier ones, on any transport."""
 
-    def __init__(self, server: "Engine", sid: str) -> None:
+    def __init__(self, server: "Engine", sid: str, query: str) -> None:
         super().__init__(server, sid)
+        self._is_python = from_python(query)
         self.connected: bool
         self.upgrading: bool
         self.closing: bool
@@ -47,21 +49,33 @@ class Socket(AsyncSocket):  # type: ignore[misc]
         self.link: WebSocket | None = None
         self.heard = True
         self.inflow = Inflow(server.events_per_s, server.events_burst, asyncio.get_running_loop().time())
-        self._close_code = NORMAL
-        self.out = Outlet(
-            Outbox(server.queued_max, server.unsent_max),
-            written=server.written,
-            on_behind=self._full,
-            on_full=self._full,
-        )
+        self._close_code, self._close_reason = NORMAL, ""
+        self.out = Outlet(Outbox(server.queued_max, server.unsent_max), written=server.written, on_full=self._full)
 
     def write(self, packet: Outgoing) -> None:
         self.out.write(packet)
 
+    async def ready(self) -> None:
+        """Wait with the next answer while too much waits for the client."""
+        if self.out.crowded():
+            await self.taken()
+
+    async def taken(self) -> bool:
+        """Wait until the client has read what was written. False: it is gone; or was too slow, and is cut off."""
+        try:
+            async with asyncio.timeout(self.server.patience_s):
+                await self.out.drained()
+        except TimeoutError:
+            metrics.LIMITS.labels("slow_client").inc()
+            self.server.cut(self, f"it has not read what waited for it within {self.server.patience_s:g} s")
+            return False
+        return not self.out.over
+
     def _full(self) -> None:
-        """The client does not read, or far too slowly."""
-        limits = f"{self.server.queued_max} packets or {self.server.unsent_max} bytes"
-        self.server.on_slow(self, f"more than {limits} wait for it")
+        """Of answers, which nothing can replace."""
+        metrics.LIMITS.labels("unsent").inc()
+        limits = f"{ANSWERS * self.server.queued_max} packets or {ANSWERS * self.server.unsent_max} bytes"
+        self.server.cut(self, f"more than {limits} of answers wait for it")
 
     async def send(self, pkt: Packet) -> None:
         """The library's own packets take the same way, so that all keep their order."""
@@ -210,20 +224,21 @@ class Socket(AsyncSocket):  # type: ignore[misc]
         else:
             if told:
                 link.transport.write(_CLOSED.wire)
-            link.close(self._close_code)
+            link.close(self._close_code, self._close_reason)
 
-    async def send_away(self, query: str) -> None:
-        """End the connection, after what is queued, so that the client comes back by itself; `query` is that of its
-        handshake.
+    async def send_away(self, code: int = RESTART, why: str = "") -> None:
+        """End the connection so that the client comes back by itself.
 
-        A WebSocket is closed with 1012. Who polls is told by a CLOSE packet, alone in its payload: what comes beside
-        it the stock client keeps until it is back, without having moved its offset, and shows it a second time.
-        Python's client would stay away after one. Whoever is not told comes back after a request that fails.
+        A WebSocket is closed with this code and reason. Who polls is told by a CLOSE packet, alone in its payload:
+        what comes beside it the stock client keeps until it is back, without having moved its offset, and shows it a
+        second time. Python's client would stay away after one. Whoever is not told comes back after a request that
+        fails.
         """
         if self.link is not None:
-            self._close_code = RESTART
-        untold = self.link is None and from_python(query)
-        await self.close(wait=False, abort=untold, reason=self.server.reason.TRANSPORT_CLOSE)
+            self._close_code, self._close_reason = code, why
+        untold = self.link is None and self._is_python
+        reason = self.server.reason.TRANSPORT_CLOSE if code == RESTART else CUT_OFF
+        await self.close(wait=False, abort=untold, reason=reason)
 
     async def poll(self) -> list[Packet]:
         """What one GET gets. A second one beside one that waits ends the session (Engine.IO v4, "HTTP long-polling"):

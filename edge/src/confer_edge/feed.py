@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 import nats.errors
 import nats.js.errors
@@ -21,6 +21,11 @@ from confer_kit.nats_link import Link
 
 REPLAYED_MAX: Final = 10_000  # facts; who missed more gets snapshots
 _NAME_FOR: Final = {kind: Header.EVENT_FOR + kind for kind in ("room", "queue", "user", "role", "staff", "topic")}
+
+
+class Missed(NamedTuple):
+    audience: str
+    event: Event
 
 
 class Feed:
@@ -55,7 +60,7 @@ class Feed:
 
     async def missed(
         self, memberships: Mapping[str, Membership], sid: str, after: int, upto: int
-    ) -> list[Event] | None:
+    ) -> list[Missed] | None:
         """What a session with these memberships was sent between two positions, in order; None: LIVE has not all of
         it any more, or it is too much. Raises Unavailable."""
         if not await self._holds(after):
@@ -70,14 +75,15 @@ class Feed:
         found.sort(key=lambda pair: pair[0].seq)
         if not await self._holds(after):  # not any more: it was read meanwhile
             return None
-        return [event for fact, name in found for event in self._replayed(fact, name, memberships, sid)]
+        return [missed for fact, name in found for missed in self._replayed(fact, name, memberships, sid)]
 
-    def _replayed(self, fact: Delivered, name: str, memberships: Mapping[str, Membership], sid: str) -> list[Event]:
+    def _replayed(self, fact: Delivered, name: str, memberships: Mapping[str, Membership], sid: str) -> list[Missed]:
         stream, seq = _source(fact.headers.get(Header.SOURCE, ""))
         if seq <= memberships[fact.subject].as_of.get(stream, 0):
             return []
         own = fact.headers.get(Header.ORIGIN) == sid
-        return [event for event_name, event in self._events(fact, name) if not (own and event_name in OTHERS)]
+        events = [event for event_name, event in self._events(fact, name) if not (own and event_name in OTHERS)]
+        return [Missed(fact.subject, event) for event in events]
 
     async def _holds(self, after: int) -> bool:
         """Whether everything of our epoch after that position is there. Raises Unavailable."""

@@ -34,14 +34,14 @@ class Gateway:
 
     def __init__(
         self, server: Server, settings: EdgeSettings, *, doorway: Doorway, calls: Calls, portal: Portal,
-        access: Access, tasks: Tasks,
+        access: Access,
     ) -> None:  # fmt: skip
         self._settings = settings
         self._doorway = doorway
         self._calls = calls
         self._portal = portal
         self._access = access
-        self._tasks = tasks
+        self._tasks = Tasks()  # apart from the lanes, which may wait for clients that read slowly
         server.on_event = self._receive
         server.on_bad_event = self._refuse_unparsed
 

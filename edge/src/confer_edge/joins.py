@@ -24,7 +24,6 @@ from confer_edge.recovery import Recovery, StoredAttachment
 from confer_edge.session import Attachment, Membership, Session
 from confer_edge.turnstile import Turnstile
 
-RESYNC_ATTEMPTS = 3
 DEFAULT_QUEUE = subjects.audience(Kind.QUEUE, queue.DEFAULT_QUEUE)
 
 
@@ -167,34 +166,31 @@ class Joins:
         """The session has lost something: whole snapshots replace it, and what comes meanwhile follows them. The last
         one carries the offset, so that a client that comes back without it is known not to have them."""
         async with self._turns.turn(None):
-            await self._resync(session)
+            if session.closed:
+                return  # its record is of before the loss
+            offset, seen = self._feed.offset, dict(self._feed.delivered)
+            session.mend(self._feed.epoch, self._feed.position)
+            audiences = [a for a in session.memberships if services_with_snapshot(_kind(a))]
+            for audience in audiences:
+                session.hold(audience)
+            await self._send_snapshots(session, audiences, offset, seen)
+        while audiences and await session.taken():  # nobody else waits for who reads slowly
+            async with self._turns.turn(None):
+                await self._send_snapshots(session, audiences, offset, seen)
+        await self._recovery.save(session)
 
-    async def _resync(self, session: Session) -> None:
-        if session.closed:
-            return  # its record is of before the loss
-        session.resyncs += 1
-        metrics.RESYNCS.inc()
-        if session.resyncs > RESYNC_ATTEMPTS:
-            session.cut("its snapshots could not be fetched as fast as facts came")
-            return
-        offset, position, seen = self._feed.offset, self._feed.position, dict(self._feed.delivered)
-        session.mend(self._feed.epoch, position)
-        audiences = [a for a in session.memberships if services_with_snapshot(_kind(a))]
-        for audience in audiences:
-            session.hold(audience)
-        for audience in audiences:
+    async def _send_snapshots(self, session: Session, audiences: list[str], offset: str, seen: dict[str, int]) -> None:
+        """Of the audiences from the first on, which are taken from the list, until enough waits for the client."""
+        while audiences and not session.crowded():
+            audience = audiences.pop(0)
             parts = await self._parts(session, audience, seen)
             if audience not in session.memberships:  # the right to it has ended meanwhile
                 session.release(audience, {})
                 continue
             session.memberships[audience].as_of = as_of(parts)
             body = orjson.dumps({"room": audience, "offset": offset, "snapshot": parts})
-            mark = offset if session.whole and audience == audiences[-1] else None
-            session.send(packets.event("resync", body, mark))
+            session.send(packets.event("resync", body, None if audiences or not session.whole else offset))
             session.release(audience, as_of(parts))
-        if session.whole:
-            session.resyncs = 0
-        await self._recovery.save(session)
 
     async def resume(self, session: Session, attachments: dict[str, StoredAttachment]) -> None:
         """A session was taken up again: presence is told, and the current views are shown."""
@@ -207,7 +203,7 @@ class Joins:
                 await self._attach(session, room, stored.step, stored.screening)
         seen = dict(self._feed.delivered)
         for audience in tuple(session.memberships):
-            events = views_of(_kind(audience), await self._parts(session, audience, seen))
+            events = views_of(audience, await self._parts(session, audience, seen))
             for event in events if audience in session.memberships else ():
                 session.send(event)
 
@@ -262,10 +258,11 @@ def _kind(audience: str) -> Kind:
     return Kind(audience.partition(".")[0])
 
 
-def views_of(kind: Kind, parts: dict[str, dict[str, Any]]) -> list[Event]:
-    """The views that a snapshot of this kind of audience contains, as the events that show them."""
+def views_of(audience: str, parts: dict[str, dict[str, Any]]) -> list[Event]:
+    """The views that a snapshot of this audience contains, as the events that show them."""
+    kind = _kind(audience)
     return [
-        packets.event(view.event, orjson.dumps(view.of_snapshot(parts[view.service])))
+        packets.view(view.event, orjson.dumps(view.of_snapshot(parts[view.service])), f"view.{audience}.{view.name}")
         for view in VIEWS
         if view.kind is kind and view.of_snapshot and parts.get(view.service, UNAVAILABLE)["status"] == "ok"
     ]

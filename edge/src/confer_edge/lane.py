@@ -11,13 +11,16 @@ from confer_kit.tasks import Tasks
 log = logger(__name__)
 
 Work = Callable[[], Awaitable[None]]
+Ready = Callable[[], Awaitable[object]]
 
 
 class Lane:
-    """Runs work in order; a task exists only while there is some."""
+    """Runs work in order; a task exists only while there is some. Each waits until the client is `ready` for an
+    answer."""
 
-    def __init__(self, tasks: Tasks, pending_max: int) -> None:
+    def __init__(self, tasks: Tasks, pending_max: int, ready: Ready | None = None) -> None:
         self._tasks = tasks
+        self._ready = ready
         self._pending_max = pending_max
         self._pending: list[Work] = []  # short; an empty deque takes 600 bytes more, for each client
         self._running = False
@@ -47,6 +50,8 @@ class Lane:
             while self._pending:
                 work = self._pending.pop(0)
                 try:
+                    if self._ready is not None:
+                        await self._ready()
                     await work()
                 except Exception:  # the client's next call must not pay for it
                     log.exception("work of a client failed")

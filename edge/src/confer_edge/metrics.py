@@ -85,7 +85,15 @@ DELIVERIES: Final = by(
     "fact", "view", "replayed",
 )  # fmt: skip
 FACTS, VIEWS, REPLAYED = (DELIVERIES.labels(what) for what in ("fact", "view", "replayed"))
-RESYNCS: Final = Counter("confer_edge_resyncs", "Times that a session was sent whole snapshots in place of facts")
+RESYNCS: Final = by(
+    Counter("confer_edge_resyncs", "Sessions that lost something for good, by reason", ["reason"]),
+    "reset", "behind", "overtaken",
+)  # fmt: skip
+DROPPED: Final = by(
+    Counter("confer_edge_dropped", "Packets that waited for a slow client in vain, by reason", ["reason"]),
+    "superseded", "behind",
+)  # fmt: skip
+WAITING: Final = Gauge("confer_edge_waiting_bytes", "Bytes that wait for slow clients, and for the next polls")
 FEED_SECONDS: Final = Histogram(
     "confer_edge_feed_delay_seconds", "From the append of this edge's own fact to its coming back by the live feed",
     buckets=SECONDS,
@@ -119,5 +127,6 @@ def observe(sockets: Mapping[str, "Socket"], sessions: Mapping[str, "Session"]) 
     """What is counted at scrape alone."""
     CLIENTS.labels("websocket").set_function(lambda: sum(s.link is not None for s in sockets.values()))
     CLIENTS.labels("polling").set_function(lambda: sum(s.link is None and not s.closed for s in sockets.values()))
+    WAITING.set_function(lambda: sum(s.out.waiting_bytes for s in sockets.values()))
     SESSIONS.set_function(lambda: len(sessions))
     MEMBERSHIPS.set_function(lambda: sum(len(s.memberships) for s in sessions.values()))

@@ -5,6 +5,7 @@ from typing import Final
 
 from confer_edge.packets import Nature, Outgoing
 
+ANSWERS: Final = 4  # times the limits are for answers alone: the snapshots of one join may be megabytes
 EPHEMERA_BEHIND_MAX: Final = 16  # one GET's worth; who has more to read does not care who types just now
 
 
@@ -14,7 +15,8 @@ class Outbox:
     Over a limit, all facts and views that wait are dropped and the client is `behind`: nothing but answers is taken
     until it has taken what is left. What it was handed is a prefix of what it was sent.
 
-    `bytes`: of what waits. `full`: answers alone are over a limit. `superseded`, `dropped`: packets so far.
+    `bytes`: of what waits. `full`: answers alone are four times over a limit. `crowded`: half of a limit is used up.
+    `superseded`, `dropped`: packets so far.
     """
 
     __slots__ = ("_bytes_max", "_count", "_packets", "_packets_max", "behind", "bytes", "dropped", "superseded")
@@ -34,7 +36,11 @@ class Outbox:
 
     @property
     def full(self) -> bool:
-        return self.bytes > self._bytes_max or len(self._packets) > self._packets_max
+        return self._uses(ANSWERS)
+
+    @property
+    def crowded(self) -> bool:
+        return self._uses(0.5)
 
     def put(self, packet: Outgoing) -> None:
         """Behind all others, unless it comes to nothing. Look at `behind` and `full` afterwards."""
@@ -42,7 +48,7 @@ class Outbox:
             self.dropped += 1
             return
         self._append(packet)
-        if self.full:
+        if self._uses(1) and not self.behind:
             self._drop()
 
     def take(self, packets_max: int) -> list[Outgoing]:
@@ -58,6 +64,10 @@ class Outbox:
     def clear(self) -> None:
         self._packets.clear()
         self.bytes = 0
+
+    def _uses(self, share: float) -> bool:
+        """Whether more than this share of a limit is used up."""
+        return self.bytes > self._bytes_max * share or len(self._packets) > self._packets_max * share
 
     def _too_late(self, packet: Outgoing) -> bool:
         return packet.nature is Nature.EPHEMERAL and len(self._packets) >= EPHEMERA_BEHIND_MAX
@@ -79,5 +89,5 @@ class Outbox:
         before = len(self._packets)
         self._packets = OrderedDict((k, p) for k, p in self._packets.items() if p.nature is Nature.ANSWER)
         self.bytes = sum(len(packet.wire) for packet in self._packets.values())
+        self.behind = len(self._packets) < before
         self.dropped += before - len(self._packets)
-        self.behind = True

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from confer_edge import metrics
 from confer_edge.outbox import Outbox
 from confer_edge.packets import Outgoing
 from confer_edge.websocket import WebSocket
@@ -11,6 +12,8 @@ from confer_edge.websocket import WebSocket
 PACKETS_PER_GET_MAX: Final = 16  # python's own polling client drops a GET with more
 PACKETS_PER_WRITE: Final = 16
 UNSENT_HIGH: Final = 64 * 1024  # bytes that a transport holds before packets wait here, where they can be dropped
+_SUPERSEDED: Final = metrics.DROPPED.labels("superseded")
+_DROPPED: Final = metrics.DROPPED.labels("behind")
 
 
 class Outlet:
@@ -20,26 +23,23 @@ class Outlet:
     on_behind()   facts and views that waited were dropped
     on_full()     nothing more can be taken, and nothing is; once
 
-    `polled`: a GET waits for packets.
+    `polled`: a GET waits for packets. `over`: nothing is written any more.
     """
 
     __slots__ = (
-        "_changed", "_link", "_outbox", "_over", "_spare", "_turn", "_written", "on_behind", "on_full", "polled",
+        "_changed", "_link", "_outbox", "_spare", "_turn", "_written", "on_behind", "on_full", "over", "polled",
     )  # fmt: skip
 
-    def __init__(
-        self, outbox: Outbox, *, written: Callable[["Outlet"], None], on_behind: Callable[[], None],
-        on_full: Callable[[], None],
-    ) -> None:  # fmt: skip
+    def __init__(self, outbox: Outbox, *, written: Callable[["Outlet"], None], on_full: Callable[[], None]) -> None:
         self._outbox = outbox
         self._written = written  # asks for a `flush` at the end of the turn
         self._link: WebSocket | None = None
         self._turn: list[Outgoing] | None = None  # what this turn has written so far
         self._changed: asyncio.Event | None = None
         self._spare: Outgoing | None = None  # what a GET gets for which there is nothing
-        self._over = False
+        self.over = False
         self.polled = False
-        self.on_behind = on_behind
+        self.on_behind: Callable[[], object] = _nobody
         self.on_full = on_full
 
     def write(self, packet: Outgoing) -> None:
@@ -69,18 +69,31 @@ class Outlet:
                 break
             _write(link, turn[at : at + PACKETS_PER_WRITE])
 
+    @property
+    def waiting_bytes(self) -> int:
+        return self._outbox.bytes
+
+    def crowded(self) -> bool:
+        """More than half of what may wait waits."""
+        return self._outbox.crowded
+
     async def drained(self) -> None:
         """Wait until the client has taken what was written (of a WebSocket's last 64 KiB nobody knows; who polls has
         come back for more), or until it is gone."""
         self.flush()
-        while not self._over and (self._outbox or self._outbox.behind or self._is_busy):
+        while not self.over and (self._outbox or self._outbox.behind or self._is_busy):
             await self._change()
 
     def end(self, last: Outgoing) -> None:
         """Nothing is written any more. A GET that waits is answered by what it waits for, else by `last`."""
         if self._link is not None and not self._link.paused:
             self.flush()
-        self._link, self._over, self._spare = None, True, last
+        self._spare = last
+        self.stop()
+
+    def stop(self) -> None:
+        """As `end`, and what was written but has not left stays behind."""
+        self._link, self._turn, self.over = None, None, True
         if not self.polled:
             self._outbox.clear()
         self._has_changed()
@@ -130,15 +143,15 @@ class Outlet:
         return self._link.paused if self._link is not None else not self.polled
 
     def _keep(self, packet: Outgoing) -> None:
-        if self._over:
+        if self.over:
             return
         outbox = self._outbox
-        was_behind = outbox.behind
+        was_behind, superseded, dropped = outbox.behind, outbox.superseded, outbox.dropped
         outbox.put(packet)
+        _SUPERSEDED.inc(outbox.superseded - superseded)
+        _DROPPED.inc(outbox.dropped - dropped)
         if outbox.full:
-            self._link, self._over = None, True
-            outbox.clear()
-            self._has_changed()
+            self.stop()
             self.on_full()
         elif outbox.behind and not was_behind:
             self.on_behind()
@@ -152,6 +165,10 @@ class Outlet:
             self._changed = asyncio.Event()
         self._changed.clear()
         await self._changed.wait()
+
+
+def _nobody() -> None:
+    """Before there is a session no facts are sent."""
 
 
 def _write(link: WebSocket, packets: list[Outgoing]) -> None:

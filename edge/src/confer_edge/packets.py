@@ -84,6 +84,11 @@ class Event:
         self._nature = nature
         self._key = key
 
+    @property
+    def size(self) -> int:
+        """Bytes of its body."""
+        return len(self._body)
+
     @cached_property
     def plain(self) -> Outgoing:
         """For clients that know nothing of offsets."""

@@ -15,9 +15,8 @@ from pydantic import BaseModel, ValidationError
 from confer_contracts.message import Body
 from confer_contracts.subjects import SESSIONS
 from confer_edge import metrics
-from confer_edge.feed import Feed
+from confer_edge.feed import Feed, Missed
 from confer_edge.identity import Claim
-from confer_edge.packets import Event
 from confer_edge.session import Membership, Session
 from confer_kit import clock
 from confer_kit.event_log import Conflict, OutcomeUnknown, Unavailable
@@ -155,7 +154,7 @@ class Recovery:
             raise Unavailable(str(error)) from error
         return True
 
-    async def missed(self, session: Session, found: Found, upto: int) -> list[Event] | None:
+    async def missed(self, session: Session, found: Found, upto: int) -> list[Missed] | None:
         """What the client missed up to a position of the feed; None: it cannot be known any more. Raises
         Unavailable."""
         return await self._feed.missed(session.memberships, session.sid, found.after, upto)

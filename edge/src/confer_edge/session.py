@@ -1,13 +1,14 @@
 """A connected client: who it is, what it is in, and how a packet reaches it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from confer_contracts.message import Identity
 from confer_contracts.subjects import Kind
 from confer_edge.identity import Claim
 from confer_edge.lane import Lane
+from confer_edge.losses import Loss, Losses
 from confer_edge.packets import Event, Outgoing
 from confer_kit.logs import logger
 
@@ -51,8 +52,9 @@ class Session:
 
     def __init__(
         self, sid: str, eio_sid: str, claim: Claim, *, bound: bool, lane: Lane, write: Callable[[Outgoing], None],
-        cut: Callable[[str], None], lost: Callable[["Session"], None], buffer_max: int, epoch: str, since: int,
-        pid: str | None = None, began: float = 0, heard: int = 0,
+        crowded: Callable[[], bool], taken: Callable[[], Awaitable[bool]], cut: Callable[[str], None],
+        lost: Callable[["Session", Loss], None], delivered: Mapping[str, int], buffer_max: int,
+        buffer_bytes_max: int, epoch: str, since: int, pid: str | None = None, began: float = 0, heard: int = 0,
     ) -> None:  # fmt: skip
         self.sid = sid
         self.eio_sid = eio_sid
@@ -61,6 +63,8 @@ class Session:
         self.bound = bound  # false: a guest who may still be named
         self.lane = lane
         self.write = write
+        self.crowded = crowded  # whether so much waits for the client that more had better wait
+        self.taken = taken  # waits until the client has read what was written; False: it is gone, or was too slow
         self.cut = cut  # end the connection, for the reason that is logged; the client comes back and starts anew
         self.epoch = epoch  # of the positions here
         self.since = since  # the position of the feed at which it began
@@ -75,12 +79,16 @@ class Session:
         self.heard = heard  # the number of the last kick that was known before it
         self.closed = False
         self.over: str | None = None  # why it was ended by somebody else's word: it cannot be taken up
-        self.resyncs = 0  # in a row, each of them overtaken by the next loss
+        self.losses = Losses()
         self._lost = lost
+        self._delivered = delivered  # the feed's: per source stream, the last sequence that it has brought
         self._buffer_max = buffer_max
+        self._buffer_bytes_max = buffer_bytes_max
         self._held: list[Held] = []
+        self._held_bytes = 0
         self._fetching: set[str] = set()
-        self._fetched: dict[str, dict[str, int]] = {}  # what the snapshots contain that were fetched meanwhile
+        self._contained: dict[str, dict[str, int]] = {}  # what snapshots contain that the feed has not brought yet
+        self._open = True
 
     @property
     def identity(self) -> Identity:
@@ -102,22 +110,28 @@ class Session:
 
     def receive(self, audience: str, event: Event, stream: str, seq: int) -> None:
         """A fact or view of an audience, in the feed's order."""
-        if not self.whole:
-            return
-        if not self._fetching:
+        if self._open:
             self.write(event.plain if self.pid is None else event.marked)  # as `send`: a call less for each delivery
-        elif len(self._held) < self._buffer_max:
+        elif not self.whole or self._is_contained(audience, stream, seq):
+            pass
+        elif not self._fetching:
+            self.send(event)
+            self._look()
+        elif len(self._held) < self._buffer_max and self._held_bytes + event.size <= self._buffer_bytes_max:
             self._held.append(Held(audience, stream, seq, event))
+            self._held_bytes += event.size
         else:
-            self.lose()
+            self.lose(Loss.OVERTAKEN)
 
-    def lose(self) -> None:
+    def lose(self, why: Loss = Loss.RESET) -> None:
         """The client misses something that no replay brings. Until it is mended by whole snapshots nothing of the
         feed reaches it: the offset of a later fact would say that it has everything."""
         if self.whole:
             self.whole = False
             self._held.clear()
-            self._lost(self)
+            self._held_bytes = 0
+            self._look()
+            self._lost(self, why)
 
     def mend(self, epoch: str, position: int) -> None:
         """Snapshots taken from here on replace all that was missed: whatever it is in begins anew here."""
@@ -125,10 +139,13 @@ class Session:
         self.epoch, self.whole_from = epoch, position
         for audience in self.memberships:
             self.memberships[audience] = Membership(since=position)
+        self._contained.clear()
+        self._look()
 
     def hold(self, audience: str) -> None:
         """From now on nothing is sent by itself, until `release` for this audience."""
         self._fetching.add(audience)
+        self._look()
 
     def settle(self) -> None:
         """Whatever a failed join held back is let go."""
@@ -138,15 +155,30 @@ class Session:
 
     def release(self, audience: str, as_of: dict[str, int]) -> None:
         """The client has this snapshot, which is true up to `as_of` (source stream -> sequence). When it was the last
-        one, send what waited and no snapshot contains."""
+        one, send what waited and no snapshot contains; the feed may still be behind them."""
         self._fetching.discard(audience)
-        self._fetched[audience] = as_of
+        self._contained[audience] = as_of
         if self._fetching:
             return
-        (held, self._held), (fetched, self._fetched) = (self._held, []), (self._fetched, {})
+        held, self._held, self._held_bytes = self._held, [], 0
         for one in held:
-            if one.audience in self.memberships and one.seq > fetched.get(one.audience, {}).get(one.stream, 0):
+            if one.audience in self.memberships and not self._is_contained(one.audience, one.stream, one.seq):
                 self.send(one.event)
+        self._look()
+
+    def _is_contained(self, audience: str, stream: str, seq: int) -> bool:
+        """Whether a snapshot that the client has contains this fact."""
+        return seq <= self._contained.get(audience, {}).get(stream, 0)
+
+    def _look(self) -> None:
+        """Whether everything may pass: nearly always, and then nothing else is asked."""
+        if self._contained and not self._fetching:
+            self._contained = {
+                audience: as_of
+                for audience, as_of in self._contained.items()
+                if any(seq > self._delivered.get(stream, 0) for stream, seq in as_of.items())
+            }
+        self._open = self.whole and not self._fetching and not self._contained
 
 
 def _nowhere(packet: Outgoing) -> None: ...

@@ -107,8 +107,15 @@ class EdgeSettings(KitSettings):
     events_burst: int = Field(200, gt=0, description="events that one client may send at once after a pause")
     payload_bytes_max: int = Field(1_000_000, gt=0, description="Engine.IO maxPayload")
     nesting_max: int = Field(32, gt=0, description="levels of nesting in a client's JSON")
-    queued_packets_max: int = Field(2000, gt=0, description="unsent packets per client; a slower client is cut off")
-    unsent_bytes_max: int = Field(1 << 20, gt=0, description="unsent bytes per client; a slower client is cut off")
+    queued_packets_max: int = Field(
+        2000, gt=0, description="packets that wait for a client; one that has more to read gets snapshots instead"
+    )
+    unsent_bytes_max: int = Field(
+        1 << 20, gt=0, description="bytes that wait for a client; one that has more to read gets snapshots instead"
+    )
+    slow_client_s: float = Field(
+        20, gt=0, description="how long such a client may take to read what is left; then it is cut off"
+    )
     pending_calls_max: int = Field(200, gt=0, description="calls of one client that wait for their turn")
     rooms_max: int = Field(100, gt=0, description="rooms that one client may be in")
     join_buffer_max: int = Field(5000, gt=0, description="facts held for a client while its snapshot is fetched")

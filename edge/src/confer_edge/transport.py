@@ -34,7 +34,6 @@ OnConnect = Callable[[str, Any], Awaitable[tuple[str, str | None, Callable[[], N
 OnClosed = Callable[[str, str, str], None]
 ACK_DIGITS_MAX: Final = 15
 REMEMBERED: Final = ("QUERY_STRING", "PATH_INFO", "REMOTE_ADDR", "wsgi.url_scheme")  # of a connection's first request
-CUT_OFF: Final = "cut off"  # beside the library's reasons for an end
 BACKLOG_MAX: Final = 1000  # messages of one client behind one that takes its time
 
 
@@ -91,7 +90,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         self.eio.unsent_max = settings.unsent_bytes_max
         self.eio.prefix = settings.route and f"{settings.route}."
         self.eio.on_message = self._on_message
-        self.eio.on_slow = self._on_slow
+        self.eio.patience_s = settings.slow_client_s
         self._handshake_s = settings.handshake_s
         self._tasks = Tasks()
         self._greetings: dict[str, list[Packet]] = {}  # by Engine.IO sid: events that wait for the answer to CONNECT
@@ -284,7 +283,3 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         socket = self.eio.sockets.get(eio_sid)
         if socket is not None:
             self.eio.violation(socket, why)
-
-    def _on_slow(self, socket: Socket, why: str) -> None:
-        log.warning("a client is cut off", reason=why)
-        self.eio.end(socket, CUT_OFF, abort=True)

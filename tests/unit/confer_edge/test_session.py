@@ -1,28 +1,37 @@
 """What a session holds back while snapshots are fetched, and what is let through after them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from confer_edge import packets
 from confer_edge.audiences import Audiences
 from confer_edge.identity import Claim
 from confer_edge.lane import Lane
+from confer_edge.losses import LOSSES_MAX, LOSSES_WITHIN_S, Loss, Losses
 from confer_edge.packets import Event, Outgoing
 from confer_edge.session import Membership, Session
 from confer_kit.tasks import Tasks
 
 ROOM, OTHER = "room.P1", "room.P2"
+BYTES_MAX = 100
 
 
 def session(
     sid: str = "s1",
     buffer_max: int = 10,
     pid: str | None = None,
-    lost: Callable[[Session], None] = lambda session: None,
+    lost: Callable[[Session, Loss], None] = lambda session, why: None,
+    delivered: Mapping[str, int] = MappingProxyType({}),
 ) -> tuple[Session, list[Outgoing]]:
     sent: list[Outgoing] = []
+
+    async def taken() -> bool:
+        return True
+
     made = Session(
         sid, f"e-{sid}", Claim(user_id="u1", name="Ana"), bound=True, lane=Lane(Tasks(), 10), write=sent.append,
-        cut=lambda why: None, lost=lost, buffer_max=buffer_max, epoch="epoch", since=0, pid=pid,
+        crowded=lambda: False, taken=taken, cut=lambda why: None, lost=lost, delivered=delivered, buffer_max=buffer_max,
+        buffer_bytes_max=BYTES_MAX, epoch="epoch", since=0, pid=pid,
     )  # fmt: skip
     made.memberships = {ROOM: Membership(), OTHER: Membership()}
     return made, sent
@@ -53,6 +62,20 @@ def test_what_the_snapshot_contains_is_not_sent_again() -> None:
     assert payloads(sent) == ['42["e",6]', '42["e",1]']
 
 
+def test_what_the_snapshot_contains_is_not_sent_when_the_feed_brings_it_later() -> None:
+    delivered = {"SYNC": 3}
+    one, sent = session(delivered=delivered)
+    one.hold(ROOM)
+    one.release(ROOM, {"SYNC": 5})
+    for seq in (4, 5, 6, 7):
+        one.receive(ROOM, fact(seq), "SYNC", seq)
+        one.receive(OTHER, fact(10 * seq), "SYNC", seq)
+        delivered["SYNC"] = seq
+    one.receive(ROOM, fact(1), "QUEUE", 1)
+    one.receive(ROOM, packets.view("v", b"8", "view.room.P1.roster"), "", 2**63)
+    assert [int(p.partition(",")[2][:-1]) for p in payloads(sent)] == [40, 50, 6, 60, 7, 70, 1, 8]
+
+
 def test_all_audiences_wait_so_that_the_order_is_lives() -> None:
     one, sent = session()
     one.hold(ROOM)
@@ -76,12 +99,12 @@ def test_the_last_of_several_snapshots_lets_go() -> None:
 
 
 def test_too_much_is_a_loss_and_after_one_nothing_comes_until_it_is_mended() -> None:
-    lost: list[Session] = []
-    one, sent = session(buffer_max=2, lost=lost.append)
+    lost: list[tuple[Session, Loss]] = []
+    one, sent = session(buffer_max=2, lost=lambda *told: lost.append(told))
     one.hold(ROOM)
     for seq in (1, 2, 3, 4):
         one.receive(ROOM, fact(seq), "SYNC", seq)
-    assert lost == [one]
+    assert lost == [(one, Loss.OVERTAKEN)]
     one.release(ROOM, {})
     one.receive(OTHER, fact(5), "SYNC", 5)
     assert not sent
@@ -101,14 +124,37 @@ def test_a_mended_session_begins_anew_in_all_it_is_in() -> None:
 
 
 def test_a_reset_reaches_every_member_once() -> None:
-    lost: list[Session] = []
-    (a, _), (b, _) = session("a", lost=lost.append), session("b", lost=lost.append)
+    lost: list[tuple[Session, Loss]] = []
+    a, b = [session(sid, lost=lambda *told: lost.append(told))[0] for sid in "ab"]
     audiences = Audiences()
     for audience in (ROOM, OTHER):
         audiences.add(audience, a)
     audiences.add(ROOM, b)
     audiences.lose()
-    assert lost == [a, b]
+    assert lost == [(a, Loss.RESET), (b, Loss.RESET)]
+
+
+def test_what_is_held_back_is_bounded_in_bytes_too() -> None:
+    lost: list[tuple[Session, Loss]] = []
+    one, sent = session(lost=lambda *told: lost.append(told))
+    for _ in range(3):  # what was let go does not count any more
+        one.hold(ROOM)
+        one.receive(ROOM, packets.fact("e", b"x" * BYTES_MAX), "SYNC", 1)
+        one.release(ROOM, {})
+    assert (len(sent), lost) == (3, [])
+    one.hold(ROOM)
+    for _ in range(2):
+        one.receive(ROOM, packets.fact("e", b"x" * (BYTES_MAX - 1)), "SYNC", 1)
+    assert lost == [(one, Loss.OVERTAKEN)]
+
+
+def test_some_losses_are_borne_with_but_not_too_many_in_a_row() -> None:
+    losses = Losses()
+    assert [losses.again(float(at)) for at in range(LOSSES_MAX + 1)] == [False] * LOSSES_MAX + [True]
+    assert not losses.again(LOSSES_MAX + LOSSES_WITHIN_S)
+    steady = Losses()
+    apart_s = LOSSES_WITHIN_S / LOSSES_MAX
+    assert not any(steady.again(n * apart_s) for n in range(20))
 
 
 def test_a_join_that_failed_holds_nothing_back() -> None:

@@ -87,7 +87,8 @@ EDGE_EMITS = {
     "room_left": "{room, message}: after `leave_room`, and when the right to a room (by its portal name) or to another "
     "audience (`queue.<id>`, `topic.<id>`, `role.<role>`, `user.<id>`) has ended; nothing of it comes any more.",
     "health_check": "Every minute: {timestamp, active_connections}.",
-    "resync": "The live feed was reset: {room, snapshot} replaces what is known of a room.",
+    "resync": "Facts were lost, for the live feed was reset or the client read too slowly: {room, snapshot} replaces "
+    "what is known of a room.",
 }
 
 # role -> dashboard event -> member -> (service, member of its dashboard reply); what nobody knows is absent

@@ -12,12 +12,12 @@ from confer_kit.tasks import Tasks
 from confer_kit.testing.received import WAIT_S, Received
 
 
-class RawClient(Received):
-    """`acks` by number, as they came. `refused` is the body of a CONNECT_ERROR."""
+class PacketClient(Received):
+    """What there is to say and to hear, whatever the transport. `acks` by number, as they came. `refused` is the body
+    of a CONNECT_ERROR."""
 
-    def __init__(self, name: str, socket: aiohttp.ClientWebSocketResponse) -> None:
+    def __init__(self, name: str) -> None:
         super().__init__(name)
-        self._socket = socket
         self.acks: dict[int, Any] = {}
         self.sid: str | None = None
         self.pid: str | None = None
@@ -27,7 +27,7 @@ class RawClient(Received):
 
     async def send(self, text: str) -> None:
         """One Engine.IO packet."""
-        await self._socket.send_str(text)
+        raise NotImplementedError
 
     async def emit(self, event: str, *args: Any) -> None:
         await self.send("42" + json.dumps([event, *args]))
@@ -41,26 +41,12 @@ class RawClient(Received):
         await self.until(lambda: number in self.acks, f"ack {number}", timeout=timeout)
         return self.acks[number]
 
-    async def send_bytes(self, data: bytes) -> None:
-        """The binary part of the packet before it."""
-        await self._socket.send_bytes(data)
-
     def next_number(self) -> int:
         self._number += 1
         return self._number
 
-    async def close(self) -> None:
-        await self._socket.close()
-
-    async def read(self) -> None:
-        """Until the connection ends."""
-        async for message in self._socket:
-            if message.type is aiohttp.WSMsgType.TEXT:
-                await self._receive(message.data)
-        self.ended = True
-        self.changed()
-
-    async def _receive(self, text: str) -> None:
+    async def received(self, text: str) -> None:
+        """One Engine.IO packet came."""
         if text == "2":
             await self.send("3")
         elif text.startswith("40"):
@@ -74,6 +60,32 @@ class RawClient(Received):
         elif text.startswith("43"):
             digits = len(text[2:]) - len(text[2:].lstrip("0123456789"))
             self.acks[int(text[2 : 2 + digits])] = json.loads(text[2 + digits :])[0]
+        self.changed()
+
+
+class RawClient(PacketClient):
+    """Over one WebSocket."""
+
+    def __init__(self, name: str, socket: aiohttp.ClientWebSocketResponse) -> None:
+        super().__init__(name)
+        self._socket = socket
+
+    async def send(self, text: str) -> None:
+        await self._socket.send_str(text)
+
+    async def send_bytes(self, data: bytes) -> None:
+        """The binary part of the packet before it."""
+        await self._socket.send_bytes(data)
+
+    async def close(self) -> None:
+        await self._socket.close()
+
+    async def read(self) -> None:
+        """Until the connection ends."""
+        async for message in self._socket:
+            if message.type is aiohttp.WSMsgType.TEXT:
+                await self.received(message.data)
+        self.ended = True
         self.changed()
 
 
