@@ -14,6 +14,7 @@ from confer_contracts.subjects import EVERYBODY, LIVE
 from confer_edge import metrics, packets, web
 from confer_edge.access import Access, policy_file
 from confer_edge.access_feed import AccessFeed
+from confer_edge.admin import STATS_S, Admin, password_of
 from confer_edge.audiences import Audiences
 from confer_edge.authoriser import Authoriser
 from confer_edge.beat import Beat
@@ -89,6 +90,8 @@ class Edge:
         Flood(self.server, settings, self.doorway.sessions, tasks)
         metrics.observe(self.server.eio.sockets, self.doorway.sessions)
         Gateway(self.server, settings, doorway=self.doorway, calls=calls, portal=portal, access=access)
+        password = password_of(settings)
+        self.admin = password and Admin(self.server, settings, password, lambda: len(self.doorway.sessions))
         self.beat = Beat(link, self.incarnation, self.doorway.sessions.values)
         pages = web.application(self.probe, lambda: len(self.doorway.sessions), settings.demo_dir)
         served: Any = self.server if settings.socketio_enabled else None
@@ -113,6 +116,8 @@ class Edge:
             self._tasks.start(again(seconds, work, at_once=True), work.__qualname__)
         if self._settings.access_check:
             self._tasks.start(again(self._settings.access_cache_s, self.rights.ask_again), "ask again")
+        if self.admin:
+            self._tasks.start(again(STATS_S, self.admin.send), "admin stats")
 
     async def drain(self) -> int:
         """Not ready; clients sent away so that they come back elsewhere; calls in flight answered. How many clients

@@ -80,6 +80,11 @@ class EdgeSettings(KitSettings):
     access_doubt_s: float = Field(
         30, ge=0, description="how long memberships last while the authoriser gives no answer; 0: they end at once"
     )
+    admin_user: str = Field("admin", min_length=1, description="user name for the Socket.IO Admin UI")
+    admin_password: SecretStr | None = Field(
+        None, description="password for the Socket.IO Admin UI, 12 characters or more; none: it is off"
+    )
+    admin_password_file: str | None = Field(None, description="in its place: a file that holds it")
     demo_dir: str = Field("", description="built demo portal, served at /demo/; none: not served")
     ping_interval_s: float = Field(25, gt=0, description="Engine.IO pingInterval")
     ping_timeout_s: float = Field(20, gt=0, description="Engine.IO pingTimeout")
