@@ -95,12 +95,22 @@ async def test_whatever_a_browser_gets_is_in_the_catalogue_with_its_body(system:
         ("leave_room", {"room": "hospital_mobile_session_S-1"}),
         ("leave_screening", here),
     ]
+    note = {**here, "field": "note"}
+    for value in ("hers", "hers too"):
+        await nurse.until_ok("field_update", **note, value=value)
+    stale = await doctor.until_ok("field_update", **note, value="his", base_version=1)
+    assert stale["changes"][0]["outcome"] == "overwrote"
+    history = await doctor.until_ok("field_history", **note)
+    assert [row["version"] for row in history["rows"]] == [3, 2, 1]
+    restored = await nurse.until_ok("field_restore", **note, version=2, base_version=3)
+    assert restored["changes"][0]["value"] == "hers too"
     for event, payload in calls:
         answer = await nurse.call(event, **payload)
         assert answer["status"] == "ok", (event, answer)
     assert (await nurse.call("queue_serve", ticket=called, token="wrong"))["status"] == "error"
     assert (await doctor.call("notification_read", all=True))["status"] == "ok"
     await doctor.until(lambda: doctor.of("user_left") and doctor.of("notification_read") and doctor.of("health_check"))
+    assert all(client.of("field_conflict") for client in (doctor, nurse)), "both are told"
     for client in (doctor, nurse):
         known = server_events()
         for got in client.received:
@@ -110,6 +120,7 @@ async def test_whatever_a_browser_gets_is_in_the_catalogue_with_its_body(system:
     heard = {got.name for client in (doctor, nurse) for got in client.received}
     assert heard >= {
         "user_joined", "user_updated", "active_users_updated", "fields_updated", "field_updated", "step_updated",
+        "field_conflict",
         "step_changed", "step_status_updated", "live_field_typing", "user_cursor_moved", "live_field_updated",
         "collaborative_conflict", "notification", "new_message", "notification_counts", "ticket_called",
         "patient_ticket_called", "queue_updated", "subscription_confirmed", "doctor_dashboard_data", "sync_point",

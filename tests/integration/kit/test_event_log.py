@@ -147,6 +147,9 @@ async def test_a_read_may_be_longer_than_one_batch(log: EventLog) -> None:
         seq = await append(log, RECORD, str(number), seq)
     assert await bodies(log, str(RECORD)) == [str(n) for n in range(1, 1204)]
     assert await bodies(log, str(RECORD), after=499, upto=1001) == [str(n) for n in range(500, 1002)]
+    for limit in (1, 500, 700):
+        first = await log.read(str(RECORD), after=99, upto=seq, limit=limit)
+        assert [fact.body.decode() for fact in first] == [str(n) for n in range(100, 100 + limit)]
 
 
 @pytest.mark.parametrize("service", ["sync", "queue"])
