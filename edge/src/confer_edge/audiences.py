@@ -49,7 +49,7 @@ class Audiences:
         none and is newer than any snapshot."""
         members = self._members.get(audience, {})
         skipped = origin if name in OTHERS else None
-        for sid, member in list(members.items()):
-            if sid != skipped:
+        for member in list(members.values()):
+            if member.sid != skipped:
                 member.receive(audience, event, stream, seq)
         return len(members) - (skipped in members)

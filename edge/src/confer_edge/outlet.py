@@ -34,7 +34,7 @@ class Outlet:
         self._outbox = outbox
         self._written = written  # asks for a `flush` at the end of the turn
         self._link: WebSocket | None = None
-        self._turn: list[Outgoing] | None = None  # what this turn has written so far
+        self._turn: Outgoing | list[Outgoing] | None = None  # what this turn has written so far; mostly one packet
         self._changed: asyncio.Event | None = None
         self._spare: Outgoing | None = None  # what a GET gets for which there is nothing
         self.over = False
@@ -45,10 +45,12 @@ class Outlet:
     def write(self, packet: Outgoing) -> None:
         if self._link is not None:
             if self._turn is None:
-                self._turn = [packet]
+                self._turn = packet
                 self._written(self)
-            else:
+            elif isinstance(self._turn, list):
                 self._turn.append(packet)
+            else:
+                self._turn = [self._turn, packet]
         else:
             self._keep(packet)
             self._has_changed()
@@ -57,11 +59,13 @@ class Outlet:
         """The end of the turn."""
         turn, self._turn = self._turn, None
         link = self._link
-        if link is None or not turn:
+        if link is None or turn is None:
             return
-        if len(turn) == 1 and not link.paused:
-            link.transport.write(turn[0].wire)
-            return
+        if not isinstance(turn, list):
+            if not link.paused:
+                link.transport.write(turn.wire)
+                return
+            turn = [turn]
         for at in range(0, len(turn), PACKETS_PER_WRITE):
             if link.paused:
                 for packet in turn[at:]:
