@@ -95,8 +95,11 @@ def test_edits_lead_from_the_old_text_to_the_new_one(old: str, new: str) -> None
     assert "".join(after + before[position:]) == new
 
 
-def test_what_differs_too_much_counts_as_one_piece_so_that_the_work_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(words, "EDITS_MAX", 4)
+@pytest.mark.parametrize("limit", ["EDITS_MAX", "COMPARED_MAX"])
+def test_what_differs_too_much_counts_as_one_piece_so_that_the_work_is_bounded(
+    monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setattr(words, limit, 4)
     (edit,) = edits(tokens("keep a b c d e keep"), tokens("keep v w x y z keep"))
     assert (edit.start, edit.end) == (2, 11)
     assert merge("a b c d e tail", "v w x y z tail", "a b c d e tail end") == "v w x y z tail end"

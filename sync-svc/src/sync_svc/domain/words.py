@@ -1,4 +1,4 @@
-"""Texts as words, and what was changed between two of them. Pure; the cost is bounded by EDITS_MAX.
+"""Texts as words, and what was changed between two of them. Pure; EDITS_MAX and COMPARED_MAX bound its cost.
 
 A token is a word of a script that writes spaces between words, a run of spaces, a line end, or one character as a
 reader sees it: a letter with its marks, an emoji with its modifiers. So no change can split a Thai syllable sign from
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 EDITS_MAX = 200  # tokens removed and added; what differs by more counts as one replaced piece
+COMPARED_MAX = 300_000  # pairs of tokens, likewise: about 0.1 s
 
 # scripts that are written without spaces between words: each character is a token of its own
 _UNSPACED = (
@@ -83,16 +84,19 @@ def diff(old: str, new: str) -> list[tuple[int, str, str]]:
 
 
 def _matches(old: list[str], new: list[str]) -> list[tuple[int, int]]:
-    """Pairs of positions that stayed, of a shortest script (Myers 1986); none when it is longer than EDITS_MAX."""
-    furthest, trace = {1: 0}, list[dict[int, int]]()
+    """Pairs of positions that stayed, of a shortest script (Myers 1986); none when it takes more than is allowed."""
+    furthest, trace, left = {1: 0}, list[dict[int, int]](), COMPARED_MAX
     for distance in range(min(len(old) + len(new), EDITS_MAX) + 1):
         trace.append(furthest.copy())
         for k in range(-distance, distance + 1, 2):
             down = k == -distance or (k != distance and furthest[k - 1] < furthest[k + 1])
-            x = furthest[k + 1] if down else furthest[k - 1] + 1
+            x = begun = furthest[k + 1] if down else furthest[k - 1] + 1
             while x < len(old) and x - k < len(new) and old[x] == new[x - k]:
                 x += 1
             furthest[k] = x
+            left -= x - begun + 1
+            if left < 0:
+                return []
             if x >= len(old) and x - k >= len(new):
                 return _walk_back(trace, len(old), len(new))
     return []
