@@ -15,7 +15,7 @@ A, B, EVERYBODY, ME = "room.A", "room.B", "all.all", "user.u1"
 def fact(seq: int, audience: str = A, stream: str = "SYNC", name: str = "field_updated", origin: str = "") -> LiveFact:
     """The `seq`th of LIVE and of its stream; each is another version of one field."""
     body = b'{"field":"f","version":%d}' % seq
-    return LiveFact(seq, audience, name, body, (stream, seq), origin or None, at=float(seq))
+    return LiveFact(seq, audience, name, body, (stream, seq), origin or None)
 
 
 def truth(*facts: LiveFact, later: tuple[LiveFact, ...] = (), unsourced: tuple[LiveFact, ...] = ()) -> Truth:
@@ -26,6 +26,7 @@ def truth(*facts: LiveFact, later: tuple[LiveFact, ...] = (), unsourced: tuple[L
             made.epochs[epoch] = {one.seq: one for one in of_epoch}
     for one in (*facts, *unsourced, *later):
         made.log[one.audience].append(one.source)
+        made.appended[one.source] = float(one.seq)
     return made
 
 

@@ -45,13 +45,13 @@ class Membership:
     as_of: dict[str, int] | None = None
     heard: set[str] = field(default_factory=set)
 
-    def contains(self, fact: LiveFact) -> bool:
-        """Whether the snapshot has it."""
+    def contains(self, fact: LiveFact, appended: float) -> bool:
+        """Whether the snapshot has it. `appended`: when it was, to its own stream; LIVE may have got it much later."""
         if fact.seq <= self.snapshot_after or fact.source[0] in self.heard or not has_snapshot(fact):
             return False
         if self.as_of is not None:
             return fact.source[1] <= self.as_of.get(fact.source[0], 0)
-        if fact.at > self.snapshot_until:
+        if appended > self.snapshot_until:
             return False
         version = fact.version
         return version is None or (self.versions is not None and self.versions.get(version[0], 0) >= version[1])
@@ -195,7 +195,7 @@ class Judge:
             fact = self._truth.epochs[self._epoch][seq]
             if fact.name in OTHERS and fact.origin == self._sid:
                 continue
-            if membership.contains(fact):
+            if membership.contains(fact, self._truth.appended.get(fact.source, 0.0)):
                 self.counts["in snapshots"] += 1
             else:
                 self.counts["gaps"] += 1

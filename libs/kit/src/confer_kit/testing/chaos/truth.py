@@ -23,7 +23,7 @@ SWEEP_S: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class LiveFact:
-    """A message of LIVE. `source`: the stream and sequence that it came from. `at`: Unix seconds."""
+    """A message of LIVE. `source`: the stream and sequence that it came from."""
 
     seq: int
     audience: str
@@ -31,7 +31,6 @@ class LiveFact:
     body: bytes
     source: tuple[str, int]
     origin: str | None
-    at: float
 
     @property
     def version(self) -> tuple[str, int] | None:
@@ -45,11 +44,13 @@ class LiveFact:
 @dataclass
 class Truth:
     """`epochs`: each LIVE in the order in which they were, as facts by sequence. `log`: of each audience, the source
-    stream and sequence of every fact that members are told. `operations`: how often each is in the log."""
+    stream and sequence of every fact that members are told. `operations`: how often each is in the log. `appended`:
+    when each fact was, in Unix seconds."""
 
     epochs: dict[str, dict[int, LiveFact]] = field(default_factory=lambda: defaultdict(dict))
     log: dict[str, list[tuple[str, int]]] = field(default_factory=lambda: defaultdict(list))
     operations: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    appended: dict[tuple[str, int], float] = field(default_factory=dict)
 
     def order(self, offset: Offset) -> tuple[int, int]:
         """Comparable over epochs. ValueError for one that never was."""
@@ -145,7 +146,7 @@ class Recorder:
         stream, seq = message.headers[Header.SOURCE].split(" ")[:2]
         self.truth.epochs[epoch][message.seq] = LiveFact(
             message.seq, message.subject, name, message.data, (stream.partition(":")[0], int(seq)),
-            message.headers.get(Header.ORIGIN), message.at,
+            message.headers.get(Header.ORIGIN),
         )  # fmt: skip
 
     async def read_logs(self) -> None:
@@ -165,6 +166,7 @@ class Recorder:
 
     def _count(self, stream: str, message: Delivered) -> None:
         _, _, kind, ident, key = message.subject.split(".")
+        self.truth.appended[stream, message.seq] = message.at
         if op := message.headers.get(Header.OP):
             self.truth.operations[op] += 1
         if message.headers.get(Header.EVENT):
