@@ -41,7 +41,7 @@ class World:
 
     async def replicas(self, name: str, settings: type[KitSettings], build: Callable[[Service, Any], None]) -> None:
         for _ in range(2):
-            own = settings(nats_url=self._url)
+            own = settings(nats_url=self._url, metrics_port=0)
             link = await self._stack.enter_async_context(connected(own, f"{name}-svc", asyncio.Event()))
             await self._stack.enter_async_context(started(name, link, own, build))
 

@@ -65,7 +65,7 @@ async def server() -> AsyncIterator[NatsServer]:
 
 @pytest.fixture
 def settings(server: NatsServer) -> Settings:
-    return Settings(nats_url=server.url)
+    return Settings(nats_url=server.url, metrics_port=0)
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ class World:
         into = stack or self.stack
         link = await into.enter_async_context(connected(self.server))
         quick = {"presence_settle_s": 0.2} | settings
-        read = Settings(nats_url=self.server.url, **quick)  # type: ignore[arg-type]
+        read = Settings(nats_url=self.server.url, metrics_port=0, **quick)  # type: ignore[arg-type]
         service = await into.enter_async_context(started("presence", link, read, build))
         await settled(link)
         return service

@@ -53,7 +53,7 @@ class World:
         """Another replica, until the end or until `stack` is closed."""
         into = stack or self._stack
         link = await into.enter_async_context(connected(self._server))
-        settings = Settings(nats_url=self._server.url, queue_claim_s=claim_s)
+        settings = Settings(nats_url=self._server.url, metrics_port=0, queue_claim_s=claim_s)
         await into.enter_async_context(started("queue", link, settings, build))
 
     async def ask(
