@@ -3,6 +3,7 @@
 import argparse
 import json
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def main() -> None:
     only = tuple(key for key in asked.only.split(",") if key)
     try:
         results = run(Wanted(1 if asked.quick else asked.repetitions, asked.quick, only, asked.minutes))
-    except Trouble as trouble:
+    except (Trouble, subprocess.CalledProcessError) as trouble:
         sys.exit(f"bench: {trouble}")
     except KeyboardInterrupt:
         sys.exit(130)
