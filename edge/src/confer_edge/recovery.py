@@ -17,7 +17,7 @@ from confer_contracts.subjects import SESSIONS
 from confer_edge import metrics
 from confer_edge.feed import Feed, Missed
 from confer_edge.identity import Claim
-from confer_edge.session import Membership, Session
+from confer_edge.session import Attachment, Membership, Session
 from confer_kit import clock
 from confer_kit.event_log import Conflict, OutcomeUnknown, Unavailable
 from confer_kit.jetstream import replace
@@ -82,7 +82,8 @@ class Recovery:
         async with session.storing:
             await self._store(session, self._record(session, lost=lost).model_dump_json().encode())
 
-    def _record(self, session: Session, *, lost: bool) -> SessionRecord:
+    @staticmethod
+    def _record(session: Session, *, lost: bool) -> SessionRecord:
         return SessionRecord(
             sid=session.sid,
             claim=session.claim,
@@ -202,11 +203,16 @@ def new_pid() -> str:
 
 
 def restore(session: Session, found: Found) -> None:
-    """The memberships of the stored session; rooms are attached anew at presence."""
+    """The memberships of the stored session. Its rooms are attached anew at presence by `Joins.resume`; should it be
+    cut before, whoever takes it up next still knows of them."""
     record = found.record
     session.epoch, session.since, session.whole_from = record.epoch, record.since, record.whole_from
     session.began, session.ended = record.began, dict(record.ended)
     session.memberships = {a: Membership(since=m.since, as_of=dict(m.as_of)) for a, m in record.memberships.items()}
+    session.attachments = {
+        room: Attachment(attach=0, step=stored.step, screening=stored.screening)
+        for room, stored in record.attachments.items()
+    }
 
 
 def _subject(pid: str) -> str:

@@ -1,12 +1,15 @@
-"""Who may take a session up: rights are those of the token that is shown now."""
+"""Who may take a session up, and with what: rights are those of the token that is shown now."""
 
 import pytest
 
 from confer_edge.access import Access
 from confer_edge.doorway import still_allowed
 from confer_edge.identity import Claim
-from confer_edge.recovery import SessionRecord, StoredMembership
+from confer_edge.lane import Lane
+from confer_edge.recovery import Found, Recovery, SessionRecord, StoredAttachment, StoredMembership, restore
 from confer_edge.revocations import Revocations
+from confer_edge.session import Session
+from confer_kit.tasks import Tasks
 
 ROOMS = ("room.P1", "room.free_tea", "role.nurse", "all.all")
 
@@ -28,3 +31,24 @@ async def test_all_of_it_or_nothing(claim: Claim | None, allowed: bool) -> None:
         memberships={room: StoredMembership(since=1) for room in ROOMS},
     )  # fmt: skip
     assert await still_allowed(Access(None, Revocations(0)), claim, record) is allowed
+
+
+async def test_who_is_cut_again_before_presence_has_heard_of_it_is_still_in_its_rooms() -> None:
+    """Else it would receive everything and be in no roster."""
+    record = SessionRecord(
+        sid="s", claim=Claim.of("u1", "Ana", "nurse"), bound=True, epoch="e", since=0, whole_from=3,
+        memberships={"room.P1": StoredMembership(since=1, as_of={"SYNC": 2})},
+        attachments={"P1": StoredAttachment(step=4, screening=True)},
+    )  # fmt: skip
+
+    async def taken() -> bool:
+        return True
+
+    session = Session(
+        "s", "e1", record.claim, bound=True, lane=Lane(Tasks(), 1), write=lambda packet: None, crowded=lambda: False,
+        taken=taken, cut=lambda why: None, lost=lambda session, why: None, delivered={}, buffer_max=1,
+        buffer_bytes_max=1, epoch="", since=9, pid="pid",
+    )  # fmt: skip
+    restore(session, Found("pid", record, 1, 1))
+    stored = Recovery._record(session, lost=False)
+    assert stored == record
