@@ -195,7 +195,11 @@ class Storm:
         """Presence is the set of live connections: everybody is in every room by now."""
         everybody, first = {member.name for member in self.members}, self.members[0]
         await first.enter()
-        return [f"present are {sorted(roster)}" for roster in first.present if roster != everybody]
+        return [
+            f"a roster lacks {sorted(everybody - roster)} and names {sorted(roster - everybody)}"
+            for roster in first.present
+            if roster != everybody
+        ]
 
     def _judged(self) -> Verdict:
         verdict, truth = Verdict(), self.recorder.truth
