@@ -88,6 +88,8 @@ class Socket(AsyncSocket):  # type: ignore[misc]
     def receive_frame(self, opcode: int, payload: bytes) -> None:
         if opcode == PING:
             self._pong(payload)
+        elif opcode == PONG:
+            self._affordable()
         elif opcode != TEXT:
             self.server.on_message(self, payload, True)
         elif not payload:
@@ -178,7 +180,7 @@ class Socket(AsyncSocket):  # type: ignore[misc]
             self._live(link)
         elif opcode == PING and self._affordable():
             link.transport.write(frame(payload, PONG))
-        elif opcode != PING:
+        elif opcode not in (PING, PONG):
             link.close()
 
     def _give_up_upgrade(self, link: WebSocket) -> None:

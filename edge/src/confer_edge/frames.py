@@ -12,6 +12,7 @@ from websockets.speedups import apply_mask
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 _CONTINUATION: Final = 0x0
 _CONTROL_BYTES_MAX: Final = 125
+FRAGMENTS_MAX: Final = 10_000  # of one message: empty ones would make it endless
 PROTOCOL_ERROR, INVALID_DATA, TOO_BIG = 1002, 1007, 1009
 _LEGAL_CLOSE_CODES: Final = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
 
@@ -43,13 +44,15 @@ def close_frame(code: int, reason: str = "") -> bytes:
 class Reader:
     """Masked frames in, whole messages out. Holds at most one message and one frame's head."""
 
-    __slots__ = ("_buffer", "_message", "_message_opcode", "_size_max")
+    __slots__ = ("_awaited", "_buffer", "_fragments", "_message", "_message_opcode", "_size_max")
 
     def __init__(self, size_max: int) -> None:
         self._size_max = size_max
-        self._buffer = b""
+        self._buffer: bytearray | None = None  # the beginning of a frame
+        self._awaited = 0  # bytes of the whole frame, as soon as they are known: until then nothing is looked at again
         self._message: bytearray | None = None  # of a fragmented message
         self._message_opcode = 0
+        self._fragments = 0
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """(opcode, payload) of each message and control frame that is complete. Text is valid UTF-8.
@@ -57,8 +60,10 @@ class Reader:
         Raises Violation; nothing may be fed after it.
         """
         if self._buffer:
-            data = self._buffer + data
-            self._buffer = b""
+            self._buffer += data
+            if len(self._buffer) < self._awaited:
+                return
+            data, self._buffer, self._awaited = bytes(self._buffer), None, 0
         at, end = 0, len(data)
         while end - at >= 2:
             head = self._head(data, at, end)
@@ -67,6 +72,7 @@ class Reader:
             start, size = head
             stop = start + 4 + size
             if stop > end:
+                self._awaited = stop - at
                 break
             payload = apply_mask(data[start + 4 : stop], data[start : start + 4])
             found = self._message_of(data[at], payload)
@@ -74,7 +80,7 @@ class Reader:
             if found is not None:
                 yield found
         if at < end:
-            self._buffer = data[at:] if at else data
+            self._buffer = bytearray(data[at:])
 
     def _head(self, data: bytes, at: int, end: int) -> tuple[int, int] | None:
         """Where the mask begins, and the payload's size; None: more bytes are needed."""
@@ -115,20 +121,27 @@ class Reader:
                 _check_close(payload)
             return opcode, payload
         if opcode == _CONTINUATION:
-            if self._message is None:
-                raise Violation(PROTOCOL_ERROR, "nothing to continue")
-            self._message += payload
+            message = self._continued(payload)
             if not final:
                 return None
-            opcode, payload, self._message = self._message_opcode, bytes(self._message), None
+            opcode, payload, self._message = self._message_opcode, bytes(message), None
         elif self._message is not None:
             raise Violation(PROTOCOL_ERROR, "the fragmented message must end first")
         elif not final:
-            self._message, self._message_opcode = bytearray(payload), opcode
+            self._message, self._message_opcode, self._fragments = bytearray(payload), opcode, 1
             return None
         if opcode == TEXT:
             _check_text(payload)
         return opcode, payload
+
+    def _continued(self, payload: bytes) -> bytearray:
+        if self._message is None:
+            raise Violation(PROTOCOL_ERROR, "nothing to continue")
+        self._message += payload
+        self._fragments += 1
+        if self._fragments > FRAGMENTS_MAX:
+            raise Violation(TOO_BIG, "the message has too many fragments")
+        return self._message
 
 
 def _check_text(payload: bytes) -> None:

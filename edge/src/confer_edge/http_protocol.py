@@ -141,6 +141,10 @@ class Http(HttpToolsProtocol):
             log.info("an HTTP connection is cut off", reason=f"an answer is not read within {self._limits.whole_s:g} s")
             self.transport.abort()
 
+    def send_400_response(self, msg: str) -> None:
+        metrics.REFUSED.labels(metrics.OTHER).inc()
+        super().send_400_response(msg)
+
     # --- the end -----------------------------------------------------------------------------------------------
 
     def _refuse(self, status: int, phrase: str, why: str, *, limit: str) -> None:

@@ -75,7 +75,7 @@ ENDED: Final = Counter("confer_edge_memberships_ended", "Memberships that ended 
 LIMITS: Final = by(
     Counter("confer_edge_limits", "Times that a client met a limit, mostly by its setting", ["limit"]),
     "connections_max", "connections_per_address_max", "connections_per_user_max", "handshake_s", "answer_s",
-    "http_connections", "head_bytes", "request_s", "events", "events_for_too_long", "nesting_max",
+    "http_connections", "head_bytes", "request_s", "events", "events_for_too_long", "nesting_max", "joins", "connects",
     "pending_calls_max", "in_flight_max", "rooms_max", "access_in_flight_max", "admin_attempts",
 )  # fmt: skip
 

@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 from urllib.parse import unquote
 
 from confer_edge import metrics
-from confer_edge.frames import CLOSE, PONG, Reader, Violation, close_frame
+from confer_edge.frames import CLOSE, Reader, Violation, close_frame
 from confer_kit.logs import logger
 
 log = logger(__name__)
@@ -161,8 +161,8 @@ class WebSocket(asyncio.Protocol):
     # --- the life of the socket -----------------------------------------------------------------------
 
     def attach(self, on_message: OnMessage, on_lost: OnLost, on_writable: OnWritable | None = None) -> None:
-        """From now on (opcode, payload) of each message and PING go to `on_message`; `on_lost` is called once, at the
-        end; `on_writable` each time when the connection is not `paused` any more."""
+        """From now on (opcode, payload) of each message, PING and PONG go to `on_message`; `on_lost` is called once, at
+        the end; `on_writable` each time when the connection is not `paused` any more."""
         self._reader = Reader(self._size_max)
         self.pass_on(on_message, on_lost, on_writable)
         early, self._early = self._early, b""
@@ -191,7 +191,7 @@ class WebSocket(asyncio.Protocol):
                     return
                 if opcode == CLOSE:
                     self.close(int.from_bytes(payload[:2]) if payload else NORMAL)
-                elif opcode != PONG:
+                else:
                     assert self._on_message is not None
                     self._on_message(opcode, payload)
         except Violation as violation:

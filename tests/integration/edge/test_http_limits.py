@@ -141,6 +141,12 @@ async def test_a_head_without_end_is_refused(strict_app: str, address: str) -> N
         assert b"HTTP/1.1 431 " in await long.drip(b"Cookie: " + b"x" * 8000 + b"\r\n")
 
 
+async def test_a_query_without_end_is_refused(strict_app: str, address: str) -> None:
+    """A token of 100 kB, say."""
+    async with http_from(address) as http:
+        assert (await ask(http, strict_app, token="x" * 100_000))[0] == 400
+
+
 async def test_an_answer_that_is_not_read_is_given_up(strict_app: str, address: str) -> None:
     packets, size = 16, 900_000
     async with http_from(address) as http:

@@ -10,7 +10,7 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
-from confer_edge.frames import BINARY, CLOSE, PING, PONG, TEXT, Reader, Violation, close_frame, frame
+from confer_edge.frames import BINARY, CLOSE, FRAGMENTS_MAX, PING, PONG, TEXT, Reader, Violation, close_frame, frame
 
 SIZE_MAX = 300
 Outcome = tuple[list[tuple[int, bytes]], int | None]
@@ -161,3 +161,27 @@ def test_control_frames() -> None:
     assert close_frame(1012, "restart") == frame((1012).to_bytes(2) + b"restart", CLOSE)
     assert frame(b"x", PONG)[0] == 0x8A
     assert frame(b"", PING)[:2] == b"\x89\x00"
+
+
+def test_a_message_has_an_end() -> None:
+    """Empty fragments cost nothing to send, and would go on for ever."""
+    fragments = [masked(0x01, b"")] + [masked(0x00, b"")] * (FRAGMENTS_MAX - 2)
+    assert ours([*fragments, masked(0x80, b"a")]) == ([(TEXT, b"a")], None)
+    assert ours([*fragments, masked(0x00, b""), masked(0x80, b"a")]) == ([], 1009)
+
+
+def test_a_large_frame_that_comes_byte_by_byte_is_looked_at_a_few_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look copies what is there: with one for each byte, the work would grow with the square of the size."""
+    looks, look = 0, Reader._head
+
+    def counted(reader: Reader, data: bytes, at: int, end: int) -> tuple[int, int] | None:
+        nonlocal looks
+        looks += 1
+        return look(reader, data, at, end)
+
+    monkeypatch.setattr(Reader, "_head", counted)
+    reader, stream = Reader(1 << 20), masked(0x82, bytes(200_000))
+    for at in range(len(stream) - 1):
+        assert not list(reader.feed(stream[at : at + 1]))
+    assert list(reader.feed(stream[-1:])) == [(BINARY, bytes(200_000))]
+    assert looks < 20
