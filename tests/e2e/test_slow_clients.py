@@ -113,7 +113,7 @@ async def test_what_waits_for_the_deaf_is_bounded_and_nobody_else_notices(system
         for number in range(SLOW_CLIENTS):
             await stack.enter_async_context(deaf_client(system.ports["edge"], f"deaf-{number}", room))
             await polling(stack, system, f"poller-{number}", room)
-        before = resident_bytes(system)
+        before, numbers_before = resident_bytes(system), await system.metrics()
         for part in range(10):
             await write(writer, room, MANY_WRITES // 10, since=part * (MANY_WRITES // 10))
             await writer.emit("live_typing", {"patient_id": room, "field": "f", "content": str(part)})
@@ -123,6 +123,8 @@ async def test_what_waits_for_the_deaf_is_bounded_and_nobody_else_notices(system
         assert max(places) < 2 * SLOW_CLIENTS * UNSENT_BYTES + SLACK_BYTES
         assert MANY_WRITES * len(VALUE) > 2 * SLOW_CLIENTS * UNSENT_BYTES + SLACK_BYTES, "else it shows nothing"
         await until_log(system, "edge", RESYNC, 2 * SLOW_CLIENTS)
+        await system.risen(numbers_before, "confer_edge_dropped_total", by=None, reason="behind")
+        await system.risen(numbers_before, "confer_edge_resyncs_total", by=None, reason="behind")
         assert not member.ended
         assert not writer.ended
 
@@ -132,9 +134,11 @@ async def test_a_deaf_websocket_is_cut_off_in_the_end_and_told_why(system: Syste
     async with AsyncExitStack() as stack:
         writer = await entered(stack, system, "writer", room)
         deaf = await stack.enter_async_context(deaf_client(system.ports["impatient"], "deaf", room))
-        cut = system.processes["impatient"].log.count(CUT)
+        cut, before = system.processes["impatient"].log.count(CUT), await system.metrics("impatient")
         await write(writer, room)
         await until_log(system, "impatient", CUT, cut + 1)
+        await system.risen(before, "confer_edge_limits_total", limit="slow_client")
+        await system.risen(before, "confer_edge_disconnects_total", reason="cut_off")
         async with asyncio.timeout(10):
             assert await deaf.close_frame() == (1013, TOO_SLOW)
 
@@ -206,16 +210,18 @@ async def test_a_poller_that_was_away_gets_the_newest_view_alone_and_every_fact(
         member = await entered(stack, system, "member", room)
         away = await polling(stack, system, "away", room)
         facts, views = len(away.bodies("user_joined")), len(away.bodies("active_users_updated"))
-        before = len(member.bodies("active_users_updated"))
+        before, numbers_before = len(member.bodies("active_users_updated")), await system.metrics()
         people = [f"visitor-{number}" for number in range(5)]
         for name in people:
             await entered(stack, system, name, room)
             await member.got("active_users_updated", partial(shows, name))
         assert len(member.bodies("active_users_updated")) - before >= len(people)
+        await system.risen(numbers_before, "confer_edge_waiting_bytes", by=None)
         await away.until_polled(lambda: len(away.bodies("user_joined")) - facts >= len(people))
         assert [user["user_id"] for user in away.bodies("user_joined")[facts:]] == people
         newest = away.bodies("active_users_updated")[views:]
         assert len(newest) == 1
+        await system.risen(numbers_before, "confer_edge_dropped_total", by=None, reason="superseded")
         assert {"member", "away", *people} == {user["user_id"] for user in newest[0]}
 
 
@@ -224,7 +230,7 @@ async def test_a_poller_that_falls_behind_again_and_again_is_cut_off(system: Sys
     async with AsyncExitStack() as stack:
         writer = await entered(stack, system, "writer", room)
         slow = await polling(stack, system, "slow", room)
-        before = system.processes["edge"].log.count(RESYNC)
+        before, numbers_before = system.processes["edge"].log.count(RESYNC), await system.metrics()
         for loss in range(3):
             await write(writer, room, QUEUED_PACKETS + 1, "x", since=since)
             since += QUEUED_PACKETS + 1
@@ -236,6 +242,7 @@ async def test_a_poller_that_falls_behind_again_and_again_is_cut_off(system: Sys
         await slow.until_polled(lambda: numbers(slow) == [since])
         await write(writer, room, QUEUED_PACKETS + 1, "x", since=since + 1)
         await until_log(system, "edge", "it fell behind more than 3 times within 60 s")
+        await system.risen(numbers_before, "confer_edge_limits_total", limit="losses")
         await slow.poll()
         assert slow.status == 400
 

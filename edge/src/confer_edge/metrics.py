@@ -41,7 +41,6 @@ DISCONNECTS: Final = by(
     Counter("confer_edge_disconnects", "Sessions that ended", ["reason"]),
     "client_disconnect", "server_disconnect", "transport_close", "transport_error", "ping_timeout", "superseded",
     "cut_off", "revoked", "kicked",
-    "revoked", "kicked",
 )  # fmt: skip
 RECOVERIES: Final = by(
     Counter("confer_edge_recoveries", "Clients that came back with the pid of an earlier session", ["outcome"]),
@@ -77,6 +76,7 @@ LIMITS: Final = by(
     "connections_max", "connections_per_address_max", "connections_per_user_max", "handshake_s", "answer_s",
     "http_connections", "head_bytes", "request_s", "events", "events_for_too_long", "nesting_max", "joins", "connects",
     "pending_calls_max", "in_flight_max", "rooms_max", "access_in_flight_max", "admin_attempts",
+    "slow_client", "unsent", "losses",
 )  # fmt: skip
 
 # --- what clients get
