@@ -84,10 +84,12 @@ class Pages:
         return await self._process.open(way.version, self.url, options, ["emit", "join_screening", join], name="form")
 
     async def present_form(self, way: Way, patient: str, who: Person, step: int = 3) -> JavaScriptClient:
-        """A form that has joined."""
+        """A form that has joined: all that joining shows has come."""
         form = await self.form(way, patient, who, step)
         await form.got("active_users_updated", lambda users: who.user_id in ids(users))
         await form.got("queue_updated", lambda rows: row_of(rows, patient) is not None)
+        for room in (f"room.{patient}", "queue.screening"):
+            await form.got("sync_point", lambda point, room=room: point["room"] == room)
         return form
 
     async def service(self, way: Way, auth: Any = None) -> JavaScriptClient:
