@@ -88,8 +88,10 @@ class Pages:
         form = await self.form(way, patient, who, step)
         await form.got("active_users_updated", lambda users: who.user_id in ids(users))
         await form.got("queue_updated", lambda rows: row_of(rows, patient) is not None)
-        for room in (f"room.{patient}", "queue.screening"):
-            await form.got("sync_point", lambda point, room=room: point["room"] == room)
+        await form.until(
+            lambda: {f"room.{patient}", "queue.screening"} <= {point["room"] for point in form.bodies("sync_point")},
+            "the end of both snapshots",
+        )
         return form
 
     async def service(self, way: Way, auth: Any = None) -> JavaScriptClient:
