@@ -20,7 +20,7 @@ async def main(port: int) -> None:
     settings = EdgeSettings(port=port)
     server = Server(settings, settings.allowed_origins(port))
 
-    async def connect(eio_sid: str, auth: Any) -> tuple[str, str | None, Callable[[], None]]:
+    def connect(eio_sid: str, auth: Any) -> tuple[str, str | None, Callable[[], None]]:
         return server.eio.generate_id(), None, lambda: None
 
     server.on_connect = connect
@@ -30,7 +30,7 @@ async def main(port: int) -> None:
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     garbage.settle()
-    async with listening(socketio.ASGIApp(server), settings):
+    async with listening(socketio.ASGIApp(server), settings, {"/socket.io/": server.eio.open}):
         await stopped.wait()
 
 

@@ -20,6 +20,7 @@ from confer_edge.bodies import bounded_bodies
 from confer_edge.census import Census
 from confer_edge.engine import Engine
 from confer_edge.engine_socket import Socket
+from confer_edge.http_protocol import Open
 from confer_edge.listening import listening
 from confer_edge.packets import Outgoing
 from confer_edge.settings import EdgeSettings
@@ -95,24 +96,26 @@ class Echo:
         self._replies.put_nowait(reply)
 
 
-def application(settings: EdgeSettings) -> tuple[ASGIApp, Echo]:
+def application(settings: EdgeSettings) -> tuple[ASGIApp, dict[str, Open], Echo]:
     server = Server(settings, [])
-    engine = engineio.ASGIApp(engine_io(settings), engineio_path="engine.io")
+    engine = engine_io(settings)
+    one = engineio.ASGIApp(engine, engineio_path="engine.io")
     both = socketio.ASGIApp(server)
 
     async def route(scope: Scope, receive: Receive, send: Send) -> None:
-        await (engine if scope["path"].startswith("/engine.io") else both)(scope, receive, send)
+        await (one if scope["path"].startswith("/engine.io") else both)(scope, receive, send)
 
-    return bounded_bodies(route, settings.payload_bytes_max), Echo(server)
+    opens = {"/engine.io/": engine.open, "/socket.io/": server.eio.open}
+    return bounded_bodies(route, settings.payload_bytes_max), opens, Echo(server)
 
 
 async def main(port: int = 3000, ping_interval_s: float = 0.3, ping_timeout_s: float = 0.2) -> None:
     settings = EdgeSettings(port=port, ping_interval_s=ping_interval_s, ping_timeout_s=ping_timeout_s)
-    served, echo = application(settings)
+    served, opens, echo = application(settings)
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    async with listening(served, settings) as at, asyncio.TaskGroup() as group:
+    async with listening(served, settings, opens) as at, asyncio.TaskGroup() as group:
         print(f"listening on {at}", flush=True)
         replies = group.create_task(echo.run())
         await stopped.wait()

@@ -22,7 +22,7 @@ async def serve(settings: EdgeSettings) -> None:
         edge = Edge(link, settings)
         await unless_stopped(stop, edge.start())
         garbage.settle()
-        async with listening(edge.application, settings) as port:
+        async with listening(edge.application, settings, edge.opens) as port:
             log.info(f"listening on http://{settings.host}:{port}")
             await stop.wait()
             log.info("draining", clients=len(edge.doorway.sessions))

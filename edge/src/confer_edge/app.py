@@ -27,6 +27,7 @@ from confer_edge.expiry import Expiry
 from confer_edge.feed import Feed
 from confer_edge.flood import Flood
 from confer_edge.gateway import Gateway
+from confer_edge.http_protocol import Open
 from confer_edge.joins import Joins
 from confer_edge.portal import Portal
 from confer_edge.probe import Probe
@@ -47,6 +48,7 @@ from confer_kit.tasks import Tasks, again
 
 log = logger(__name__)
 
+SOCKET_IO = "/socket.io/"
 POLICY_LOOK_S = 0.5  # twice before a new version counts
 
 
@@ -96,6 +98,7 @@ class Edge:
         pages = web.application(self.probe, lambda: len(self.doorway.sessions), settings.demo_dir)
         served: Any = self.server if settings.socketio_enabled else None
         application: ASGIApp = socketio.ASGIApp(served, pages) if served else without_socketio(pages)
+        self.opens: dict[str, Open] = {SOCKET_IO: self.server.eio.open} if served else {}
         self.application = bounded_bodies(application, settings.payload_bytes_max)
 
     async def start(self) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
@@ -29,7 +28,7 @@ from confer_edge.recovery import Found, Recovery, SessionRecord, new_pid, restor
 from confer_edge.rights import Rights
 from confer_edge.session import Session
 from confer_edge.settings import EdgeSettings
-from confer_edge.transport import Server
+from confer_edge.transport import Connected, Server
 from confer_edge.turnstile import Crowded, Turnstile
 from confer_kit import clock
 from confer_kit.event_log import Unavailable
@@ -42,7 +41,6 @@ SPREAD_S, SPREAD_SHARE = 0.005, 0.25  # over how long clients are sent away: for
 ANSWERED_SHARE, FETCHED_SHARE = 0.5, 0.15  # of the time there is: for calls in flight; until a poller waits for more
 HANGS_UP_S = 2.0  # how long a client that was shown out may take to close the connection
 TAKE_UP_ATTEMPTS = 3  # the end of the earlier connection may be noted at this very moment
-Connected = tuple[str, str | None, Callable[[], None]]
 _MISSED = "missed"  # what holds a session's facts while those before them are read
 
 
@@ -115,8 +113,7 @@ class Doorway:
             raise Unavailable(crowded.message) from crowded
 
     async def _admitted(self, eio_sid: str, auth: Any) -> Connected:
-        environ = self._server.environ.get(eio_sid, {})
-        text = environ.get("QUERY_STRING", "")
+        text = self._server.eio.sockets[eio_sid].query
         query = dict(parse_qsl(text))
         heard = self._access.heard
         claim = await self._identities.on_connect(query, auth)

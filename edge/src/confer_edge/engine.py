@@ -4,11 +4,12 @@ Each correction is a small named method that cites its reason. The library stays
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, parse_qsl
 
 import engineio
+import orjson
 from engineio.packet import OPEN, Packet
 
 from confer_edge import metrics
@@ -18,7 +19,7 @@ from confer_edge.engine_socket import Socket
 from confer_edge.outlet import Outlet
 from confer_edge.packets import Outgoing
 from confer_edge.rate import Verdict
-from confer_edge.websocket import EXTENSION, TRY_AGAIN_LATER
+from confer_edge.websocket import EXTENSION, TRY_AGAIN_LATER, WebSocket
 from confer_edge.wheel import Wheel
 from confer_kit.logs import logger
 from confer_kit.tasks import Tasks
@@ -36,6 +37,7 @@ _REFUSALS: Final = {
     "Invalid session": (1, "Session ID unknown", "session"),
     "The client is using": (5, "Unsupported protocol version", "version"),
 }
+_SPECIAL: Final = {"sid", "j"}  # a session that polls; JSONP
 _TOO_MANY: Final = {
     Full.PER_KEY: ("429 TOO MANY REQUESTS", "connections: this address has as many as it may have"),
     Full.IN_ALL: ("503 SERVICE UNAVAILABLE", "connections: this edge has as many as it may have"),
@@ -57,6 +59,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         self.events_per_s, self.events_burst = 100.0, 200.0
         self.upgrade_s = 10.0
         self.addresses = Census(2000, 20_000)  # Engine.IO sids by address
+        self.on_open: Callable[[Socket], None] = lambda _: None
+        self.on_end: Callable[[str, str], None] = lambda *_: None
         self.on_message: OnMessage
         self.on_flood: Callable[[Socket, bytes, Verdict], None] = self._flooded
         self._tasks = Tasks()
@@ -78,9 +82,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
             outlet.flush()
 
     def end(self, socket: Socket, reason: str, *, abort: bool = False) -> None:
-        """Close from where nothing can be awaited."""
-        if not socket.closed and not socket.closing:
-            self._tasks.start(socket.close(wait=False, abort=abort, reason=reason), "close")
+        socket.finish(reason, abort=abort)
 
     def _flooded(self, socket: Socket, _data: bytes, verdict: Verdict) -> None:
         if verdict is Verdict.CUT:
@@ -153,32 +155,57 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         await environ["asgi.send"]({"type": "websocket.http.response.body", "body": response["response"]})
         return None
 
+    def open(self, link: WebSocket, scope: Mapping[str, Any], host: str) -> bool:
+        """Begin a session on a WebSocket, in place and with one write, where its handshake is as that of every client.
+        False: it upgrades a session that polls, or is to be refused; the library does that."""
+        query = scope["query_string"].decode("ascii", "replace")
+        address = subscriber(host)
+        if not self._is_ordinary(query, scope["headers"]) or self.leaving or self.addresses.full(None, address):
+            return False
+        socket = self._begun("websocket", query, address)
+        socket.begin(link, b"0" + orjson.dumps(self._handshake(socket.sid, "websocket")))
+        return True
+
+    def _is_ordinary(self, query: str, headers: list[tuple[bytes, bytes]]) -> bool:
+        asked, told = parse_qsl(query), dict(headers)
+        if len(told) < len(headers) or "websocket" not in self.transports:
+            return False
+        one = dict(asked)
+        if len(one) < len(asked) or (one.get("EIO"), one.get("transport")) != ("4", "websocket"):
+            return False
+        return not _SPECIAL & one.keys() and self._accepts(told.get(b"origin", b"").decode("ascii", "replace"))
+
+    def _accepts(self, origin: str) -> bool:
+        """As the library has it: an empty list accepts everybody."""
+        allowed = self.cors_allowed_origins
+        return not origin or allowed == [] or (isinstance(allowed, list) and origin in allowed)
+
     async def _handle_connect(self, environ: dict[str, Any], transport: str, jsonp_index: int | None = None) -> Any:
         """The library names its socket class here, so the handshake is spelled out to use ours."""
         if self.leaving:
             metrics.REFUSED.labels("leaving").inc()
             text = b"This edge is going away: connect again."
             return {"status": "503 SERVICE UNAVAILABLE", "headers": [("Content-Type", "text/plain")], "response": text}
-        if self._wheel is None:
-            self._wheel = Wheel(self.ping_interval, self.ping_timeout)
-        sid = self.prefix + self.generate_id()
         address = subscriber((environ["asgi.scope"].get("client") or ("",))[0])
-        if (full := self.addresses.full(sid, address)) is not None:
+        if (full := self.addresses.full(None, address)) is not None:
             return self._too_many(full)
-        self.addresses.enter(sid, address)
-        socket = self.sockets[sid] = Socket(self, sid, environ.get("QUERY_STRING", ""))
-        socket.write(Outgoing.of(Packet(OPEN, self._handshake(sid, transport))))
-        refused = await self._trigger_event("connect", sid, environ, run_async=False)
-        if refused is not None and refused is not True:
-            del self.sockets[sid]
-            self.addresses.leave(sid)
-            return self._unauthorized(refused or None)
-        self._wheel.add(socket)
-        metrics.HANDSHAKES.labels(transport).inc()
+        socket = self._begun(transport, environ.get("QUERY_STRING", ""), address)
+        socket.write(Outgoing.of(Packet(OPEN, self._handshake(socket.sid, transport))))
         if transport == "websocket":
             return await socket.handle_get_request(environ)
         socket.connected = True
         return self._ok(await socket.poll(), jsonp_index=jsonp_index)
+
+    def _begun(self, transport: str, query: str, address: str) -> Socket:
+        if self._wheel is None:
+            self._wheel = Wheel(self.ping_interval, self.ping_timeout)
+        sid = self.prefix + self.generate_id()
+        self.addresses.enter(sid, address)
+        socket = self.sockets[sid] = Socket(self, sid, query)
+        self._wheel.add(socket)
+        metrics.HANDSHAKES.labels(transport).inc()
+        self.on_open(socket)
+        return socket
 
     def _too_many(self, full: Full) -> dict[str, Any]:
         """In the shape of the reference implementation's refusals; 4 is its "Forbidden"."""

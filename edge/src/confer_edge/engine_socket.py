@@ -41,7 +41,7 @@ class Socket(AsyncSocket):  # type: ignore[misc]
 
     def __init__(self, server: "Engine", sid: str, query: str) -> None:
         super().__init__(server, sid)
-        self._is_python = from_python(query)
+        self.query = query  # of the handshake
         self.connected: bool
         self.upgrading: bool
         self.closing: bool
@@ -127,6 +127,8 @@ class Socket(AsyncSocket):  # type: ignore[misc]
         if not packets:
             self._affordable()
         for packet in packets:
+            if self.closed:
+                return
             if packet.startswith("b"):
                 self.receive_frame(BINARY, base64.b64decode(packet[1:], validate=True))
             elif packet.startswith("1"):
@@ -152,6 +154,13 @@ class Socket(AsyncSocket):  # type: ignore[misc]
         return not self.closed
 
     # --- the upgrade --------------------------------------------------------------------------------------
+
+    def begin(self, link: WebSocket, first: bytes) -> None:
+        """On a WebSocket from the beginning; the first packet leaves with the acceptance."""
+        self.connected = True
+        link.accept(frame(first, TEXT))
+        self._live(link)
+        link.attach(self.receive_frame, self._lost, self.out.resume)
 
     async def _upgrade_websocket(self, environ: dict[str, Any]) -> Any:
         """Accept, and let the ASGI task end: the socket lives on in its protocol object."""
@@ -205,14 +214,15 @@ class Socket(AsyncSocket):  # type: ignore[misc]
     # --- the end ------------------------------------------------------------------------------------------
 
     async def close(self, wait: bool = True, abort: bool = False, reason: str | None = None) -> None:
+        self.finish(reason or self.server.reason.SERVER_DISCONNECT, abort=abort)
+
+    def finish(self, reason: str, *, abort: bool = False) -> None:
         """Tell the application once, then the client. A pending GET is answered when its session closes."""
         if self.closed or self.closing:
             return
         self.closing = True
         self.server.addresses.leave(self.sid)
-        await self.server._trigger_event(
-            "disconnect", self.sid, reason or self.server.reason.SERVER_DISCONNECT, run_async=False
-        )
+        self.server.on_end(self.sid, reason)
         told = not abort and self._close_code == NORMAL
         self.out.end(_CLOSED if told else _NOOP)
         self.closed = True
@@ -238,7 +248,7 @@ class Socket(AsyncSocket):  # type: ignore[misc]
         """
         if self.link is not None:
             self._close_code, self._close_reason = code, why
-        untold = self.link is None and self._is_python
+        untold = self.link is None and from_python(self.query)
         reason = self.server.reason.TRANSPORT_CLOSE if code == RESTART else CUT_OFF
         await self.close(wait=False, abort=untold, reason=reason)
 

@@ -3,14 +3,17 @@ are not read, heads without end, connections without number."""
 
 import asyncio
 import resource
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.utils import get_remote_addr, is_ssl
 
 from confer_edge import metrics
 from confer_edge.census import Census, Full, subscriber
+from confer_edge.deadlines import Deadlines
+from confer_edge.websocket import WebSocket
 from confer_kit.logs import logger
 
 log = logger(__name__)
@@ -24,65 +27,53 @@ _TOO_MANY: Final = {
     Full.IN_ALL: (503, "Service Unavailable", "more connections than this edge may have"),
 }
 
-
-@dataclass(frozen=True, slots=True)
-class HttpLimits:
-    """`whole_s`: within it a request is there as a whole, and an answer is read. `peers`: the open connections.
-    `proxies`: whether a peer speaks for many."""
-
-    whole_s: float
-    peers: Census
-    proxies: Callable[[str], bool]
+# Takes a WebSocket (with its scope and the client's host) by itself; False: it goes through ASGI
+Open = Callable[[WebSocket, Mapping[str, Any], str], bool]
 
 
-class Deadline:
-    """Calls `late` unless it is stopped in time. Starting a running one changes nothing."""
+class Proxies(Protocol):
+    """Peers that speak for many, as uvicorn knows them."""
 
-    __slots__ = ("_late", "_seconds", "_timer")
+    def __contains__(self, host: str) -> bool: ...
+    def get_trusted_client_address(self, x_forwarded_for: str) -> tuple[str, int]: ...
 
-    def __init__(self, seconds: float, late: Callable[[], None]) -> None:
-        self._seconds, self._late = seconds, late
-        self._timer: asyncio.TimerHandle | None = None
 
-    @property
-    def running(self) -> bool:
-        return self._timer is not None
+class Surroundings:
+    """What all connections share. `whole_s`: within it a request is there as a whole, and an answer is read. `peers`:
+    the open connections. `server`: the address that is served. `open`, by path."""
 
-    def start(self) -> None:
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._seconds, self._passed)
-
-    def stop(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _passed(self) -> None:
-        self._timer = None
-        self._late()
+    def __init__(
+        self, whole_s: float, peers: Census, proxies: Proxies, server: tuple[str, int], opens: Mapping[str, Open]
+    ) -> None:
+        self.whole_s, self.peers, self.proxies, self.server, self.opens = whole_s, peers, proxies, server, opens
+        self.asking: Deadlines[Http] = Deadlines(whole_s, Http.trickles)
+        self.answering: Deadlines[Http] = Deadlines(whole_s, Http.unread)
 
 
 class Http(HttpToolsProtocol):
     """One connection, until it is closed or becomes a WebSocket."""
 
-    def __init__(self, *arguments: Any, limits: HttpLimits, **more: Any) -> None:
+    def __init__(self, *arguments: Any, around: Surroundings, **more: Any) -> None:
         super().__init__(*arguments, **more)
-        self._limits = limits
+        self._around = around
         self._refused = False
         self._head_bytes: int | None = 0  # of the head that is coming; None: it is complete
-        self._asking = Deadline(limits.whole_s, self._trickles)
-        self._answering = Deadline(limits.whole_s, self._unread)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        """As uvicorn does it, which asks the system for the server's own address as well."""
+        self.connections.add(self)
+        self.transport = transport
+        self.flow = FlowControl(transport)
+        self.server, self.client = self._around.server, get_remote_addr(transport)
+        self.scheme = "https" if is_ssl(transport) else "http"
         host = self.client[0] if self.client else ""
-        address = f"proxied {id(self)}" if self._limits.proxies(host) else subscriber(host)
-        full = self._limits.peers.full(self, address)
+        address = f"proxied {id(self)}" if host in self._around.proxies else subscriber(host)
+        full = self._around.peers.full(self, address)
         if full is not None:
             self._refuse(*_TOO_MANY[full], limit="http_connections")
             return
-        self._limits.peers.enter(self, address)
-        self._asking.start()
+        self._around.peers.enter(self, address)
+        self._around.asking.start(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end()
@@ -91,17 +82,37 @@ class Http(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
-        self._asking.start()
+        self._around.asking.start(self)
         super().data_received(data)
-        if self._head_bytes is not None and self._asking.running:
+        if self._head_bytes is not None and self in self._around.asking:
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES_MAX:
                 text = f"the head is longer than {HEAD_BYTES_MAX} bytes"
                 self._refuse(431, "Request Header Fields Too Large", text, limit="head_bytes")
 
     def handle_websocket_upgrade(self) -> None:
+        """In place: uvicorn would write the request out again, to be parsed a second time."""
         self._end()
-        super().handle_websocket_upgrade()
+        self.connections.discard(self)
+        link = WebSocket(self.config, self.server_state, self.app_state)
+        self.transport.set_protocol(link)
+        link.connection_made(self.transport)
+        scope = link.scope(self.scope, self.url)
+        if scope is not None and not self._opened(link, scope):
+            link.run(scope)
+        self.parser = None  # type: ignore[assignment]  # it holds this object, which the collector would have to find
+
+    def _opened(self, link: WebSocket, scope: dict[str, Any]) -> bool:
+        opens = self._around.opens.get(scope["path"])
+        return opens is not None and opens(link, scope, self._host(scope))
+
+    def _host(self, scope: dict[str, Any]) -> str:
+        """The client's, as uvicorn's middleware finds it behind a proxy."""
+        host = self.client[0] if self.client else ""
+        forwarded = b", ".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
+        if forwarded and host in self._around.proxies:
+            return self._around.proxies.get_trusted_client_address(forwarded.decode("latin1"))[0] or host
+        return host
 
     # --- a request: from the connection's beginning, or its first byte, to its end ---------------------------
 
@@ -111,11 +122,11 @@ class Http(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._head_bytes = 0
-        self._asking.stop()
+        self._around.asking.stop(self)
         super().on_message_complete()
 
-    def _trickles(self) -> None:
-        self._refuse(408, "Request Timeout", f"no whole request within {self._limits.whole_s:g} s", limit="request_s")
+    def trickles(self) -> None:
+        self._refuse(408, "Request Timeout", f"no whole request within {self._around.whole_s:g} s", limit="request_s")
 
     # --- an answer: until its last byte has left ---------------------------------------------------------------
 
@@ -125,7 +136,7 @@ class Http(HttpToolsProtocol):
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._answering.stop()
+        self._around.answering.stop(self)
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -133,12 +144,12 @@ class Http(HttpToolsProtocol):
 
     def _expect_reader(self) -> None:
         if self.transport.get_write_buffer_size():
-            self._answering.start()
+            self._around.answering.start(self)
 
-    def _unread(self) -> None:
+    def unread(self) -> None:
         if self.transport.get_write_buffer_size():
             metrics.LIMITS.labels("answer_s").inc()
-            log.info("an HTTP connection is cut off", reason=f"an answer is not read within {self._limits.whole_s:g} s")
+            log.info("an HTTP connection is cut off", reason=f"an answer is not read within {self._around.whole_s:g} s")
             self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:
@@ -160,9 +171,9 @@ class Http(HttpToolsProtocol):
         self.loop.call_later(LINGER_S, self.transport.abort)
 
     def _end(self) -> None:
-        self._asking.stop()
-        self._answering.stop()
-        self._limits.peers.leave(self)
+        self._around.asking.stop(self)
+        self._around.answering.stop(self)
+        self._around.peers.leave(self)
 
 
 def allow_open_files(clients: int) -> None:

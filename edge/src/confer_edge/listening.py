@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any, Final
@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from confer_edge.census import Census
-from confer_edge.http_protocol import PER_SESSION, Http, HttpLimits, allow_open_files
+from confer_edge.http_protocol import PER_SESSION, Http, Open, Surroundings, allow_open_files
 from confer_edge.settings import EdgeSettings
 from confer_edge.websocket import WebSocket
 
@@ -29,17 +29,18 @@ class HttpServer(uvicorn.Server):
 
 
 @asynccontextmanager
-async def listening(application: ASGIApp, settings: EdgeSettings) -> AsyncIterator[int]:
-    """The port that is served. SystemExit with a sentence when it is busy."""
+async def listening(application: ASGIApp, settings: EdgeSettings, opens: Mapping[str, Open]) -> AsyncIterator[int]:
+    """The port that is served; `opens` take WebSockets of a path in place. SystemExit with a sentence when it is
+    busy."""
     listener = _bound(settings, shared=settings.workers > 1)
     listener.listen(BACKLOG)  # from here on clients wait instead of being refused
     allow_open_files(settings.connections_max)
     proxied = ProxyHeadersMiddleware(application, settings.trusted_proxies)  # type: ignore[arg-type]
     peers = Census(PER_SESSION * settings.connections_per_address_max, PER_SESSION * settings.connections_max)
-    limits = HttpLimits(settings.request_s, peers, lambda host: host in proxied.trusted_hosts)
+    around = Surroundings(settings.request_s, peers, proxied.trusted_hosts, listener.getsockname()[:2], opens)
     config = uvicorn.Config(
         proxied,
-        http=partial(Http, limits=limits),  # type: ignore[arg-type]
+        http=partial(Http, around=around),  # type: ignore[arg-type]
         proxy_headers=False,  # done above, so that no variable of uvicorn's adds to who is trusted
         ws=WebSocket,
         ws_max_size=settings.payload_bytes_max,

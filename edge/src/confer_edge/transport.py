@@ -3,22 +3,23 @@ we promise. Each correction is a small named method that cites its reason."""
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
 import orjson
 import socketio
 from engineio.packet import Packet
 from socketio.async_manager import AsyncManager
-from socketio.packet import CONNECT, CONNECT_ERROR
+from socketio.packet import CONNECT_ERROR
 
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.message import failed
 from confer_edge import metrics
 from confer_edge.census import Census
+from confer_edge.deadlines import Deadlines
 from confer_edge.engine import Engine
 from confer_edge.engine_socket import Socket
-from confer_edge.packets import OrJson
+from confer_edge.packets import OrJson, Outgoing
 from confer_edge.rate import ATTACHMENTS_MAX, Verdict
 from confer_edge.settings import EdgeSettings
 from confer_edge.unparsed import UnparsedEvent, unparsed_event
@@ -30,35 +31,34 @@ log = logger(__name__)
 
 OnEvent = Callable[[str, list[Any], int | None], None]
 OnBad = Callable[[str, UnparsedEvent], None]
-OnConnect = Callable[[str, Any], Awaitable[tuple[str, str | None, Callable[[], None]]]]
+Connected = tuple[str, str | None, Callable[[], None]]  # sid, pid, and what to do when the client has been told them
+OnConnect = Callable[[str, Any], Connected | Awaitable[Connected]]
 OnClosed = Callable[[str, str, str], None]
 ACK_DIGITS_MAX: Final = 15
-REMEMBERED: Final = ("QUERY_STRING", "PATH_INFO", "REMOTE_ADDR", "wsgi.url_scheme")  # of a connection's first request
 BACKLOG_MAX: Final = 1000  # messages of one client behind one that takes its time
 
 
 class Manager(AsyncManager):  # type: ignore[misc]
-    """Who is connected. Rooms are ours (`audiences`), so leaving does not look through those of every client."""
+    """Who is connected. Rooms are ours (`audiences`), so that leaving does not look through those of every client, and
+    there is no room for each client alone, which would take a kilobyte."""
 
     def admit(self, sid: str, eio_sid: str) -> None:
         """A session with this sid, in place of an earlier connection that had it."""
         if self.eio_sid_from_sid(sid, "/") is not None:
             self.basic_disconnect(sid, "/")
         self.basic_enter_room(sid, "/", None, eio_sid=eio_sid)
-        self.basic_enter_room(sid, "/", sid, eio_sid=eio_sid)
 
     def basic_disconnect(self, sid: str, namespace: str, **_: Any) -> None:
         if namespace != "/":
             super().basic_disconnect(sid, namespace)
             return
-        for room in (sid, None):
-            self.basic_leave_room(sid, namespace, room)
+        self.basic_leave_room(sid, namespace, None)
         self.callbacks.pop(sid, None)
-        for pending in (self.pending_disconnect,):
-            if sid in pending.get(namespace, ()):
-                pending[namespace].remove(sid)
-                if not pending[namespace]:
-                    del pending[namespace]
+
+    def get_participants(self, namespace: str, room: Any) -> Iterator[tuple[str, str]]:
+        """`room` may be a client's sid, which the library makes a room of."""
+        eio_sid = self.eio_sid_from_sid(room, namespace) if namespace == "/" and isinstance(room, str) else None
+        return super().get_participants(namespace, room) if eio_sid is None else iter([(room, eio_sid)])
 
 
 class Server(socketio.AsyncServer):  # type: ignore[misc]
@@ -91,7 +91,10 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         self.eio.prefix = settings.route and f"{settings.route}."
         self.eio.on_message = self._on_message
         self.eio.patience_s = settings.slow_client_s
+        self.eio.on_open = lambda socket: self._expected.start(socket.sid)
+        self.eio.on_end = self._ended
         self._handshake_s = settings.handshake_s
+        self._expected: Deadlines[str] = Deadlines(settings.handshake_s, self._no_connect)  # by Engine.IO sid
         self._tasks = Tasks()
         self._greetings: dict[str, list[Packet]] = {}  # by Engine.IO sid: events that wait for the answer to CONNECT
         self._backlogs: dict[str, deque[tuple[bytes, bool]]] = {}  # by Engine.IO sid: behind one that takes its time
@@ -99,71 +102,83 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
     def _engineio_server_class(self) -> type[Engine]:
         return Engine
 
-    async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> Any:
-        """A connection costs something before anybody is behind it: so CONNECT has to come soon. Of its request only a
-        few words are kept: the whole, with headers and cookies, would be the largest part of an idle connection."""
-        self._expect_connect(eio_sid)
-        refused = await super()._handle_eio_connect(eio_sid, environ)
-        if eio_sid in self.environ:
-            self.environ[eio_sid] = {name: environ[name] for name in REMEMBERED if name in environ}
-        return refused
+    # --- coming and going ---------------------------------------------------------------------------------
 
-    def _expect_connect(self, eio_sid: str) -> None:
-        asyncio.get_running_loop().call_later(self._handshake_s, self._check_connected, eio_sid)
-
-    def _check_connected(self, eio_sid: str) -> None:
+    def _no_connect(self, eio_sid: str) -> None:
+        """A connection costs something before anybody is behind it: so CONNECT has to come soon."""
         socket = self.eio.sockets.get(eio_sid)
         if eio_sid in self._backlogs:  # perhaps it is being answered just now
-            self._expect_connect(eio_sid)
-        elif (
-            socket is not None
-            and not socket.closed
-            and not any(
-                self.manager.sid_from_eio_sid(eio_sid, namespace) for namespace in self.manager.get_namespaces()
-            )
-        ):
+            self._expected.start(eio_sid)
+        elif socket is not None and not socket.closed and not self._namespaces_of(eio_sid):
             metrics.LIMITS.labels("handshake_s").inc()
             self.eio.violation(socket, f"no CONNECT within {self._handshake_s:g} s")
 
+    def _namespaces_of(self, eio_sid: str) -> list[str]:
+        return [n for n in self.manager.get_namespaces() if self.manager.sid_from_eio_sid(eio_sid, n) is not None]
+
     async def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
         """CONNECT (Socket.IO v5; `pid` of v4.6). Nothing precedes its answer; a second one changes nothing."""
-        if namespace in self.handlers:
+        if namespace not in (None, "/"):
             await self._connect_beside(eio_sid, namespace, data)
-        elif namespace not in (None, "/"):
-            refusal = {"message": "Invalid namespace"}
-            await self._send_packet(eio_sid, self.packet_class(CONNECT_ERROR, data=refusal, namespace=namespace))
         elif self.manager.sid_from_eio_sid(eio_sid, "/") is None:
-            await self._connect(eio_sid, data)
+            rest = self._connect(eio_sid, data)
+            if rest is not None:
+                await rest
 
-    async def _connect(self, eio_sid: str, data: Any) -> None:
+    def _connect(self, eio_sid: str, auth: Any) -> Awaitable[None] | None:
+        """Answered at once, or what has to be awaited for the answer."""
         try:
-            sid, pid, told = await self.on_connect(eio_sid, data)
-        except Rejection as refusal:
-            metrics.CONNECTS.labels(refusal.code).inc()
-            body = {"message": refusal.message, "data": failed(refusal)}
-            await self._send_packet(eio_sid, self.packet_class(CONNECT_ERROR, data=body))
-            return
-        except Unavailable as error:
+            begun = self.on_connect(eio_sid, auth)
+        except (Rejection, Unavailable) as error:
+            self._refuse(eio_sid, error)
+            return None
+        if not isinstance(begun, tuple):
+            return self._connect_later(eio_sid, begun)
+        self._admit(eio_sid, *begun)
+        return None
+
+    async def _connect_later(self, eio_sid: str, begun: Awaitable[Connected]) -> None:
+        try:
+            connected = await begun
+        except (Rejection, Unavailable) as error:
+            self._refuse(eio_sid, error)
+        else:
+            self._admit(eio_sid, *connected)
+
+    def _admit(self, eio_sid: str, sid: str, pid: str | None, told: Callable[[], None]) -> None:
+        socket = self.eio.sockets.get(eio_sid)
+        if socket is not None and not socket.closed:
+            self._expected.stop(eio_sid)
+            self.manager.admit(sid, eio_sid)
+            socket.write(Outgoing(b"40" + orjson.dumps({"sid": sid} if pid is None else {"sid": sid, "pid": pid})))
+            told()
+
+    def _refuse(self, eio_sid: str, error: Rejection | Unavailable) -> None:
+        socket = self.eio.sockets.get(eio_sid)
+        if isinstance(error, Unavailable):
             metrics.CONNECTS.labels(ErrorCode.UNAVAILABLE).inc()
             self._violation(eio_sid, f"a session cannot begin now: {error}")
             return
-        if eio_sid not in self.eio.sockets or self.eio.sockets[eio_sid].closed:
-            return
-        self.manager.admit(sid, eio_sid)
-        answer = {"sid": sid} if pid is None else {"sid": sid, "pid": pid}
-        await self._send_packet(eio_sid, self.packet_class(CONNECT, answer))
-        told()
+        metrics.CONNECTS.labels(error.code).inc()
+        if socket is not None and not socket.closed:
+            socket.write(Outgoing(b"44" + orjson.dumps({"message": error.message, "data": failed(error)})))
 
     async def _connect_beside(self, eio_sid: str, namespace: str | None, data: Any) -> None:
         """A namespace with handlers of its own (`server.on(..., namespace=...)`) is the library's. What its connect
         handler emits goes after the answer to CONNECT (Socket.IO v5, "Connection to a namespace")."""
+        if namespace not in self.handlers:
+            refusal = {"message": "Invalid namespace"}
+            await self._send_packet(eio_sid, self.packet_class(CONNECT_ERROR, data=refusal, namespace=namespace))
+            return
         if self.manager.sid_from_eio_sid(eio_sid, namespace) is not None:
             return
         held = self._greetings[eio_sid] = []
+        socket = self.eio.sockets.get(eio_sid)
+        self.environ[eio_sid] = {"QUERY_STRING": socket.query if socket else ""}
         try:
             await super()._handle_connect(eio_sid, namespace, data)
         finally:
-            del self._greetings[eio_sid]
+            del self._greetings[eio_sid], self.environ[eio_sid]
         for packet in held:
             await self._send_eio_packet(eio_sid, packet)
 
@@ -174,16 +189,26 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             await super()._send_eio_packet(eio_sid, eio_pkt)
 
     async def _handle_disconnect(self, eio_sid: str, namespace: str | None, reason: str | None = None) -> None:
-        sid = self.manager.sid_from_eio_sid(eio_sid, namespace or "/")
-        await super()._handle_disconnect(eio_sid, namespace, reason)
-        if sid is not None:
-            self.on_closed(sid, eio_sid, reason or "")
+        if namespace not in (None, "/"):
+            await super()._handle_disconnect(eio_sid, namespace, reason)
+        else:
+            self._leave(eio_sid, reason or "")
 
-    async def _handle_eio_disconnect(self, eio_sid: str, reason: str | None) -> None:
+    def _leave(self, eio_sid: str, reason: str) -> None:
+        self._binary_packet.pop(eio_sid, None)
+        sid = self.manager.sid_from_eio_sid(eio_sid, "/")
+        if sid is not None:
+            self.manager.basic_disconnect(sid, "/")
+            self.on_closed(sid, eio_sid, reason)
+
+    def _ended(self, eio_sid: str, reason: str) -> None:
         """A Socket.IO DISCONNECT means to go. An Engine.IO close alone is a lost connection: the stock client comes
         back after it by itself."""
-        own = reason == self.reason.CLIENT_DISCONNECT
-        await super()._handle_eio_disconnect(eio_sid, self.reason.TRANSPORT_CLOSE if own else reason)
+        why = self.reason.TRANSPORT_CLOSE if reason == self.reason.CLIENT_DISCONNECT else reason
+        self._expected.stop(eio_sid)
+        self._leave(eio_sid, why)
+        for namespace in self._namespaces_of(eio_sid):
+            self._tasks.start(self._handle_disconnect(eio_sid, namespace, why), "disconnect")
 
     # --- messages, in the order in which they came ------------------------------------------------------
 
@@ -200,21 +225,44 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
                 backlog.append((data, binary))
             else:
                 self.eio.violation(socket, f"more than {BACKLOG_MAX} messages wait")
-        elif not self._fast(socket, data, binary):
-            self._backlogs[socket.sid] = deque([(data, binary)])
-            self._tasks.start(self._slowly(socket), "message")
+        else:
+            rest = self._now(socket, data, binary)
+            if rest is not None:
+                self._backlogs[socket.sid] = deque()
+                self._tasks.start(self._slowly(socket, rest), "message")
 
-    async def _slowly(self, socket: Socket) -> None:
+    async def _slowly(self, socket: Socket, first: Awaitable[None]) -> None:
         backlog = self._backlogs[socket.sid]
         try:
+            await first
             while backlog and not socket.closed:
-                data, binary = backlog.popleft()
-                if not self._fast(socket, data, binary):
-                    await self._handle_eio_message(socket.sid, data if binary else data.decode())
+                rest = self._now(socket, *backlog.popleft())
+                if rest is not None:
+                    await rest
         finally:
             del self._backlogs[socket.sid]
 
-    def _fast(self, socket: Socket, data: bytes, binary: bool) -> bool:
+    def _now(self, socket: Socket, data: bytes, binary: bool) -> Awaitable[None] | None:
+        """Handled, or what has to be awaited for it."""
+        if self._is_event(socket, data, binary):
+            return None
+        begins = None if binary else self._plain_connect(socket.sid, data)
+        if begins is not None:
+            return self._connect(socket.sid, *begins)
+        return self._handle_eio_message(socket.sid, data if binary else data.decode())
+
+    def _plain_connect(self, eio_sid: str, data: bytes) -> tuple[Any] | None:
+        """What comes with the CONNECT of the namespace `/`; None: this is something else, or is wrong."""
+        if (data != b"0" and not data.startswith(b"0{")) or eio_sid in self._binary_packet:
+            return None
+        if self.manager.sid_from_eio_sid(eio_sid, "/") is not None:
+            return None
+        try:
+            return (orjson.loads(data[1:]) if len(data) > 1 else None,)
+        except ValueError:
+            return None
+
+    def _is_event(self, socket: Socket, data: bytes, binary: bool) -> bool:
         """Whether this was a plain event, and is done. Ordinary events differ from the rest in their first bytes."""
         if binary or data[:1] != b"2" or data[1:2] == b"/" or socket.sid in self._binary_packet:
             return False

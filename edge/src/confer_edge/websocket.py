@@ -4,7 +4,7 @@ ASGI task ends and the socket lives here, without queue, task or copy in between
 import asyncio
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 from urllib.parse import unquote
 
@@ -41,7 +41,7 @@ class WebSocket(asyncio.Protocol):
         self._size_max = config.ws_max_size
         self.transport: asyncio.Transport = cast("asyncio.Transport", None)
         self._key = b""
-        self._early: bytes | None = None
+        self._early = b""
         self._events: asyncio.Queue[dict[str, Any]] | None = None
         self._reader: Reader | None = None
         self._on_message: OnMessage | None = None
@@ -60,9 +60,6 @@ class WebSocket(asyncio.Protocol):
         """An exception that escaped from here would cost the connection without a word."""
         if self._on_message is not None:
             self._receive(data)
-        elif self._early is None:
-            self._early = b""
-            self._upgrade(data)
         elif len(self._early) + len(data) > EARLY_BYTES_MAX:
             self.transport.abort()
         else:
@@ -93,27 +90,25 @@ class WebSocket(asyncio.Protocol):
 
     # --- the upgrade ----------------------------------------------------------------------------------
 
-    def _upgrade(self, request: bytes) -> None:
-        """The request that uvicorn has parsed and written out again, as an ASGI scope with this object in it."""
-        if len(request) > HANDSHAKE_BYTES_MAX:
+    def scope(self, request: Mapping[str, Any], target: bytes) -> dict[str, Any] | None:
+        """The ASGI scope of a handshake that uvicorn has parsed, with this object in it; None: it is refused."""
+        headers = request["headers"]
+        if len(target) + sum(len(name) + len(value) for name, value in headers) > HANDSHAKE_BYTES_MAX:
             self._refuse(b"HTTP/1.1 400 Bad Request\r\n")
-            return
-        line, *lines = request.split(b"\r\n\r\n", 1)[0].split(b"\r\n")
-        target = line.split(b" ")[1]
-        path, _, query = target.partition(b"?")
-        headers = [(name.lower(), value) for name, _, value in (h.partition(b": ") for h in lines)]
+            return None
         told = dict(headers)
         self._key = told.get(b"sec-websocket-key", b"")
         if told.get(b"sec-websocket-version") != b"13" or not _is_key(self._key):
             self._refuse(b"HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n")
-            return
-        scope = {
+            return None
+        path, _, query = target.partition(b"?")
+        return {
             "type": "websocket",
             "asgi": {"version": "3.0", "spec_version": "2.4"},
             "http_version": "1.1",
-            "scheme": "wss" if self.transport.get_extra_info("sslcontext") else "ws",
-            "server": self.transport.get_extra_info("sockname"),
-            "client": self.transport.get_extra_info("peername"),
+            "scheme": "wss" if request["scheme"] == "https" else "ws",
+            "server": request["server"],
+            "client": request["client"],
             "root_path": "",
             "path": unquote(path.decode("ascii", "replace")),
             "raw_path": path,
@@ -123,6 +118,9 @@ class WebSocket(asyncio.Protocol):
             "state": {},
             "extensions": {EXTENSION: self},
         }
+
+    def run(self, scope: dict[str, Any]) -> None:
+        """The application decides."""
         self._events = asyncio.Queue()
         self._events.put_nowait({"type": "websocket.connect"})
         task = asyncio.get_running_loop().create_task(self._run(scope))
@@ -142,17 +140,22 @@ class WebSocket(asyncio.Protocol):
     async def _send(self, message: dict[str, Any]) -> None:
         """What ASGI wants sent before the socket is attached: the acceptance, or a refusal."""
         if message["type"] == "websocket.accept":
-            digest = base64.b64encode(hashlib.sha1(self._key + _GUID, usedforsecurity=False).digest())
-            self.transport.write(
-                b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                b"Sec-WebSocket-Accept: " + digest + b"\r\n\r\n"
-            )
+            self.accept()
         elif message["type"] == "websocket.http.response.start":
             self.transport.write(b"HTTP/1.1 %d Refused\r\nConnection: close\r\n\r\n" % message["status"])
         elif message["type"] == "websocket.http.response.body":
             self.transport.write(message.get("body", b""))
         elif message["type"] == "websocket.close":
             self._refuse(b"HTTP/1.1 403 Forbidden\r\n")
+
+    def accept(self, first: bytes = b"") -> None:
+        """RFC 6455, 4.2.2; with the first frames, where they are known already."""
+        digest = base64.b64encode(hashlib.sha1(self._key + _GUID, usedforsecurity=False).digest())
+        self._key = b""
+        self.transport.write(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: %b\r\n\r\n%b" % (digest, first)
+        )
 
     def _refuse(self, head: bytes) -> None:
         self.transport.write(head + b"Content-Length: 0\r\nConnection: close\r\n\r\n")

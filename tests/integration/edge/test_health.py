@@ -47,7 +47,7 @@ async def rig() -> AsyncIterator[Rig]:
         edge = Edge(link, settings)
         await edge.start()
         stack.push_async_callback(edge.drain)
-        port = await stack.enter_async_context(listening(edge.application, settings))
+        port = await stack.enter_async_context(listening(edge.application, settings, edge.opens))
         rig = Rig(edge, server, f"http://127.0.0.1:{port}")
         await rig.until(200)
         yield rig

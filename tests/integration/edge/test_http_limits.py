@@ -247,3 +247,34 @@ async def test_an_edge_has_so_many_clients() -> None:
             )  # fmt: skip
             await ask(http, url, "POST", "1", sid=sids[0])
             await let_in(http, url)
+
+
+async def test_behind_a_trusted_proxy_the_websockets_of_a_client_count_however_it_is_told(strict_app: str) -> None:
+    """A handshake that repeats a header takes the long way: both find the same client."""
+    client = "192.0.2.77"
+    once, twice = [("X-Forwarded-For", client)], [("X-Forwarded-For", "9.9.9.9"), ("X-Forwarded-For", client)]
+    async with http_from("127.0.9.2") as proxy, AsyncExitStack() as stack:
+        for headers in itertools.islice(itertools.cycle((once, twice)), PER_ADDRESS):
+            socket = await stack.enter_async_context(handshake(proxy, strict_app, headers))
+            assert (await socket.receive(PATIENCE_S)).data.startswith('0{"sid":')
+        for headers in (once, twice):
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
+                await handshake(proxy, strict_app, headers)
+            assert refusal.value.status == 429
+
+
+def handshake(http: aiohttp.ClientSession, url: str, headers: list[tuple[str, str]]) -> Any:
+    return http.ws_connect(f"{url}/engine.io/", params={"EIO": "4", "transport": "websocket"}, headers=headers)
+
+
+async def test_a_websocket_is_accepted_and_greeted(patient_app: str) -> None:
+    async with connection(patient_app, "127.0.0.1") as bare:
+        bare.writer.write(
+            b"GET /engine.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
+            b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        async with asyncio.timeout(PATIENCE_S):
+            head = await bare.reader.readuntil(b"\r\n\r\n")
+            length = (await bare.reader.readexactly(2))[1]
+            assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in head, "the sample of RFC 6455, 1.3"
+            assert (await bare.reader.readexactly(length)).startswith(b'0{"sid":"')
