@@ -26,7 +26,7 @@ def build(service: Service, settings: Settings) -> None:
     service.serve(presence.LIVE_TYPING, handlers.live_typing)
     service.serve(presence.CURSOR_POSITION, handlers.cursor_position)
     service.snapshot(Kind.ROOM, handlers.snapshot)
-    service.react(stream_of(sync.SERVICE), ["log.sync.room.*.record"], handlers.step_changed)
+    service.react(stream_of(sync.SERVICE), ["log.sync.room.*.record"], handlers.worked)
 
     def observe(fact: StoredFact) -> None:
         people.observe(fact)

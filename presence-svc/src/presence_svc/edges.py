@@ -12,12 +12,12 @@ from confer_kit import clock
 from confer_kit.facts import NewFact, StoredFact
 from confer_kit.logs import logger
 from confer_kit.service import Service
-from presence_svc.codec import LeaseCodec
 from presence_svc.domain import lease as leases
 from presence_svc.domain.commands import Attach, Detach, LoseEdge
 from presence_svc.domain.lease import Beat, Lease, Lose
 from presence_svc.hearing import Hearing
 from presence_svc.index import Place
+from presence_svc.lease_codec import LeaseCodec
 from presence_svc.people import BACKGROUND_S, People
 from presence_svc.settings import Settings
 

@@ -26,7 +26,6 @@ from confer_kit.service import Service
 from presence_svc import views
 from presence_svc.codec import person_key
 from presence_svc.domain import commands
-from presence_svc.domain.person import decide
 from presence_svc.edges import Edges
 from presence_svc.people import People
 
@@ -76,11 +75,10 @@ class Handlers:
         """The roster is shown at each heartbeat, as the portal expects; a fact is made only where something is new."""
         command = commands.Heartbeat(now=ctx.now, step=asked.step)
         for room in asked.rooms:
-            person = self._people.index.get(person_key(_room(room), ctx.identity.user_id))
-            if person is None:
+            key = person_key(_room(room), ctx.identity.user_id)
+            if self._people.index.get(key) is None:
                 continue
-            if decide(command, person) is not None:
-                await self._change(room, command, ctx)
+            await self._people.noticed(key, command, deadline=ctx.deadline, op=ctx.op, origin=ctx.identity.session)
             self._people.show(room, again=True)
         return Ok(op=ctx.op)
 
@@ -93,26 +91,36 @@ class Handlers:
         body = views.typing(asked, ctx.identity, ctx.now)
         room = session_room(asked.session_id)
         await self._service.views.publish(views.TYPING, room, body, origin=ctx.identity.session)
+        await self._active(room, ctx)
         return Ok(op=ctx.op)
 
     async def cursor_position(self, asked: CursorPosition, ctx: Context) -> Ok:
         body = views.cursor(asked, ctx.identity, ctx.now)
         room = session_room(asked.session_id)
         await self._service.views.publish(views.CURSOR, room, body, origin=ctx.identity.session)
+        await self._active(room, ctx)
         return Ok(op=ctx.op)
 
     async def snapshot(self, asked: RoomSnapshotRequest) -> Roster:
         as_of = {self._service.stream: self._service.position}
         return Roster(as_of=as_of, users=views.users(self._people.index, asked.id))
 
-    async def step_changed(self, fact: StoredFact) -> None:
-        """Sync says that a person moved on."""
-        if fact.event != "step_changed":
+    async def worked(self, fact: StoredFact) -> None:
+        """Sync says that a person moved on, or wrote in the record."""
+        if fact.actor is None:
             return
-        moved = StepChanged.model_validate_json(fact.body)
-        key = person_key(fact.subject.ident, moved.user_id)
-        command = commands.MoveStep(step=moved.step, at=fact.at)
-        await self._people.change(key, command, op=operation("SYNC", fact), origin=fact.origin)
+        key, op, origin = person_key(fact.subject.ident, fact.actor), operation("SYNC", fact), fact.origin
+        if fact.event == "step_changed":
+            moved = StepChanged.model_validate_json(fact.body)
+            await self._people.change(key, commands.MoveStep(step=moved.step, at=fact.at), op=op, origin=origin)
+        elif fact.event is not None and origin is not None:
+            edit = commands.Edit(session=origin, at=fact.at, fields=_fields(fact))
+            await self._people.noticed(key, edit, op=op, origin=origin)
+
+    async def _active(self, room: str, ctx: Context) -> None:
+        session = ctx.identity.session
+        edit = commands.Edit(session=session, at=ctx.now)
+        await self._people.noticed(person_key(room, ctx.identity.user_id), edit, op=ctx.op, origin=session)
 
     async def _change(self, room: str, command: commands.Command, ctx: Context) -> int:
         key = person_key(room, ctx.identity.user_id)
@@ -130,3 +138,9 @@ def _room(name: str) -> str:
     except ValueError:
         raise Rejection(ErrorCode.INVALID, "room: must be a subject token", field="room") from None
     return name
+
+
+def _fields(fact: StoredFact) -> frozenset[str]:
+    """Which fields were written: of one change, or of several in one commit."""
+    told = fact.json()
+    return frozenset(change["field"] for change in told.get("changes", [told]) if "field" in change)

@@ -1,6 +1,7 @@
 """Changing people, and what follows from each change: this replica's index, its timers, the roster view."""
 
 from functools import partial
+from typing import Any
 
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_kit import clock
@@ -8,8 +9,9 @@ from confer_kit.facts import NewFact, StoredFact
 from confer_kit.service import Service
 from presence_svc import views
 from presence_svc.codec import PersonCodec, room_of
-from presence_svc.domain.commands import Attach, Command, Expire, GoAway
-from presence_svc.domain.person import Person, decide
+from presence_svc.domain.commands import Attach, Command, Edit, EndMarks, Expire, GoAway, Heartbeat
+from presence_svc.domain.decide import decide
+from presence_svc.domain.person import Person
 from presence_svc.hearing import Hearing
 from presence_svc.index import Index
 from presence_svc.settings import Settings
@@ -47,6 +49,12 @@ class People:
         self._know(key, folded.state, folded.seq)
         return folded.seq
 
+    async def noticed(self, key: str, command: Heartbeat | Edit, **call: Any) -> None:
+        """What mostly changes nothing: it is run only where something comes of it as this replica knows the person."""
+        person = self.index.get(key)
+        if person is not None and decide(command, person) is not None:
+            await self.change(key, command, **call)
+
     def observe(self, fact: StoredFact) -> None:
         """A fact of the own stream, in order."""
         key = self._codec.aggregate(fact.subject)
@@ -73,7 +81,7 @@ class People:
 
     def _set_timers(self, key: str, person: Person) -> None:
         """Every replica sets them; whoever is first appends, the others find it done."""
-        timers, grace, away = self._service.timers, f"grace {key}", f"away {key}"
+        timers, grace, away, marks = self._service.timers, f"grace {key}", f"away {key}", f"marks {key}"
         if person.grace_until is not None:
             due = max(person.grace_until, self._settled_at)
             timers.set(grace, due, partial(self._expire, key, person.grace_until))
@@ -83,6 +91,11 @@ class People:
             timers.set(away, self._away_at(person.last_activity), partial(self._go_away, key, person.last_activity))
         else:
             timers.cancel(away)
+        if person.marks:
+            oldest = min(mark.at for mark in person.marks.values())
+            timers.set(marks, self._silent_at(oldest), partial(self._end_marks, key, oldest))
+        else:
+            timers.cancel(marks)
 
     async def _expire(self, key: str, grace_until: float) -> None:
         await self._hearing.check()
@@ -99,6 +112,14 @@ class People:
             return
         await self.change(key, GoAway(last_activity=last_activity))
 
+    async def _end_marks(self, key: str, oldest: float) -> None:
+        await self._hearing.check()
+        due = self._silent_at(oldest)
+        if clock.now() < due:
+            self._service.timers.set(f"marks {key}", due, partial(self._end_marks, key, oldest))
+            return
+        await self.change(key, EndMarks(silent_since=oldest))
+
     @property
     def _settled_at(self) -> float:
         """When the edges have had time to report, after a start or a cut."""
@@ -106,6 +127,9 @@ class People:
 
     def _away_at(self, last_activity: float) -> float:
         return max(last_activity, self._hearing.since) + self._settings.presence_away_after_s
+
+    def _silent_at(self, heard: float) -> float:
+        return max(heard, self._hearing.since) + self._settings.presence_editing_s
 
     def _refuse_if_full(self, key: str) -> None:
         room, most = room_of(key), self._settings.presence_room_people_max

@@ -10,6 +10,9 @@ class Settings(KitSettings):
     presence_away_after_s: float = Field(
         120, gt=0, description="without activity for so long a person is shown as away"
     )
+    presence_editing_s: float = Field(
+        120, gt=0, description='a mark "X is editing" of which nothing was heard for so long is over'
+    )
     presence_lease_s: float = Field(20, gt=0, description="an edge that is silent for so long has lost its sessions")
     presence_dropped_grace_s: float = Field(
         15, ge=0, description="how long a person is kept whose session an edge no longer lists"

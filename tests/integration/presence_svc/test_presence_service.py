@@ -253,6 +253,50 @@ async def test_a_focus_is_told_to_the_room(world: World) -> None:
     ]
 
 
+async def test_all_who_edit_a_field_are_shown_until_they_are_silent(world: World) -> None:
+    """Each tab has its own mark; whichever replica's timer fires, a silent one ends once."""
+    await world.replica(presence_editing_s=4)
+    await world.replica(presence_editing_s=4)
+    for number, (user, session) in enumerate((("ana", "a1"), ("ana", "a2"), ("ben", "b1")), 1):
+        await world.attach(user, number, session)
+    for user, session, field in (("ana", "a1", "va"), ("ben", "b1", "va"), ("ana", "a2", "iop")):
+        focus = FieldFocus(patient_id="ผู้ป่วย.>", field=field)
+        assert (await world.ask(presence.FIELD_FOCUS, focus, who(user, session)))["status"] == "ok"
+    shown = {fact.actor: fact.json() for fact in await world.facts()}
+    assert {user: told["editing"] for user, told in shown.items()} == {"ana": ["va", "iop"], "ben": ["va"]}
+    assert shown["ana"]["focus"] == "iop"
+
+    async with asyncio.timeout(15):
+        while any(user["editing"] for user in (await world.snapshot())["users"]):
+            await asyncio.sleep(0.1)
+    ended = [fact.json()["editing"] for fact in await world.facts() if fact.actor == "ana" and fact.event]
+    assert (ended[-1], ended.count([])) == ([], 2), "at the join, and once at the end"
+
+
+async def test_who_writes_goes_on_editing(world: World) -> None:
+    """What sync stores is activity of its session, and renews the mark of that field."""
+    await world.replica()
+    await world.attach("ana", 1)
+    await world.ask(presence.FIELD_FOCUS, FieldFocus(patient_id="ผู้ป่วย.>", field="va"))
+    marked = await world.facts()
+    earlier = clock.now() - 60  # as if it had been a minute ago
+    fold = {**marked[-1].fold, "last_activity": earlier, "marks": {"s-ana": ["va", earlier]}}
+    aged = NewFact(
+        subject=marked[-1].subject, body=marked[-1].body, event="user_updated", fold=json.dumps(fold).encode()
+    )
+    await world.log.append(aged, guard=str(aged.subject), expected=marked[-1].seq, timeout=2)
+    subject = FactSubject("sync", "room", ROOM, "record")
+    body = {"patient_id": "ผู้ป่วย.>", "changes": [{"field": "iop"}, {"field": "va"}]}
+    written = NewFact(
+        subject=subject, body=json.dumps(body).encode(), event="fields_updated", actor="ana", origin="s-ana"
+    )
+    await world.log.append(written, guard=str(subject), expected=0, timeout=2)
+    await world.until((None, "ana"))
+    fact = (await world.facts())[-1]
+    assert (fact.op, fact.fold["marks"]["s-ana"][0]) == ("SYNC-1", "va")
+    assert fact.fold["marks"]["s-ana"][1] > earlier + 50
+
+
 async def test_a_step_that_sync_told_moves_the_person(world: World) -> None:
     await world.replica()
     await world.attach("ana", 1)

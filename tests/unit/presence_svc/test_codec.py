@@ -1,12 +1,16 @@
 """What a person's fact says to browsers, and what it keeps to itself."""
 
+from dataclasses import replace
+
 import orjson
 import pytest
 
 from confer_contracts.presence import FACTS, ActiveUser
 from confer_contracts.subjects import FactSubject, Header
-from presence_svc.codec import LeaseCodec, PersonCodec, person_key
+from presence_svc.codec import PersonCodec, person_key
+from presence_svc.domain.marks import Mark
 from presence_svc.domain.person import Changed, Notice, Person, Session
+from presence_svc.lease_codec import LeaseCodec
 
 CODEC = PersonCodec()
 KEY = person_key("p=2E1", "ana@x")
@@ -61,3 +65,16 @@ def test_members_of_later_versions_are_passed_over(more: dict[str, object]) -> N
         headers={**stored.headers, Header.FOLD: orjson.dumps(orjson.loads(fold)).decode()},
     )  # fmt: skip
     assert CODEC.decode(later) is not None
+
+
+def test_a_mark_of_an_earlier_version_is_read_and_written_as_it_was() -> None:
+    marked = replace(PERSON, marks={"tab1": Mark("va", 1_700_000_001.0)})
+    fact = CODEC.encode(KEY, Changed(person=marked, notice=Notice.UPDATED))
+    assert fact.fold is not None
+    fold = orjson.loads(fact.fold)
+    assert (fold["focus"], fold["focus_session"]) == ("va", "tab1")
+    del fold["marks"]
+    fold["operations"] = ["o1"]
+    read = CODEC.decode(replace(fact, fold=orjson.dumps(fold)).stored(1, 0.0))
+    assert read is not None
+    assert (read.person.marks, "o1" in read.person.operations) == (marked.marks, True)

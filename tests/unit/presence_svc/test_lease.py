@@ -4,8 +4,8 @@ from hypothesis import given as forall
 from hypothesis import strategies as st
 
 from confer_kit.testing import specification
-from presence_svc.codec import LeaseCodec
 from presence_svc.domain.lease import Beat, Lease, Lose, decide, evolve
+from presence_svc.lease_codec import LeaseCodec
 
 T0 = 1_700_000_000.0
 given = specification(Lease, evolve, decide)

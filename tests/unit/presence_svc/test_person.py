@@ -6,8 +6,23 @@ import pytest
 
 from confer_contracts.errors import ErrorCode
 from confer_kit.testing import Given, specification
-from presence_svc.domain.commands import Attach, Command, Detach, Expire, Focus, GoAway, Heartbeat, LoseEdge, MoveStep
-from presence_svc.domain.person import OPERATIONS_MAX, SESSIONS_MAX, Changed, Notice, Person, Session, decide, evolve
+from presence_svc.domain.commands import (
+    Attach,
+    Command,
+    Detach,
+    Edit,
+    EndMarks,
+    Expire,
+    Focus,
+    GoAway,
+    Heartbeat,
+    LoseEdge,
+    MoveStep,
+)
+from presence_svc.domain.decide import SESSIONS_MAX, decide
+from presence_svc.domain.marks import RENEWED_EVERY_S
+from presence_svc.domain.operations import OPERATIONS_MAX
+from presence_svc.domain.person import Changed, Notice, Person, Session, evolve
 
 T0 = 1_700_000_000.0
 NOBODY = Person(user_id="ana")
@@ -46,7 +61,7 @@ def told(state: Given, command: Command) -> Notice | None:
 
 
 PRESENT = Person(
-    user_id="ana", name="Ana", role="nurse", step=3, sessions={"tab1": Session("edgeA", 1)},
+    user_id="ana", name="Ana", role="nurse", step=3, sessions={"tab1": Session("edgeA", 1, step=3)},
     joined_at=T0, last_activity=T0, step_at=T0, changed_at=T0,
 )  # fmt: skip
 LEFT_AT_10 = Changed(person=Person(user_id="ana", left_at=T0 + 10, changed_at=T0 + 10), notice=Notice.LEFT)
@@ -133,7 +148,7 @@ def test_a_lost_edge_takes_all_its_sessions() -> None:
     two = after(attach("tab1"), attach("tab2"), attach("tab3", edge="edgeB"))
     lost = two.when(LoseEdge(incarnation="edgeA", now=T0 + 30)).event
     assert lost.notice is Notice.NOTHING
-    assert lost.person.sessions == {"tab3": Session("edgeB", 1)}
+    assert lost.person.sessions == {"tab3": Session("edgeB", 1, step=3)}
 
 
 def test_a_list_does_not_fight_what_just_happened() -> None:
@@ -188,7 +203,7 @@ def test_a_focus_is_marked_moved_and_cleared() -> None:
     assert marked.state.focus == "va"
     assert told(marked, focus("iop", "op2")) is Notice.UPDATED
     cleared = marked.when(focus(None, "op2")).event
-    assert (cleared.notice, cleared.person.focus, cleared.person.focus_session) == (Notice.UPDATED, None, None)
+    assert (cleared.notice, cleared.person.focus, cleared.person.editing) == (Notice.UPDATED, None, ())
 
 
 def test_a_focus_is_one_effect_per_operation() -> None:
@@ -196,10 +211,34 @@ def test_a_focus_is_one_effect_per_operation() -> None:
     moved.when(focus("va", "op1", at=30)).then_nothing()
 
 
+def made(n: int, day: int = 0) -> str:
+    """A UUIDv7 of that day by its maker's clock."""
+    return f"{0x018BCFE56800 + n + day * 86_400_000:012x}-7000-8000-000000000000"
+
+
 def test_an_operation_that_may_be_forgotten_is_refused() -> None:
-    ops = [f"018bcfe5-68{n:02x}-7000-8000-000000000000" for n in range(OPERATIONS_MAX + 1)]
-    many = after(attach(), *(focus(f"f{n}", op) for n, op in enumerate(ops)))
-    many.when(focus("again", ops[0])).then_refused(ErrorCode.STALE_OPERATION, "op")
+    many = after(attach(), *(focus(f"f{n}", made(n)) for n in range(OPERATIONS_MAX + 1)))
+    many.when(focus("again", made(0))).then_refused(ErrorCode.STALE_OPERATION, "op")
+
+
+def test_a_device_whose_clock_is_slow_is_judged_by_its_own_clock() -> None:
+    others = (focus(f"f{n}", made(n, day=9)) for n in range(OPERATIONS_MAX + 3))
+    both = after(attach(), attach("slow"), *others)
+    assert told(both, focus("va", made(0), session="slow")) is Notice.UPDATED
+
+
+def test_each_tab_has_a_mark_of_its_own_and_the_latest_is_the_focus() -> None:
+    both = after(attach(), attach("tab2"), focus("va"), focus("iop", "op2", "tab2"))
+    assert (both.state.editing, both.state.focus) == (("va", "iop"), "iop")
+    one = both.when(focus(None, "op3", "tab2")).event
+    assert (one.notice, one.person.editing, one.person.focus) == (Notice.UPDATED, ("va",), "va")
+
+
+def test_two_tabs_in_one_field_are_one_mark_to_others() -> None:
+    both = after(attach(), attach("tab2"), focus("va"))
+    assert told(both, focus("va", "op2", "tab2")) is Notice.NOTHING
+    both = after(attach(), attach("tab2"), focus("va"), focus("va", "op2", "tab2"))
+    assert told(both, detach(at=30)) is Notice.NOTHING
 
 
 def test_another_tab_does_not_end_the_mark() -> None:
@@ -214,6 +253,48 @@ def test_a_mark_outlives_a_short_cut_of_its_tab_only() -> None:
     cut = after(attach(), focus("va"), detach(at=30, grace_s=15))
     assert cut.when(attach(n=2, at=31)).event.person.focus == "va"
     assert cut.when(attach("tab2", n=2, at=31)).event.person.focus is None
+
+
+def test_a_silent_mark_ends_alone() -> None:
+    marked = after(attach(), attach("tab2"), focus("va", at=20), focus("iop", "op2", "tab2", at=30))
+    marked.when(EndMarks(silent_since=T0 + 19)).then_nothing()
+    ended = marked.when(EndMarks(silent_since=T0 + 20)).event
+    assert (ended.notice, ended.person.editing) == (Notice.UPDATED, ("iop",))
+    after(attach(), focus("va"), EndMarks(silent_since=T0 + 20)).when(EndMarks(silent_since=T0 + 20)).then_nothing()
+
+
+@pytest.mark.parametrize(
+    "sign", [focus("va", "op2", at=20 + RENEWED_EVERY_S), Edit(session="tab1", at=T0 + 30, fields=frozenset({"va"}))]
+)
+def test_a_mark_lasts_while_the_field_is_edited(sign: Command) -> None:
+    marked = after(attach(), focus("va", at=20))
+    assert told(marked, sign) is Notice.NOTHING
+    after(attach(), focus("va", at=20), sign).when(EndMarks(silent_since=T0 + 20)).then_nothing()
+
+
+def test_what_is_written_elsewhere_does_not_renew_a_mark() -> None:
+    others = (Edit(session="tab2", at=T0 + 40, fields=frozenset({"va"})), Edit(session="tab1", at=T0 + 60))
+    marked = after(attach(), attach("tab2"), focus("va", at=20), *others)
+    assert marked.when(EndMarks(silent_since=T0 + 20)).event.person.editing == ()
+
+
+def test_work_keeps_a_person_active_and_brings_them_back() -> None:
+    after(attach(), Edit(session="tab1", at=T0 + 60)).when(GoAway(last_activity=T0)).then_nothing()
+    away = after(attach(), GoAway(last_activity=T0))
+    assert told(away, Edit(session="tab1", at=T0 + 200)) is Notice.UPDATED
+    away.when(Edit(session="tab1", at=T0 - 1)).then_nothing()
+    away.when(Edit(session="tab9", at=T0 + 200)).then_nothing()
+
+
+@pytest.mark.parametrize("grace", [False, True])
+def test_a_connection_that_is_made_anew_is_no_activity_and_no_step(grace: bool) -> None:
+    """On another edge, with the step of its join: they have moved on since, and have been idle."""
+    idle: list[Command] = [attach(), MoveStep(step=5, at=T0 + 6), GoAway(last_activity=T0 + 6)]
+    cut = after(*idle, detach(at=30, grace_s=15)) if grace else after(*idle)
+    back = cut.when(attach(n=1, edge="edgeB", at=31)).event
+    assert (back.notice, back.person.step, back.person.status) == (Notice.NOTHING, 5, "away")
+    reloaded = cut.when(attach("tab2", n=1, edge="edgeB", at=31, step=5)).event
+    assert (reloaded.notice, reloaded.person.status) == (Notice.UPDATED, "active")
 
 
 def test_a_focus_of_a_session_that_is_not_known_yet_may_be_tried_again() -> None:

@@ -7,8 +7,21 @@ from hypothesis import strategies as st
 
 from confer_contracts.errors import Rejection
 from presence_svc.codec import PersonCodec
-from presence_svc.domain.commands import Attach, Command, Detach, Expire, Focus, GoAway, Heartbeat, LoseEdge, MoveStep
-from presence_svc.domain.person import Notice, Person, decide, evolve
+from presence_svc.domain.commands import (
+    Attach,
+    Command,
+    Detach,
+    Edit,
+    EndMarks,
+    Expire,
+    Focus,
+    GoAway,
+    Heartbeat,
+    LoseEdge,
+    MoveStep,
+)
+from presence_svc.domain.decide import decide
+from presence_svc.domain.person import Notice, Person, evolve
 
 T0 = 1_700_000_000.0
 sessions = st.sampled_from(["tab1", "tab2", "a b"])
@@ -28,6 +41,8 @@ commands = st.one_of(
               op=st.uuids().map(str), now=times),
     st.builds(MoveStep, step=st.integers(0, 3), at=times),
     st.builds(GoAway, last_activity=times),
+    st.builds(Edit, session=sessions, at=times, fields=st.frozensets(st.sampled_from(["va", "iop"]))),
+    st.builds(EndMarks, silent_since=times),
     st.builds(Expire, grace_until=times, now=times),
 )  # fmt: skip
 CODEC, KEY = PersonCodec(), "p=2E1.ana"
@@ -76,7 +91,7 @@ def test_the_room_hears_join_and_leave_in_turns_and_they_agree_with_presence(giv
             assert (event.notice is Notice.UPDATED) == (shown != person.shown)
         heard_in = person.present
         assert person.sessions == {} or person.grace_until is None
-        assert person.focus is None or person.focus_session is not None
+        assert not person.marks or person.marks.keys() <= {*person.sessions, *person.lately} or not person.sessions
 
 
 @given(st.lists(commands, max_size=25), commands)

@@ -12,7 +12,7 @@ _OP_2: Final = "019a1b2c-5d6e-7f50-8a6b-9c0d1e2f3a4b"
 _AT: Final = "2025-11-22T03:04:05.678Z"
 _ME: Final = {
     "user_id": "u-17", "name": "มาลี Suk", "role": "nurse", "step": 3, "status": "active", "focus": None,
-    "last_activity": _AT, "joined_at": _AT,
+    "editing": [], "last_activity": _AT, "joined_at": _AT,
 }  # fmt: skip
 _STEP: Final = {
     "step": 3, "step_number": 3, "step_name": "Vision screening", "status": "completed",

@@ -20,7 +20,10 @@ SESSIONS_PER_PAGE = 200
 
 
 class ActiveUser(Body):
-    """A person as the portal draws one. `last_activity` is ISO 8601 in UTC."""
+    """A person as the portal draws one. `last_activity` is ISO 8601 in UTC.
+
+    editing    the fields that they edit, over all their tabs, each once, the latest last; `focus` is the latest
+    """
 
     user_id: str
     name: str
@@ -28,6 +31,7 @@ class ActiveUser(Body):
     step: int | None = None
     status: Literal["active", "away"] = "active"
     focus: str | None = None
+    editing: list[str] = []
     last_activity: str
     joined_at: str
 
@@ -151,7 +155,11 @@ class UserHeartbeat(PortalPayload):
 
 
 class FieldFocus(Payload):
-    """The caller edits a field (`field` null: no longer): the soft mark "X is editing"."""
+    """The caller edits a field in this session (`field` null: no longer): the soft mark "X is editing".
+
+    It lasts until it is ended or moved, the session is gone, or nothing was heard of it for
+    CONFER_PRESENCE_EDITING_S: sending it again, or a `field_update` of that field, renews it.
+    """
 
     patient_id: Id
     field: Id | None = None
@@ -219,7 +227,7 @@ USER_HEARTBEAT = Call(
 FIELD_FOCUS = Call(
     service=SERVICE, event="field_focus", request=FieldFocus, reply=Ok,
     audience=lambda q: subjects.room_audience(patient_room(q.patient_id)),
-    doc='Marks the field that the caller edits; everybody gets `user_updated` with `focus`.',
+    doc="Marks the field that the caller edits; everybody gets `user_updated` with `focus` and `editing`.",
 )  # fmt: skip
 LIVE_TYPING = Call(
     service=SERVICE, event="live_typing", request=LiveTyping, reply=Ok, ordered=False,

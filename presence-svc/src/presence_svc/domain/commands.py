@@ -1,7 +1,7 @@
 """What can be said about a person in a room (pure data). Times are Unix seconds.
 
-Attach, Detach, Heartbeat, Focus, MoveStep     what sessions and other services tell
-GoAway, Expire, LoseEdge                       what the passing of time tells; each names what it judged
+Attach, Detach, Heartbeat, Focus, Edit, MoveStep     what sessions and other services tell
+GoAway, EndMarks, Expire, LoseEdge                   what the passing of time tells; each names what it judged
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attach:
-    """A session is in the room. `settled_s`: do nothing if sessions came or went that lately (a list may be older)."""
+    """A session is in the room. `settled_s`: do nothing if sessions came or went that lately (a list may be older).
+
+    A further session, or another step, is activity of the person; a connection that is only made anew is not.
+    """
 
     session: str
     incarnation: str
@@ -50,12 +53,21 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Focus:
-    """The person edits `name` in that session; None: no longer."""
+    """The person edits the field `name` in that session; None: no longer."""
 
     name: str | None
     session: str
     op: str
     now: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """They did something in that session, at that time: changed these fields, or typed."""
+
+    session: str
+    at: float
+    fields: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +86,13 @@ class GoAway:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EndMarks:
+    """Marks that were not heard after `silent_since` are over."""
+
+    silent_since: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Expire:
     """The grace period that ends at `grace_until` is over."""
 
@@ -81,4 +100,4 @@ class Expire:
     now: float
 
 
-Command = Attach | Detach | LoseEdge | Heartbeat | Focus | MoveStep | GoAway | Expire
+Command = Attach | Detach | LoseEdge | Heartbeat | Focus | Edit | MoveStep | GoAway | EndMarks | Expire
