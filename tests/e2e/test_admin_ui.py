@@ -152,7 +152,6 @@ async def _served(port: int) -> AsyncIterator[None]:
         await runner.cleanup()
 
 
-@pytest.mark.timeout(400)
 async def test_two_thousand_clients_and_the_stats_go_on(system: System, process: Node) -> None:
     client = await admin(process, system, {"username": USER, "password": PASSWORD})
     url = f"{system.url('watched')}/socket.io/?EIO=4&transport=websocket&recovery=0"

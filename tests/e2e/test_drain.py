@@ -97,7 +97,6 @@ async def write_on(writer: RawClient, stop: asyncio.Event) -> None:
         await asyncio.sleep(0.1)
 
 
-@pytest.mark.timeout(300)
 async def test_two_hundred_clients_leave_one_by_one_and_miss_nothing(system: System) -> None:
     edge, sync = system.processes["leaving"], system.processes["sync-svc"]
     tasks, stop = Tasks(), asyncio.Event()

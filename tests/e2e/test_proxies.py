@@ -142,7 +142,6 @@ async def all_saw(pages: list[Page], values: list[str]) -> None:
 
 
 @every_proxy
-@pytest.mark.timeout(400)
 async def test_clients_stay_at_their_edge_and_go_to_the_other_one_when_it_ends(
     system: System, tmp_path: Path, kind: str
 ) -> None:

@@ -72,7 +72,6 @@ async def disturb(system: System, clients: list[JavaScriptClient]) -> None:
     await system.nats.start()
 
 
-@pytest.mark.timeout(180)
 async def test_every_client_gets_every_fact_once_and_in_order() -> None:
     tasks = Tasks()
     async with running_system() as system, node(Path(__file__).parent / "js") as process:

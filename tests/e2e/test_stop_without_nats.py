@@ -1,11 +1,8 @@
 """A process that is told to stop while NATS is away ends cleanly and soon."""
 
-import pytest
-
 from confer_kit.testing import running_system
 
 
-@pytest.mark.timeout(120)
 async def test_every_process_ends_cleanly_without_nats() -> None:
     async with running_system() as system:
         await system.nats.kill()

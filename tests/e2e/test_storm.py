@@ -13,7 +13,6 @@ from confer_kit.testing.javascript import node
 JS = Path(__file__).parent / "js"
 
 
-@pytest.mark.timeout(400)
 @pytest.mark.parametrize(
     ("clustered", "pages"),
     [

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import socketio
 
 Transport = Literal["websocket", "polling"]
+CONNECTED_WITHIN_S = 30
 _EVENT = "2["  # Socket.IO v5: EVENT, namespace `/`, no ack id; then the array
 
 
@@ -53,7 +54,8 @@ class Client:
         self.connections = 0
         self._query = {"user_id": user, "user_name": user.title(), "user_role": role}
         self._transport = transport
-        self._socket = _Socket(self.received, reconnection=reconnects, reconnection_delay=0.2, reconnection_delay_max=1)
+        timing = {"reconnection_delay": 0.2, "reconnection_delay_max": 1, "request_timeout": CONNECTED_WITHIN_S}
+        self._socket = _Socket(self.received, reconnection=reconnects, **timing)
         self._socket.on("connect", self._connected)
         self._socket.on("disconnect", self.ends.append)
 
@@ -62,7 +64,7 @@ class Client:
 
     async def connect(self, url: str) -> "Client":
         query = urlencode(self._query)
-        await self._socket.connect(f"{url}?{query}", transports=[self._transport], wait_timeout=15)
+        await self._socket.connect(f"{url}?{query}", transports=[self._transport], wait_timeout=CONNECTED_WITHIN_S)
         return self
 
     @property

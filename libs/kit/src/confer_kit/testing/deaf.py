@@ -97,7 +97,7 @@ class Poller(PacketClient):
 @asynccontextmanager
 async def poller(url: str, user: str) -> AsyncIterator[Poller]:
     """Connected."""
-    timeout = aiohttp.ClientTimeout(30)
+    timeout = aiohttp.ClientTimeout(60)
     url, query = f"{url}/socket.io/", {"EIO": "4", "transport": "polling", "user_id": user}
     async with aiohttp.ClientSession(timeout=timeout) as http:
         async with http.get(url, params=query) as answer:

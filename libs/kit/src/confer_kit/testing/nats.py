@@ -1,6 +1,7 @@
 """A private nats-server per test: the real one, a free port, a store of its own, `sync_interval: always`."""
 
 import asyncio
+import secrets
 import shutil
 import signal
 import socket
@@ -16,10 +17,29 @@ jetstream {{ store_dir: "{store}", sync_interval: always }}
 """
 
 
-def free_port() -> int:
+STARTED_WITHIN_S = 60
+_PORTS = range(10_000, 32_768)  # below those that a kernel gives to connections, one of which could be there first
+_given: set[int] = set()
+
+
+def free_port(following: int = 0) -> int:
+    """A port where nobody listens, nor on the `following` ones after it. Never the same again: who gets it may take
+    its time, and may leave and come back."""
+    while True:
+        first = secrets.choice(_PORTS)
+        ports = set(range(first, first + following + 1))
+        if not ports & _given and all(map(_is_free, ports)):
+            _given.update(ports)
+            return first
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def binary() -> str:
@@ -42,12 +62,13 @@ class NatsServer:
         self.process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        """Raises TimeoutError when it does not listen within 15 seconds."""
+        """Raises TimeoutError when it does not listen within `STARTED_WITHIN_S`."""
         self.process = await asyncio.create_subprocess_exec(
             binary(), "-c", str(self._config), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
         )
-        async with asyncio.timeout(15):
-            while not await self._listens():  # noqa: ASYNC110 - another process's state
+        async with asyncio.timeout(STARTED_WITHIN_S):
+            while not await self._listens():
+                assert self.process.returncode is None, f"nats-server ended: {self.process.returncode}"
                 await asyncio.sleep(0.02)
 
     async def kill(self) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-WAIT_S = 10.0
+WAIT_S = 30.0  # a deadline for what hangs, not for what is slow
 MISSING = object()
 
 

@@ -16,7 +16,7 @@ class ScriptClient(Received):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         loop = asyncio.get_running_loop()
-        self.client = socketio.Client()
+        self.client = socketio.Client(request_timeout=WAIT_S)
         self.client.on("*", lambda event, *args: loop.call_soon_threadsafe(self.put, event, list(args)))
 
     async def emit(self, event: str, *args: Any) -> None:

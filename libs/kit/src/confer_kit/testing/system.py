@@ -1,6 +1,7 @@
 """The whole of Confer as real processes on free ports, for end-to-end tests: start, kill, freeze, start again."""
 
 import asyncio
+import http.client
 import json
 import os
 import signal
@@ -14,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from confer_kit.testing.metrics import Metrics
-from confer_kit.testing.nats import NatsCluster, NatsServer, free_port
+from confer_kit.testing.nats import STARTED_WITHIN_S, NatsCluster, NatsServer, free_port
 
 SERVICES = ("presence-svc", "sync-svc", "queue-svc", "notify-svc")
-STARTED_WITHIN_S = 40
 RISEN_WITHIN_S = 30
+HTTP_WITHIN_S = 10
 
 
 class Process:
@@ -124,7 +125,8 @@ class System:
         return process
 
     def _process(self, name: str, module: str, environment: Mapping[str, str]) -> Process:
-        self._metrics_ports[name] = free_port()
+        workers = int({**self._environment, **environment}.get("CONFER_WORKERS", 1))
+        self._metrics_ports[name] = free_port(following=workers - 1)
         own = {**self._environment, "CONFER_METRICS_PORT": str(self._metrics_ports[name]), **environment}
         self.processes[name] = Process(name, module, own, self._directory)
         return self.processes[name]
@@ -202,12 +204,12 @@ def _get_json(url: str) -> tuple[int, dict[str, Any]]:
 
 def _get(url: str) -> tuple[int, bytes]:
     try:
-        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(url, timeout=HTTP_WITHIN_S) as answer:  # noqa: S310 - loopback
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read()
-    except OSError:
+    except (OSError, http.client.HTTPException):
         return 0, b""
 
 
