@@ -15,6 +15,8 @@ _UNLIMITED = {  # one address and a few senders stand for thousands of people he
     "CONFER_EVENTS_BURST": MANY,
     "CONFER_CONNECTIONS_PER_ADDRESS_MAX": MANY,
     "CONFER_CONNECTIONS_PER_USER_MAX": MANY,
+    "CONFER_CONNECTS_PER_ADDRESS_BURST": MANY,
+    "CONFER_CONNECTS_PER_USER_BURST": MANY,
 }
 
 

@@ -16,6 +16,7 @@ import socketio
 from engineio.packet import MESSAGE, Packet
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from confer_edge.arrivals import Arrivals
 from confer_edge.bodies import bounded_bodies
 from confer_edge.census import Census
 from confer_edge.engine import Engine
@@ -42,6 +43,9 @@ def engine_io(settings: EdgeSettings) -> Engine:
     engine.queued_max = settings.queued_packets_max
     engine.unsent_max = settings.unsent_bytes_max
     engine.addresses = Census(settings.connections_per_address_max, settings.connections_max)
+    engine.arrivals = Arrivals(
+        settings.connects_per_address_per_s, settings.connects_per_address_burst, settings.connections_max
+    )
     engine.upgrade_s = settings.upgrade_s
 
     def echo(socket: Socket, data: bytes, binary: bool) -> None:

@@ -34,7 +34,13 @@ async def system() -> AsyncIterator[System]:
         await running.add_edge(
             "strict", CONFER_CONNECTIONS_PER_USER_MAX="2", CONFER_JOINS_AT_ONCE="1", CONFER_JOIN_WAIT_S="0.5"
         )
+        await running.add_edge(
+            "rare", CONFER_CONNECTS_PER_USER_BURST="3", CONFER_CONNECTS_PER_USER_PER_S="0.001",
+            CONFER_CONNECTS_PER_ADDRESS_BURST="20", CONFER_CONNECTS_PER_ADDRESS_PER_S="0.001",
+            CONFER_TRUSTED_PROXIES="127.0.0.1",
+        )  # fmt: skip
         await running.healthy("strict")
+        await running.healthy("rare")
         yield running
 
 
@@ -223,6 +229,39 @@ async def test_a_user_is_here_so_often(system: System, process: Node) -> None:
                     if again.sid:
                         break
         assert not first.ended
+
+
+async def test_a_user_comes_so_often(system: System) -> None:
+    """With a session taken up or a new one, as somebody from the start or later; others are not concerned."""
+    url, before = system.url("rare"), await system.metrics("rare")
+    limit = "connects: more than 0.001 per second and 3 at once by one user"
+    async with raw_client(url, {"user_id": "anna"}) as first:
+        assert (await first.call("join_patient_room", {"patient_id": "rare"}))["status"] == "ok"
+        assert first.pid is not None
+    async with raw_client(url, {"user_id": "anna"}, {"pid": first.pid}) as again:
+        assert again.pid is not None
+    async with raw_client(url) as guest, raw_client(url) as another:
+        assert (await guest.call("authenticate", {"user_id": "anna"}))["user_id"] == "anna"
+        told = await another.call("authenticate", {"user_id": "anna"})
+        assert (told["code"], told["message"], told["retry"]) == ("limit_exceeded", limit, True)
+        async with raw_client(url, {"user_id": "anna"}) as fourth:
+            assert fourth.sid is None
+            assert (fourth.refused["message"], fourth.refused["data"]["code"]) == (limit, "limit_exceeded")
+            assert 900 <= fourth.refused["data"]["retry_after_s"] <= 1000
+        async with raw_client(url, {"user_id": "mali"}) as other:
+            assert (await other.call("ping"))["status"] == "ok"
+        assert (await guest.call("ping"))["status"] == "ok"
+    await system.risen(before, "confer_edge_limits_total", limit="connects_per_user", by=2)
+
+
+async def test_an_address_comes_so_often(system: System) -> None:
+    """The rest is shown at the transport: tests/integration/edge/test_http_limits.py."""
+    before, query = await system.metrics("rare"), {"EIO": "4", "transport": "polling"}
+    async with aiohttp.ClientSession(headers={"X-Forwarded-For": "192.0.2.1"}) as http:
+        for status in [200] * 20 + [429, 429]:
+            async with http.get(f"{system.url('rare')}/socket.io/", params=query) as answer:
+                assert answer.status == status
+    await system.risen(before, "confer_edge_limits_total", limit="connects_per_address", by=2)
 
 
 async def test_a_storm_of_joins_is_served_while_another_room_works(system: System) -> None:

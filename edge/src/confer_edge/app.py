@@ -15,6 +15,7 @@ from confer_edge import metrics, packets, web
 from confer_edge.access import Access, policy_file
 from confer_edge.access_feed import AccessFeed
 from confer_edge.admin import STATS_S, Admin, password_of
+from confer_edge.arrivals import Arrivals
 from confer_edge.audiences import Audiences
 from confer_edge.authoriser import Authoriser
 from confer_edge.beat import Beat
@@ -83,7 +84,11 @@ class Edge:
         self.rights = Rights(access, self.joins, self._sessions, doubt_s=settings.access_doubt_s)
         endings = Endings(access, self.rights, self._sessions)
         self.said.on_said = endings.hear
-        expiry, users = Expiry(), Users(settings.connections_per_user_max)
+        expiry = Expiry()
+        users = Users(
+            settings.connections_per_user_max,
+            Arrivals(settings.connects_per_user_per_s, settings.connects_per_user_burst, settings.connections_max),
+        )
         portal = Portal(self.joins, calls, identities, expiry=expiry, access=access, rights=self.rights, users=users)
         self.doorway = Doorway(
             self.server, settings, identities=identities, joins=self.joins, recovery=recovery, feed=self.feed,

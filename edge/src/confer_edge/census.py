@@ -1,5 +1,6 @@
 """How many connections there are: in all, and for each address or person."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Hashable
 from enum import Enum
@@ -7,6 +8,7 @@ from ipaddress import IPv6Address, ip_address
 
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_edge import metrics
+from confer_edge.arrivals import Arrivals, whole_seconds
 
 _SUBSCRIBER_BITS = 64  # of an IPv6 address: what one subscriber gets at least
 
@@ -57,7 +59,19 @@ class Census:
 
 
 class Users(Census):
-    """Sessions, by sid, under their users."""
+    """Sessions, by sid, under their users; and how often each user comes."""
+
+    def __init__(self, per_user_max: int, arrivals: Arrivals) -> None:
+        super().__init__(per_user_max)
+        self._arrivals = arrivals
+
+    def arrives(self, user_id: str) -> None:
+        """Rejection(limit_exceeded) for who comes too often; `retry_after_s` says when it may again."""
+        wait_s = self._arrivals.wait_s(user_id, asyncio.get_running_loop().time())
+        if wait_s:
+            metrics.LIMITS.labels("connects_per_user").inc()
+            text = f"connects: {self._arrivals.limit} by one user"
+            raise Rejection(ErrorCode.LIMIT_EXCEEDED, text, details={"retry_after_s": whole_seconds(wait_s)})
 
     def must_admit(self, sid: str, user_id: str) -> None:
         """Rejection(limit_exceeded) where the user has as many sessions as a user may have."""

@@ -119,6 +119,7 @@ class Doorway:
         claim = await self._identities.on_connect(query, auth)
         if claim is not None:
             self._access.must_count(claim)
+            self._users.arrives(claim.user_id)
         taken_up = await self._taken_up(eio_sid, auth, claim, heard)
         if taken_up is not None:
             return taken_up

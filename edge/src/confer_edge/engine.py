@@ -13,6 +13,7 @@ import orjson
 from engineio.packet import OPEN, Packet
 
 from confer_edge import metrics
+from confer_edge.arrivals import Arrivals, whole_seconds
 from confer_edge.bodies import BODY, TOO_LARGE
 from confer_edge.census import Census, Full, subscriber
 from confer_edge.engine_socket import Socket
@@ -59,6 +60,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         self.events_per_s, self.events_burst = 100.0, 200.0
         self.upgrade_s = 10.0
         self.addresses = Census(2000, 20_000)  # Engine.IO sids by address
+        self.arrivals = Arrivals(50, 4000, 20_000)  # by address
         self.on_open: Callable[[Socket], None] = lambda _: None
         self.on_end: Callable[[str, str], None] = lambda *_: None
         self.on_message: OnMessage
@@ -151,7 +153,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         if environ["asgi.scope"]["type"] != "websocket":
             return await super()._make_response(response, environ)
         status = int(response["status"].split()[0])
-        await environ["asgi.send"]({"type": "websocket.http.response.start", "status": status, "headers": []})
+        headers = [(name.lower().encode(), value.encode()) for name, value in response["headers"]]
+        await environ["asgi.send"]({"type": "websocket.http.response.start", "status": status, "headers": headers})
         await environ["asgi.send"]({"type": "websocket.http.response.body", "body": response["response"]})
         return None
 
@@ -160,7 +163,9 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         False: it upgrades a session that polls, or is to be refused; the library does that."""
         query = scope["query_string"].decode("ascii", "replace")
         address = subscriber(host)
-        if not self._is_ordinary(query, scope["headers"]) or self.leaving or self.addresses.full(None, address):
+        if not self._is_ordinary(query, scope["headers"]) or self.leaving:
+            return False
+        if self.addresses.full(None, address) or self._wait_s(address):
             return False
         socket = self._begun("websocket", query, address)
         socket.begin(link, b"0" + orjson.dumps(self._handshake(socket.sid, "websocket")))
@@ -189,6 +194,8 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         address = subscriber((environ["asgi.scope"].get("client") or ("",))[0])
         if (full := self.addresses.full(None, address)) is not None:
             return self._too_many(full)
+        if wait_s := self._wait_s(address):
+            return self._too_often(wait_s)
         socket = self._begun(transport, environ.get("QUERY_STRING", ""), address)
         socket.write(Outgoing.of(Packet(OPEN, self._handshake(socket.sid, transport))))
         if transport == "websocket":
@@ -212,6 +219,16 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         metrics.LIMITS.labels("connections_max" if full is Full.IN_ALL else "connections_per_address_max").inc()
         status, text = _TOO_MANY[full]
         return {**super()._bad_request({"code": 4, "message": text}), "status": status}
+
+    def _wait_s(self, address: str) -> float:
+        return self.arrivals.wait_s(address, asyncio.get_running_loop().time())
+
+    def _too_often(self, wait_s: float) -> dict[str, Any]:
+        metrics.LIMITS.labels("connects_per_address").inc()
+        text = f"connects: {self.arrivals.limit} from this address"
+        response = super()._bad_request({"code": 4, "message": text})
+        retry = ("Retry-After", str(whole_seconds(wait_s)))
+        return {**response, "status": "429 TOO MANY REQUESTS", "headers": [*response["headers"], retry]}
 
     def _handshake(self, sid: str, transport: str) -> dict[str, Any]:
         """Milliseconds; the library rounds an interval to whole seconds."""

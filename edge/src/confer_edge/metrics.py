@@ -73,7 +73,8 @@ DENIED: Final = by(
 ENDED: Final = Counter("confer_edge_memberships_ended", "Memberships that ended because the right to them did")
 LIMITS: Final = by(
     Counter("confer_edge_limits", "Times that a client met a limit, mostly by its setting", ["limit"]),
-    "connections_max", "connections_per_address_max", "connections_per_user_max", "handshake_s", "answer_s",
+    "connections_max", "connections_per_address_max", "connections_per_user_max", "connects_per_address",
+    "connects_per_user", "handshake_s", "answer_s",
     "http_connections", "head_bytes", "request_s", "events", "events_for_too_long", "nesting_max", "joins", "connects",
     "pending_calls_max", "in_flight_max", "rooms_max", "access_in_flight_max", "admin_attempts",
     "slow_client", "unsent", "losses",

@@ -116,6 +116,7 @@ class Portal:
         if session.closed:
             return
         self._access.must_count(claim)
+        self._users.arrives(claim.user_id)
         self._users.must_admit(session.sid, claim.user_id)
         self._users.enter(session.sid, claim.user_id)
         for own in tuple(session.memberships):

@@ -25,6 +25,11 @@ class Bucket:
         self._tokens -= cost
         return True
 
+    def lacks_s(self, cost: float, now: float) -> float:
+        """In how many seconds so much is there; 0: it is."""
+        self._fill(now)
+        return max(0.0, cost - self._tokens) / self._per_s
+
     def owe(self, cost: float, now: float) -> None:
         """Take what cannot be refused."""
         self._fill(now)

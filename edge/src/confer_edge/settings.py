@@ -94,6 +94,16 @@ class EdgeSettings(KitSettings):
         2000, gt=0, description="clients of this edge behind one address; an IPv6 address counts by its /64"
     )
     connections_per_user_max: int = Field(50, gt=0, description="clients of this edge that are the same user")
+    connects_per_address_per_s: float = Field(
+        50, gt=0, description="clients of one address that may connect per second, whether or not they stay"
+    )
+    connects_per_address_burst: int = Field(
+        4000, gt=0, description="clients of one address that may connect at once after a pause, as after a restart"
+    )
+    connects_per_user_per_s: float = Field(
+        2, gt=0, description="times that one user may connect per second, with whatever result"
+    )
+    connects_per_user_burst: int = Field(200, gt=0, description="times that one user may connect at once after a pause")
     trusted_proxies: Annotated[str, NoDecode] = Field(
         "",
         description="addresses or networks of proxies whose X-Forwarded-For is believed, separated by commas",

@@ -15,6 +15,7 @@ from socketio.packet import CONNECT_ERROR
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.message import failed
 from confer_edge import metrics
+from confer_edge.arrivals import Arrivals
 from confer_edge.census import Census
 from confer_edge.deadlines import Deadlines
 from confer_edge.engine import Engine
@@ -85,6 +86,9 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         self.on_closed: OnClosed
         self.eio.events_per_s, self.eio.events_burst = settings.events_per_s, settings.events_burst
         self.eio.addresses = Census(settings.connections_per_address_max, settings.connections_max)
+        self.eio.arrivals = Arrivals(
+            settings.connects_per_address_per_s, settings.connects_per_address_burst, settings.connections_max
+        )
         self.eio.upgrade_s = settings.upgrade_s
         self.eio.queued_max = settings.queued_packets_max
         self.eio.unsent_max = settings.unsent_bytes_max

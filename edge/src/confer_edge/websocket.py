@@ -142,7 +142,8 @@ class WebSocket(asyncio.Protocol):
         if message["type"] == "websocket.accept":
             self.accept()
         elif message["type"] == "websocket.http.response.start":
-            self.transport.write(b"HTTP/1.1 %d Refused\r\nConnection: close\r\n\r\n" % message["status"])
+            lines = b"".join(b"%b: %b\r\n" % header for header in message["headers"])
+            self.transport.write(b"HTTP/1.1 %d Refused\r\n%bConnection: close\r\n\r\n" % (message["status"], lines))
         elif message["type"] == "websocket.http.response.body":
             self.transport.write(message.get("body", b""))
         elif message["type"] == "websocket.close":

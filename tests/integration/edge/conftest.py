@@ -110,6 +110,14 @@ def strict_app() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def rare_app() -> Iterator[str]:
+    """An address may come three times, and then hardly ever again."""
+    rate = {"CONFER_CONNECTS_PER_ADDRESS_BURST": "3", "CONFER_CONNECTS_PER_ADDRESS_PER_S": "0.001"}
+    with app(25, 20, CONFER_TRUSTED_PROXIES="127.0.9.0/24", **rate) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
 def quick_app() -> Iterator[str]:
     """Heartbeats below a second."""
     with app(0.3, 0.2) as url:

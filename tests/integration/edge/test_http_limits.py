@@ -278,3 +278,36 @@ async def test_a_websocket_is_accepted_and_greeted(patient_app: str) -> None:
             length = (await bare.reader.readexactly(2))[1]
             assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in head, "the sample of RFC 6455, 1.3"
             assert (await bare.reader.readexactly(length)).startswith(b'0{"sid":"')
+
+
+# --- how often ------------------------------------------------------------------------------------------------
+
+
+async def test_an_address_comes_so_often_even_if_nobody_stays(rare_app: str, address: str) -> None:
+    """On both transports; nobody else notices, and who is there stays."""
+    limit = "connects: more than 0.001 per second and 3 at once from this address"
+    websocket = {"EIO": "4", "transport": "websocket"}
+    async with http_from(address) as http, http_from("127.0.8.3") as elsewhere:
+        first = await opened(http, rare_app)
+        for _ in range(2):
+            await (await http.ws_connect(f"{rare_app}/engine.io/", params=websocket)).close()
+        async with http.get(f"{rare_app}/engine.io/", params=QUERY) as refused:
+            assert (refused.status, await refused.json(content_type=None)) == (429, {"code": 4, "message": limit})
+            assert 900 <= int(refused.headers["Retry-After"]) <= 1000
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refusal:
+            await http.ws_connect(f"{rare_app}/engine.io/", params=websocket)
+        assert refusal.value.status == 429
+        assert refusal.value.headers is not None
+        assert 900 <= int(refusal.value.headers["Retry-After"]) <= 1000
+        assert (await ask(http, rare_app, forwarded="192.0.2.1"))[0] == 429, "nobody may say to be somebody else"
+        assert await ask(http, rare_app, "POST", "4x", sid=first) == (200, "ok")
+        await opened(elsewhere, rare_app)
+
+
+async def test_behind_a_trusted_proxy_each_client_comes_so_often(rare_app: str) -> None:
+    async with http_from("127.0.9.2") as proxy:
+        for client in ("192.0.2.1", "2001:db8::1"):
+            for _ in range(3):
+                await opened(proxy, rare_app, forwarded=client)
+            assert (await ask(proxy, rare_app, forwarded=client))[0] == 429
+        assert (await ask(proxy, rare_app, forwarded="2001:db8::ffff"))[0] == 429, "the same subscriber"

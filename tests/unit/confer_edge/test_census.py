@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from confer_contracts.errors import ErrorCode, Rejection
+from confer_edge.arrivals import Arrivals
 from confer_edge.census import Census, Full, Users, subscriber
 
 PER_KEY_MAX, IN_ALL_MAX = 3, 5
@@ -62,7 +63,7 @@ TestComings = Comings.TestCase
 
 
 def test_a_user_has_so_many_and_is_told_the_limit() -> None:
-    users = Users(2)
+    users = Users(2, Arrivals(1, 1, 1))
     for sid in ("a", "b"):
         users.must_admit(sid, "anna")
         users.enter(sid, "anna")
