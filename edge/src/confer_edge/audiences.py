@@ -48,8 +48,9 @@ class Audiences:
         """Hand the event to each member, and tell to how many. `stream` and `seq` are the fact's source; a view has
         none and is newer than any snapshot."""
         members = self._members.get(audience, {})
-        skipped = origin if name in OTHERS else None
-        for member in list(members.values()):
-            if member.sid != skipped:
-                member.receive(audience, event, stream, seq)
-        return len(members) - (skipped in members)
+        reached = list(members.values())
+        if name in OTHERS and origin in members:
+            reached.remove(members[origin])
+        for member in reached:
+            member.receive(audience, event, stream, seq)
+        return len(reached)

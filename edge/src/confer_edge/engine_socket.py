@@ -181,14 +181,14 @@ class Socket(AsyncSocket):  # type: ignore[misc]
     def _probe(self, link: WebSocket, opcode: int, payload: bytes) -> None:
         """Engine.IO v4, "Upgrading": ping probe, pong probe, the poll is released, upgrade."""
         if opcode == TEXT and payload == _PROBE:
-            link.transport.write(_PROBED.wire)
+            link.write(_PROBED.wire)
             self.out.release(_NOOP)
         elif opcode == TEXT and payload[:1] == b"5" and not self.closed:
             metrics.UPGRADES.labels("succeeded").inc()
             link.pass_on(self.receive_frame, self._lost, self.out.resume)
             self._live(link)
         elif opcode == PING and self._affordable():
-            link.transport.write(frame(payload, PONG))
+            link.write(frame(payload, PONG))
         elif opcode not in (PING, PONG):
             link.close()
 
@@ -235,7 +235,7 @@ class Socket(AsyncSocket):  # type: ignore[misc]
             link.transport.abort()
         else:
             if told:
-                link.transport.write(_CLOSED.wire)
+                link.write(_CLOSED.wire)
             link.close(self._close_code, self._close_reason)
 
     async def send_away(self, code: int = RESTART, why: str = "") -> None:

@@ -63,7 +63,7 @@ class Outlet:
             return
         if not isinstance(turn, list):
             if not link.paused:
-                link.transport.write(turn.wire)
+                link.write(turn.wire)
                 return
             turn = [turn]
         for at in range(0, len(turn), PACKETS_PER_WRITE):
@@ -176,4 +176,4 @@ def _nobody() -> None:
 
 
 def _write(link: WebSocket, packets: list[Outgoing]) -> None:
-    link.transport.write(b"".join([packet.wire for packet in packets]))
+    link.write(b"".join([packet.wire for packet in packets]))

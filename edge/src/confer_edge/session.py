@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Final, Protocol
 
 from confer_contracts.message import Identity
 from confer_contracts.subjects import Kind
@@ -43,18 +44,33 @@ class Attachment:
     screening: bool
 
 
+class Out(Protocol):
+    """The client's way out. `write` puts one packet behind all earlier ones; `crowded`: so much waits for the client
+    that more had better wait."""
+
+    def write(self, packet: Outgoing) -> None: ...
+    def crowded(self) -> bool: ...
+
+
 class Session:
-    """One Socket.IO session. `write` puts one packet behind all earlier ones of this client.
+    """One Socket.IO session.
 
     While a snapshot is fetched, all its facts wait, of every audience: so a client's stream follows LIVE over all of
     its rooms, and one offset tells where it is.
     """
 
+    __slots__ = (
+        "_buffer_bytes_max", "_buffer_max", "_contained", "_delivered", "_fetching", "_held", "_held_bytes", "_lost",
+        "_open", "_out", "attachments", "began", "bound", "claim", "closed", "cut", "eio_sid", "ended", "epoch",
+        "heard", "lane", "losses", "memberships", "over", "pid", "sid", "since", "stored_at", "storing", "taken",
+        "whole", "whole_from",
+    )  # fmt: skip
+
     def __init__(
-        self, sid: str, eio_sid: str, claim: Claim, *, bound: bool, lane: Lane, write: Callable[[Outgoing], None],
-        crowded: Callable[[], bool], taken: Callable[[], Awaitable[bool]], cut: Callable[[str], None],
-        lost: Callable[["Session", Loss], None], delivered: Mapping[str, int], buffer_max: int,
-        buffer_bytes_max: int, epoch: str, since: int, pid: str | None = None, began: float = 0, heard: int = 0,
+        self, sid: str, eio_sid: str, claim: Claim, *, bound: bool, lane: Lane, out: Out,
+        taken: Callable[[], Awaitable[bool]], cut: Callable[[str], None], lost: Callable[["Session", Loss], None],
+        delivered: Mapping[str, int], buffer_max: int, buffer_bytes_max: int, epoch: str, since: int,
+        pid: str | None = None, began: float = 0, heard: int = 0,
     ) -> None:  # fmt: skip
         self.sid = sid
         self.eio_sid = eio_sid
@@ -62,8 +78,6 @@ class Session:
         self.claim = claim
         self.bound = bound  # false: a guest who may still be named
         self.lane = lane
-        self.write = write
-        self.crowded = crowded  # whether so much waits for the client that more had better wait
         self.taken = taken  # waits until the client has read what was written; False: it is gone, or was too slow
         self.cut = cut  # end the connection, for the reason that is logged; the client comes back and starts anew
         self.epoch = epoch  # of the positions here
@@ -80,6 +94,7 @@ class Session:
         self.closed = False
         self.over: str | None = None  # why it was ended by somebody else's word: it cannot be taken up
         self.losses = Losses()
+        self._out = out
         self._lost = lost
         self._delivered = delivered  # the feed's: per source stream, the last sequence that it has brought
         self._buffer_max = buffer_max
@@ -101,17 +116,23 @@ class Session:
         prefix = f"{Kind.ROOM}."
         return [a.removeprefix(prefix) for a in self.memberships if a.startswith(prefix)]
 
+    def write(self, packet: Outgoing) -> None:
+        self._out.write(packet)
+
     def send(self, event: Event) -> None:
-        self.write(event.plain if self.pid is None else event.marked)
+        self._out.write(event.plain if self.pid is None else event.marked)
+
+    def crowded(self) -> bool:
+        return self._out.crowded()
 
     def mute(self) -> None:
         """Nothing reaches the client any more, whatever is still under way."""
-        self.write = _nowhere
+        self._out = NOWHERE
 
     def receive(self, audience: str, event: Event, stream: str, seq: int) -> None:
         """A fact or view of an audience, in the feed's order."""
         if self._open:
-            self.write(event.plain if self.pid is None else event.marked)  # as `send`: a call less for each delivery
+            self._out.write(event.plain if self.pid is None else event.marked)  # as `send`, a call less
         elif not self.whole or self._is_contained(audience, stream, seq):
             pass
         elif not self._fetching:
@@ -181,4 +202,13 @@ class Session:
         self._open = self.whole and not self._fetching and not self._contained
 
 
-def _nowhere(packet: Outgoing) -> None: ...
+class _Nowhere:
+    """Where nothing arrives."""
+
+    def write(self, packet: Outgoing) -> None: ...
+
+    def crowded(self) -> bool:
+        return False
+
+
+NOWHERE: Final = _Nowhere()

@@ -4,6 +4,7 @@ ASGI task ends and the socket lives here, without queue, task or copy in between
 import asyncio
 import base64
 import hashlib
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 from urllib.parse import unquote
@@ -31,8 +32,8 @@ class WebSocket(asyncio.Protocol):
     it is sent to, and what is written now only grows the transport's buffer."""
 
     __slots__ = (
-        "_app", "_closing", "_early", "_events", "_key", "_on_lost", "_on_message", "_on_writable", "_reader",
-        "_server", "_size_max", "_tasks", "paused", "transport",
+        "_app", "_closing", "_direct", "_early", "_events", "_fd", "_key", "_on_lost", "_on_message", "_on_writable",
+        "_reader", "_server", "_size_max", "_tasks", "paused", "transport",
     )  # fmt: skip
 
     def __init__(self, config: Any, server_state: Any, app_state: Any, _loop: Any = None) -> None:
@@ -48,6 +49,8 @@ class WebSocket(asyncio.Protocol):
         self._on_lost: OnLost | None = None
         self._on_writable: OnWritable | None = None
         self._closing = False
+        self._fd = -1  # the socket's; -1: it is the transport's alone
+        self._direct = False  # whether all that was written has left, so that the next may go past the transport
         self.paused = False
 
     # --- uvicorn and the event loop call these --------------------------------------------------------
@@ -67,7 +70,7 @@ class WebSocket(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.connections.discard(self)
-        self._closing = True
+        self._end_directness()
         lost, self._on_lost, self._on_message, self._on_writable = self._on_lost, None, _ignore, None
         if lost is not None:
             lost()
@@ -168,6 +171,8 @@ class WebSocket(asyncio.Protocol):
         """From now on (opcode, payload) of each message, PING and PONG go to `on_message`; `on_lost` is called once, at
         the end; `on_writable` each time when the connection is not `paused` any more."""
         self._reader = Reader(self._size_max)
+        if not self.transport.is_closing() and not self.transport.get_extra_info("sslcontext"):
+            self._fd = self.transport.get_extra_info("socket").fileno()
         self.pass_on(on_message, on_lost, on_writable)
         early, self._early = self._early, b""
         if self.transport.is_closing():
@@ -179,10 +184,34 @@ class WebSocket(asyncio.Protocol):
         """Somebody else has it from now on."""
         self._on_message, self._on_lost, self._on_writable = on_message, on_lost, on_writable
 
+    def write(self, data: bytes) -> None:
+        """Behind all that was written before; nothing after a close frame (RFC 6455, 5.5.1). Straight to the socket
+        while the transport holds nothing (ADR 17); what the socket does not take is the transport's, and so is every
+        error: it tells `connection_lost`."""
+        if self._direct or self._may_be_direct():
+            try:
+                sent = os.write(self._fd, data)
+            except OSError:
+                sent = 0
+            if sent == len(data):
+                return
+            self._direct = False
+            data = data[sent:]
+        if not self._closing:
+            self.transport.write(data)
+
+    def _may_be_direct(self) -> bool:
+        self._direct = self._fd >= 0 and not self.transport.get_write_buffer_size()
+        return self._direct
+
+    def _end_directness(self) -> None:
+        """From here on the descriptor may become another connection's."""
+        self._closing, self._direct, self._fd = True, False, -1
+
     def close(self, code: int = NORMAL, reason: str = "") -> None:
         """Send what is queued and a close frame; cut after five seconds if the peer does not read."""
         if not self._closing:
-            self._closing = True
+            self._end_directness()
             self.transport.write(close_frame(code, reason))
             self.transport.close()
             asyncio.get_running_loop().call_later(CLOSING_S, self.transport.abort)

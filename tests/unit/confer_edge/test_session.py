@@ -16,6 +16,15 @@ ROOM, OTHER = "room.P1", "room.P2"
 BYTES_MAX = 100
 
 
+class Sent(list[Outgoing]):
+    """Where a session's packets go."""
+
+    write = list.append
+
+    def crowded(self) -> bool:
+        return False
+
+
 def session(
     sid: str = "s1",
     buffer_max: int = 10,
@@ -23,14 +32,14 @@ def session(
     lost: Callable[[Session, Loss], None] = lambda session, why: None,
     delivered: Mapping[str, int] = MappingProxyType({}),
 ) -> tuple[Session, list[Outgoing]]:
-    sent: list[Outgoing] = []
+    sent = Sent()
 
     async def taken() -> bool:
         return True
 
     made = Session(
-        sid, f"e-{sid}", Claim(user_id="u1", name="Ana"), bound=True, lane=Lane(Tasks(), 10), write=sent.append,
-        crowded=lambda: False, taken=taken, cut=lambda why: None, lost=lost, delivered=delivered, buffer_max=buffer_max,
+        sid, f"e-{sid}", Claim(user_id="u1", name="Ana"), bound=True, lane=Lane(Tasks(), 10), out=sent,
+        taken=taken, cut=lambda why: None, lost=lost, delivered=delivered, buffer_max=buffer_max,
         buffer_bytes_max=BYTES_MAX, epoch="epoch", since=0, pid=pid,
     )  # fmt: skip
     made.memberships = {ROOM: Membership(), OTHER: Membership()}

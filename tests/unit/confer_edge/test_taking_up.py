@@ -8,7 +8,7 @@ from confer_edge.identity import Claim
 from confer_edge.lane import Lane
 from confer_edge.recovery import Found, Recovery, SessionRecord, StoredAttachment, StoredMembership, restore
 from confer_edge.revocations import Revocations
-from confer_edge.session import Session
+from confer_edge.session import NOWHERE, Session
 from confer_kit.tasks import Tasks
 
 ROOMS = ("room.P1", "room.free_tea", "role.nurse", "all.all")
@@ -45,8 +45,8 @@ async def test_who_is_cut_again_before_presence_has_heard_of_it_is_still_in_its_
         return True
 
     session = Session(
-        "s", "e1", record.claim, bound=True, lane=Lane(Tasks(), 1), write=lambda packet: None, crowded=lambda: False,
-        taken=taken, cut=lambda why: None, lost=lambda session, why: None, delivered={}, buffer_max=1,
+        "s", "e1", record.claim, bound=True, lane=Lane(Tasks(), 1), out=NOWHERE, taken=taken,
+        cut=lambda why: None, lost=lambda session, why: None, delivered={}, buffer_max=1,
         buffer_bytes_max=1, epoch="", since=9, pid="pid",
     )  # fmt: skip
     restore(session, Found("pid", record, 1, 1))
