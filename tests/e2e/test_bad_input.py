@@ -40,9 +40,18 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
     "step_change": [{**_PATIENT, "step": 1, "step_name": "Vision"}],
     "field_completed": [{**_SESSION, "final_value": "6/9", "user_name": "Anna"}],
     "field_conflict_detected": [{"session_id": "S-1", "field_name": "left_eye", "message": "two"}],
-    "activity_log": [{**_PATIENT, "limit": 5, "before": 10}],
-    "field_history": [{**_PATIENT, "field": "left_eye", "limit": 5, "before": 10}],
-    "field_restore": [{**_PATIENT, "field": "left_eye", "version": 1, "base_version": 0}],
+    "activity_log": [
+        {**_PATIENT, "limit": 5, "before": 10, "format": "fhir"},
+        {"session_id": "S-1", "user": "mali", "kinds": ["field"], "since": "2025-11-22T00:00:00Z",
+         "until": "2025-11-23T00:00:00+07:00"},
+    ],
+    "field_history": [
+        {**_PATIENT, "field": "left_eye", "limit": 5, "before": 10}, {"session_id": "S-1", "field": "left_eye"},
+    ],
+    "field_restore": [
+        {**_PATIENT, "field": "left_eye", "version": 1, "base_version": 0},
+        {"session_id": "S-1", "step": "vision", "field": "left_eye", "version": 1},
+    ],
     "queue_enqueue": [{"queue": "side", "patient_id": "P-1", "priority": "high"}],
     "queue_call_next": [{"queue": "side", "station": "Room 2"}],
     "queue_serve": [_CLAIM],

@@ -266,7 +266,7 @@ async def test_a_direct_message_and_one_to_the_room(office: Office) -> None:
         await expect(bob.get("unread")).to_have_text("1")
         await ann.tell("room", "", "Lunch")
         await expect(bob.toast("Lunch")).to_be_visible()
-        await expect(bob.activity("told everybody here: “Lunch”")).to_have_count(1)
+        await expect(bob.activity("told everybody here something")).to_have_count(1)
         await bob.get("bell").click()
         await expect(bob.get("inbox-item")).to_have_count(2)
         await bob.get("read-all").click()

@@ -38,7 +38,7 @@ export function describe(row: ActivityRow): string | null {
     case "step_updated":
       return `marked ${stepName(Number(detail.step))} as ${shownValue(detail.status).replace("_", " ")}`;
     case "notification":
-      return `told everybody here: “${shownValue(detail.title)}”`;
+      return "told everybody here something";
     default:
       return row.event.replaceAll("_", " ");
   }

@@ -9,7 +9,7 @@ authoriser    where CONFER_ACCESS_CHECK is on, the installation's own service
 from pathlib import Path
 
 from confer_contracts import subjects
-from confer_contracts.access import JOIN
+from confer_contracts.access import JOIN, PERSONAL
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.portal import shown_name
 from confer_contracts.subjects import Kind
@@ -93,9 +93,14 @@ class Access:
         if not claim.allows(audience):
             metrics.DENIED.labels("claims").inc()
         claim.must_allow(audience)
-        if self._policy is None:
+        if action in PERSONAL and audience == subjects.audience(Kind.USER, claim.user_id):
             return
         shown = shown_name(audience)
+        if self._policy is None:
+            if action in PERSONAL and audience.startswith(f"{Kind.USER}.") and self._authoriser is None:
+                metrics.DENIED.labels("policy").inc()
+                raise Rejection(ErrorCode.FORBIDDEN, f"{shown}: {action} of others takes a policy that allows it")
+            return
         decision = self._policy.value.decide(user=claim.user_id, role=claim.role, action=action, audience=shown)
         if not decision.allowed:
             metrics.DENIED.labels("policy").inc()

@@ -19,10 +19,11 @@ from sync_svc.views import StepsView
 def build(service: Service, settings: Settings) -> None:
     codec = RecordCodec()
     ledger: Ledger[Record, Event] = service.ledger(codec, capacity=settings.sync_records_cached)
-    activity = Activity(service.link)
+    history = History(service.log, codec)
+    activity = Activity(service.link, history)
     registered: Ledger[Registered, FormRegistered] = service.ledger(FormCodec())
     forms = Forms(registered, read_files(settings.sync_schemas))
-    handlers = Handlers(service, ledger, History(service.log, codec), forms, activity)
+    handlers = Handlers(service, ledger, history, forms, activity)
 
     service.serve(sync.FIELD_UPDATE, handlers.field_update)
     service.serve(sync.STEP_UPDATE, handlers.step_update)

@@ -172,7 +172,7 @@ def _field_updated(event: domain.FieldsUpdated, room: str) -> BaseModel:
 
 
 def _live_field_updated(event: domain.FieldsUpdated, form_step: domain.FormStep, room: str) -> BaseModel:
-    (change,) = event.changes
+    (change,) = committed(event)
     return sync.LiveFieldUpdated(
         session_id=owner(room),
         step=form_step.step,
@@ -182,6 +182,9 @@ def _live_field_updated(event: domain.FieldsUpdated, form_step: domain.FormStep,
         final_value=change.value,
         value=change.value,
         version=change.version,
+        outcome=change.outcome,
+        replaced=change.replaced,
+        restored=change.restored,
         user_id=event.user,
         user_name=form_step.user_name,
         op=event.op,

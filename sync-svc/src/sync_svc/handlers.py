@@ -16,6 +16,7 @@ from confer_kit.ledger import Ledger
 from confer_kit.service import Service
 from sync_svc import views
 from sync_svc.activity import Activity
+from sync_svc.audit_event import audit_event
 from sync_svc.codec import STREAM, encode, owner
 from sync_svc.domain import fields
 from sync_svc.domain.fields import BasesNeeded
@@ -93,20 +94,30 @@ class Handlers:
         return Ok(op=context.op)
 
     async def activity_log(self, request: sync.ActivityQuery, context: Context) -> sync.ActivityReply:
-        rows, more = await self._activity.page(patient_room(request.patient_id), request.limit, request.before)
-        return sync.ActivityReply(op=context.op, rows=rows, more=more)
+        page = await self._activity.page(request)
+        fhir = request.format == "fhir"
+        return sync.ActivityReply(
+            op=context.op,
+            rows=[] if fhir else page.rows,
+            events=[audit_event(row) for row in page.rows] if fhir else [],
+            more=page.before is not None,
+            before=page.before,
+            trimmed=page.trimmed,
+        )
 
     async def field_history(self, request: sync.FieldHistory, context: Context) -> sync.FieldHistoryReply:
-        room = patient_room(request.patient_id)
-        rows, before = await self._history.page(room, request.field, request.limit, request.before)
+        rows, before = await self._history.page(request.room, request.field, request.limit, request.before)
         return sync.FieldHistoryReply(op=context.op, rows=[views.row(row) for row in rows], before=before)
 
     async def field_restore(self, request: sync.FieldRestore, context: Context) -> sync.FieldUpdateReply:
-        room = patient_room(request.patient_id)
+        """A session's restored field is told under the names that its scripts read."""
+        room, who = request.room, context.identity
         value = await self._version(room, request.field, request.version)
         change = Change(request.field, value, request.base_version, restores=request.version)
-        form = await self._forms.of(room)
-        command = UpdateFields(context.identity.user_id, context.op, context.now, (change,), form=form)
+        form, form_step = await self._forms.of(room), None
+        if request.session_id is not None:
+            form_step = FormStep(request.step, who.name)
+        command = UpdateFields(who.user_id, context.op, context.now, (change,), form_step, form)
         return await self._update(room, command, context, short=True)
 
     async def form_register(self, request: sync.FormRegister, context: Context) -> sync.FormRegisterReply:

@@ -33,17 +33,20 @@ class History:
         self._log = log
         self._codec = codec
 
-    async def versions(self, room: str, wanted: Iterable[tuple[str, int]]) -> dict[tuple[str, int], Committed]:
-        """Those of the wanted (field, version) that are among the latest SEARCHED_MAX commits. Raises Unavailable."""
+    async def versions(
+        self, room: str, wanted: Iterable[tuple[str, int]], before: int | None = None, most: int | None = None
+    ) -> dict[tuple[str, int], Committed]:
+        """Those of the wanted (field, version) that are among the latest `most` (SEARCHED_MAX) commits with sequences
+        below `before`. Raises Unavailable."""
         missing, found = set(wanted), dict[tuple[str, int], Committed]()
         searched = 0
-        async for _, event in self.backwards(room):
+        async for _, event in self.backwards(room, before):
             for change in event.changes:
                 if (at := (change.field, change.version)) in missing:
                     found[at] = change
                     missing.discard(at)
             searched += 1
-            if not missing or searched >= SEARCHED_MAX:
+            if not missing or searched >= (most or SEARCHED_MAX):
                 break
         return found
 

@@ -12,7 +12,7 @@ from confer_contracts.subjects import ACTIVITY, LIVE, Header
 from confer_kit.follower import EPOCH
 from confer_kit.testing import NatsServer, nats_server
 from confer_ops import streams
-from confer_ops.provision import log_streams, provision
+from confer_ops.provision import Ages, log_streams, provision
 
 RECORD, TICKET, TICK = "log.sync.room.p1.record", "log.queue.queue.q1.p1", "log.edge.probe.e1.tick"
 
@@ -50,7 +50,7 @@ async def test_a_second_run_changes_nothing(server: NatsServer) -> None:
     nc = await connected(server)
     said: list[str] = []
     await provision(nc, say=said.append)
-    assert len(said) == len(log_streams()) + 4
+    assert len(said) == len(log_streams()) + 5
     before = (await nc.jetstream().stream_info(LIVE)).config
     said.clear()
     await provision(nc, say=said.append)
@@ -145,4 +145,55 @@ async def test_a_forgotten_setting_is_put_right(server: NatsServer) -> None:
     await provision(nc, say=said.append)
     assert said == ["adjusted stream EDGE: max_age"]
     assert (await js.stream_info("EDGE")).config.max_age == streams.TICK_AGE_S
+    await nc.close()
+
+
+async def test_the_ages_of_the_activity_log_and_of_audit_are_settings(server: NatsServer) -> None:
+    nc = await connected(server)
+    await provision(nc, ages=Ages(activity_days=7, audit_days=2))
+    js = nc.jetstream()
+
+    async def days() -> list[float]:
+        return [((await js.stream_info(name)).config.max_age or 0) / streams.DAY for name in (ACTIVITY, "AUDIT")]
+
+    assert await days() == [7, 2]
+    said: list[str] = []
+    await provision(nc, say=said.append, ages=Ages(activity_days=30, audit_days=2))
+    assert said == ["adjusted stream ACTIVITY: max_age"]
+    assert await days() == [30, 2]
+    await nc.close()
+
+
+async def test_what_audit_is_told_is_in_the_activity_log_and_never_live(server: NatsServer) -> None:
+    nc = await connected(server)
+    await provision(nc)
+    await nc.jetstream().publish("log.audit.room.p1.snapshot", b"read")
+    await nc.jetstream().publish(RECORD, b"written")
+    assert bodies(await audience(nc, "room.p1", 2)) == [b"written"]
+    assert bodies(await audience(nc, "log.audit.room.p1.snapshot", 1, ACTIVITY)) == [b"read"]
+    await nc.close()
+
+
+async def test_an_installation_from_before_audit_keeps_its_activity_log(server: NatsServer) -> None:
+    """It takes from the new stream as well, and nothing twice."""
+    nc = await connected(server)
+    await provision(nc)
+    js = nc.jetstream()
+    before = streams.activity().evolve(sources=[s.source() for s in streams.activity_sources() if s.stream != "AUDIT"])
+    await js.delete_stream("AUDIT")
+    await js.delete_stream(ACTIVITY)
+    for sourced in streams.activity_sources()[:-1]:
+        await js.delete_consumer(sourced.stream, sourced.name)
+        await js.add_consumer(sourced.stream, sourced.consumer())
+    await js.add_stream(before)
+    await js.publish(RECORD, b"old")
+    assert bodies(await audience(nc, RECORD, 1, ACTIVITY)) == [b"old"]
+    made = (await js.stream_info(ACTIVITY)).created
+    said: list[str] = []
+    await provision(nc, say=said.append)
+    assert said == ["made stream AUDIT", "stream ACTIVITY takes from AUDIT as well"]
+    await js.publish("log.audit.room.p1.snapshot", b"read")
+    await js.publish(RECORD, b"new")
+    assert sorted(bodies(await audience(nc, ">", 4, ACTIVITY))) == [b"new", b"old", b"read"]
+    assert (await js.stream_info(ACTIVITY)).created == made
     await nc.close()

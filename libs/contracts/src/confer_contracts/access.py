@@ -28,6 +28,7 @@ STREAM: Final = stream_of(SERVICE)
 SUBJECTS: Final = f"log.{SERVICE}.*.*.*"
 JOIN: Final = "join"
 ACTIONS: Final[tuple[str, ...]] = (JOIN, *PUBLIC_CALLS)
+PERSONAL: Final = frozenset({"activity_log"})  # in `user.<id>`: always for that person, for others only if said so
 KICK_AGE_S: Final = 24 * 3600  # no session can be taken up later than that: a kick, or a change, is forgotten
 
 Who = Literal["user", "session"]

@@ -1,10 +1,11 @@
 """Fields: values, versions, updates, what became of a stale base, and history. Part of `sync`."""
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AliasChoices, Field, JsonValue, model_validator
 
+from confer_contracts.ids import patient_room, session_room
 from confer_contracts.message import (
     VALUE_BYTES_MAX,
     VALUE_DEPTH_MAX,
@@ -13,6 +14,7 @@ from confer_contracts.message import (
     Ok,
     Payload,
     PortalPayload,
+    ShortText,
     Version,
     json_depth,
 )
@@ -144,10 +146,34 @@ class FieldsUpdated(Body):
     timestamp: str
 
 
-class FieldHistory(Payload):
+def record_room(patient_id: str | None, session_id: str | None) -> str:
+    """The token of the room whose record it is; one of both is given."""
+    if session_id is not None:
+        return session_room(session_id)
+    assert patient_id is not None
+    return patient_room(patient_id)
+
+
+class OfRecord(Payload):
+    """Of a patient's record, or of a hospital_mobile session's."""
+
+    patient_id: Id | None = None
+    session_id: Id | None = None
+
+    @model_validator(mode="after")
+    def _one_record(self) -> Self:
+        if (self.patient_id is None) == (self.session_id is None):
+            raise ValueError("patient_id or session_id must be given, and not both")
+        return self
+
+    @property
+    def room(self) -> str:
+        return record_room(self.patient_id, self.session_id)
+
+
+class FieldHistory(OfRecord):
     """The versions of a field, or of all fields of a record, newest first. `before`: the last page's."""
 
-    patient_id: Id
     field: Id | None = None
     limit: Annotated[int, Field(strict=True, ge=1, le=200)] = 50
     before: Annotated[int, Field(strict=True, ge=1, le=2**53)] | None = None
@@ -185,10 +211,11 @@ class FieldHistoryReply(Ok):
     before: int | None = None
 
 
-class FieldRestore(Payload):
-    """Writes an older version again, as an update made from `base_version` would."""
+class FieldRestore(OfRecord):
+    """Writes an older version again, as an update made from `base_version` would. `step`: where in a session's form,
+    for those who draw it."""
 
-    patient_id: Id
+    step: ShortText = ""
     field: Id
     version: Annotated[int, Field(strict=True, ge=1, le=2**53)]
     base_version: Version | None = None

@@ -19,6 +19,7 @@ class Call(Generic[Q, A]):
 
     `ordered` calls of one session run one after the other; the others (typing, heartbeats) bypass that lane.
     `audience` names whose rights the caller needs; without it, the caller's own inbox stands for the caller.
+    `reads`: what it answers is of a record, and that somebody read it is kept (`audit`).
     `with_rooms`: the edge adds the rooms that the session is in. `public`: clients may send it under `event`.
     `reply_event`: for portal events that are answered by an event instead of an ack; its body is the reply's
     `event_body`. `error_event` replaces `error` for them.
@@ -34,6 +35,7 @@ class Call(Generic[Q, A]):
     public: bool = True
     with_rooms: bool = False
     audience: Callable[[Q], str] | None = None
+    reads: bool = False
     reply_event: str | None = None
     error_event: Callable[[Q, str], tuple[str, dict[str, Any]]] | None = None
 
@@ -44,11 +46,13 @@ class Call(Generic[Q, A]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """A part of the answer to a join: `service` answers `call.<service>.snapshot` for audiences of `kind`."""
+    """A part of the answer to a join: `service` answers `call.<service>.snapshot` for audiences of `kind`. `reads` as
+    for a call."""
 
     service: str
     kind: Kind
     reply: type[BaseModel]
+    reads: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 call.<service>.<event>                 a client's request, answered once
 log.<service>.<kind>.<id>.<key>        a fact, in its service's stream: exactly five tokens
+log.audit.<kind>.<id>.<call>           a read or a refusal, told by any service; never in LIVE
 <kind>.<id>                            the same fact in LIVE; also called its audience
 view.<kind>.<id>.<name>                latest-wins state and ephemera; not stored
 control.<...>                          hints that make things quick; never the only carrier of anything

@@ -3,11 +3,12 @@
 The aggregate is the record of a room: `log.sync.room.<room>.record`; one fact is one commit.
 """
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, JsonValue
 
 from confer_contracts import subjects
+from confer_contracts.activity import ActivityChange, ActivityKind, ActivityQuery, ActivityReply, ActivityRow
 from confer_contracts.fields import (
     Change,
     CommittedChange,
@@ -20,6 +21,7 @@ from confer_contracts.fields import (
     FieldUpdateReply,
     FieldValue,
     HistoryRow,
+    Outcome,
     RecordField,
     RefusedChange,
     Replaced,
@@ -28,7 +30,7 @@ from confer_contracts.fields import (
 )
 from confer_contracts.forms import FormRegister, FormRegisterReply
 from confer_contracts.ids import patient_room, session_room
-from confer_contracts.message import Body, Id, Ok, Payload, PortalPayload, ShortText, Step, Text
+from confer_contracts.message import Body, Id, Ok, PortalPayload, ShortText, Step, Text
 from confer_contracts.route import Call, Fact, Snapshot, View
 from confer_contracts.subjects import Kind
 
@@ -114,6 +116,9 @@ class LiveFieldUpdated(Body):
     final_value: JsonValue
     value: JsonValue
     version: int
+    outcome: Outcome = Field(default="accepted", exclude_if=lambda outcome: outcome == "accepted")
+    replaced: Replaced | None = Field(default=None, exclude_if=absent)
+    restored: int | None = Field(default=None, exclude_if=absent)
     user_id: str
     user_name: str
     op: str
@@ -157,32 +162,6 @@ class Record(Ok):
     steps: list[StepState] = []
 
 
-class ActivityQuery(Payload):
-    """Who did what in a record, newest first. `before`: the `sequence` of the last row that you have."""
-
-    patient_id: Id
-    limit: Annotated[int, Field(strict=True, ge=1, le=200)] = 50
-    before: Annotated[int, Field(strict=True, ge=1)] | None = None
-
-
-class ActivityRow(Body):
-    sequence: int
-    timestamp: str
-    service: str
-    event: str
-    user_id: str
-    op: str | None = None
-    trace_id: str | None = None
-    detail: JsonValue = None
-
-
-class ActivityReply(Ok):
-    """A page may be shorter than asked for, so that it fits into a message; `more`: there are older rows."""
-
-    rows: list[ActivityRow] = []
-    more: bool = False
-
-
 FIELD_UPDATE = Call(
     service=SERVICE, event="field_update", request=FieldUpdate, reply=FieldUpdateReply,
     audience=lambda q: subjects.room_audience(patient_room(q.patient_id)),
@@ -210,17 +189,17 @@ FIELD_CONFLICT_DETECTED = Call(
 )  # fmt: skip
 ACTIVITY_LOG = Call(
     service=SERVICE, event="activity_log", request=ActivityQuery, reply=ActivityReply,
-    audience=lambda q: subjects.room_audience(patient_room(q.patient_id)),
-    doc="The latest activity of a record.",
+    audience=lambda q: q.audience, reads=True,
+    doc="Who did what when in a record, or a person in all of them; newest first.",
 )  # fmt: skip
 FIELD_HISTORY = Call(
     service=SERVICE, event="field_history", request=FieldHistory, reply=FieldHistoryReply,
-    audience=lambda q: subjects.room_audience(patient_room(q.patient_id)),
+    audience=lambda q: subjects.room_audience(q.room), reads=True,
     doc="Who wrote which version of a field, or of a record's fields, instead of what.",
 )  # fmt: skip
 FIELD_RESTORE = Call(
     service=SERVICE, event="field_restore", request=FieldRestore, reply=FieldUpdateReply,
-    audience=lambda q: subjects.room_audience(patient_room(q.patient_id)),
+    audience=lambda q: subjects.room_audience(q.room),
     doc="Writes an older version of a field again; every member gets `field_updated` with `restored`.",
 )  # fmt: skip
 FORM_REGISTER = Call(
@@ -232,7 +211,7 @@ CALLS = (
     FIELD_UPDATE, STEP_UPDATE, STEP_CHANGE, FIELD_COMPLETED, FIELD_CONFLICT_DETECTED, ACTIVITY_LOG, FIELD_HISTORY,
     FIELD_RESTORE, FORM_REGISTER,
 )  # fmt: skip
-SNAPSHOTS = (Snapshot(service=SERVICE, kind=Kind.ROOM, reply=Record),)
+SNAPSHOTS = (Snapshot(service=SERVICE, kind=Kind.ROOM, reply=Record, reads=True),)
 FACTS = (
     Fact(service=SERVICE, event="field_updated", kind=Kind.ROOM, body=FieldUpdated | LiveFieldUpdated,
          doc="A field has a new value (in the room of a session: with the members of `live_field_updated`)."),
@@ -257,7 +236,8 @@ VIEWS = (
 )  # fmt: skip
 
 __all__ = [
-    "CALLS", "FACTS", "SERVICE", "SNAPSHOTS", "VIEWS", "Change", "CommittedChange", "FieldHistory",
+    "CALLS", "FACTS", "SERVICE", "SNAPSHOTS", "VIEWS", "ActivityChange", "ActivityKind", "ActivityQuery",
+    "ActivityReply", "ActivityRow", "Change", "CommittedChange", "FieldHistory",
     "FieldHistoryReply", "FieldRestore", "FieldUpdate", "FieldUpdateReply", "FieldUpdated", "FieldValue",
     "FieldsUpdated", "FormRegister", "FormRegisterReply", "HistoryRow", "RecordField", "RefusedChange", "Replaced",
     "TextEdit",

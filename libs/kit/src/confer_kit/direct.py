@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 
 import nats.errors
 import nats.js.errors
@@ -51,6 +51,14 @@ async def read_all(
     raise Unavailable("replicas that lag behind answered")
 
 
+async def first_since(nc: Client, stream: str, at: float) -> int | None:
+    """The sequence of the first message that was stored at `at` (Unix seconds) or later; None: there is none. Raises
+    Unavailable."""
+    when = datetime.fromtimestamp(max(0.0, at), UTC).isoformat().replace("+00:00", "Z")
+    found = await _get(nc, stream, {"start_time": when, "next_by_subj": ">", "batch": 1})
+    return found[0].seq if found else None
+
+
 async def _last_seq(nc: Client, stream: str, subject: str) -> int:
     """From the leader; 0: there is none."""
     with reading():
@@ -72,13 +80,16 @@ def reading() -> Iterator[None]:
 
 
 async def _batch(nc: Client, stream: str, subject: str, start: int) -> list[Delivered]:
+    return await _get(nc, stream, {"seq": start, "next_by_subj": subject, "batch": _BATCH})
+
+
+async def _get(nc: Client, stream: str, query: dict[str, object]) -> list[Delivered]:
     inbox = nc.new_inbox()
     messages: list[Delivered] = []
     with reading():
         replies = await nc.subscribe(inbox)
         try:
-            query = json.dumps({"seq": start, "next_by_subj": subject, "batch": _BATCH}).encode()
-            await nc.publish(f"$JS.API.DIRECT.GET.{stream}", query, reply=inbox)
+            await nc.publish(f"$JS.API.DIRECT.GET.{stream}", json.dumps(query).encode(), reply=inbox)
             while True:
                 msg = await replies.next_msg(timeout=_TIMEOUT_S)
                 if not msg.headers or "Nats-Sequence" not in msg.headers:

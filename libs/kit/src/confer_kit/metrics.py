@@ -56,6 +56,11 @@ APPENDS: Final = by(
 )  # fmt: skip
 APPEND_SECONDS: Final = Histogram("confer_append_duration_seconds", "Of a write to the log", buckets=SECONDS)
 
+AUDIT: Final = by(
+    Counter("confer_audit", "Reads and refusals that the stream AUDIT was told, or that were dropped", ["outcome"]),
+    "told", "over_rate", "away",
+)  # fmt: skip
+
 FOLLOWER_POSITION: Final = Gauge("confer_follower_position", "Sequence that was delivered last", ["stream"])
 FOLLOWER_PENDING: Final = Gauge(
     "confer_follower_pending", "Messages that were still to come when the last one was delivered", ["stream"]

@@ -22,6 +22,7 @@ from confer_contracts.presence import RoomSnapshotRequest
 from confer_contracts.route import Call
 from confer_contracts.subjects import VIEWS_AGAIN, FactSubject, Kind, stream_of
 from confer_kit import clock, metrics
+from confer_kit.audit import Audit, Audited
 from confer_kit.calls import Context, ask, nobody
 from confer_kit.event_log import EventLog
 from confer_kit.facts import StoredFact
@@ -68,6 +69,7 @@ class Service:
         self.views = Views(link)
         self.tasks = Tasks()
         self._requests = Tasks()
+        self._audit = Audit(link, settings.audit_rate)
         metrics.REQUESTS_IN_FLIGHT.set_function(lambda: len(self._requests))
         self._ledgers: list[Ledger[Any, Any]] = []
         self._endpoints: dict[str, Endpoint] = {}
@@ -91,13 +93,16 @@ class Service:
         return made
 
     def serve(self, call: Call[Q, A], handler: Callable[[Q, Context], Awaitable[A]]) -> None:
-        self._endpoints[call.subject] = self._endpoint(call.subject, call.request, handler)
+        told = Audited(call.event, call.audience, call.reads) if call.public else None
+        self._endpoints[call.subject] = self._endpoint(call.subject, call.request, handler, told)
 
     def snapshot(self, kind: Kind, handler: Callable[[RoomSnapshotRequest], Awaitable[BaseModel]]) -> None:
         """Answer joins of audiences of this kind; the follower has reached what the asking edge has delivered."""
         self._snapshots[kind.value] = handler
         subject = f"call.{self.name}.snapshot"
-        self._endpoints[subject] = self._endpoint(subject, RoomSnapshotRequest, self._answer_snapshot)
+        reads = any(part.reads for part in catalogue.SNAPSHOTS if part.service == self.name)
+        told = Audited("snapshot", lambda q: f"{q.kind}.{q.id}", reads) if reads else None
+        self._endpoints[subject] = self._endpoint(subject, RoomSnapshotRequest, self._answer_snapshot, told)
 
     def react(self, stream: str, filters: Sequence[str], handler: Reaction) -> None:
         """React to another service's facts, at least once each."""
@@ -193,8 +198,13 @@ class Service:
         await self.link.nc.subscribe(VIEWS_AGAIN, cb=self._views_were_missed)
         await self.link.settled()
 
-    def _endpoint(self, subject: str, model: type[BaseModel], handler: Handler[Any]) -> Endpoint:
-        return Endpoint(subject, model, handler, self._requests, self.settings.in_flight_max)
+    def _endpoint(
+        self, subject: str, model: type[BaseModel], handler: Handler[Any], audited: Audited | None
+    ) -> Endpoint:
+        return Endpoint(
+            subject, model, handler, tasks=self._requests, in_flight_max=self.settings.in_flight_max,
+            audit=self._audit, audited=audited,
+        )  # fmt: skip
 
     async def _answer_snapshot(self, request: RoomSnapshotRequest, context: Context) -> BaseModel:
         handler = self._snapshots.get(request.kind)

@@ -1,6 +1,7 @@
 """What stands around each handler: context, validation, limits, one log line, and no exception that gets out."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import nats.errors
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.message import failed
 from confer_kit import clock, metrics, telemetry
+from confer_kit.audit import Audit, Audited
 from confer_kit.calls import Context, decode_context
 from confer_kit.event_log import OutcomeUnknown, Unavailable, as_rejection
 from confer_kit.logs import logger
@@ -30,17 +32,32 @@ def explain(error: ValidationError) -> Rejection:
     return Rejection(ErrorCode.INVALID, f"{field}: {rule}" if field else rule, field=field or None)
 
 
+@dataclass(slots=True)
+class _Done:
+    """A call's outcome and answer (JSON). `model` and `context`: what was understood of it."""
+
+    outcome: str = "ok"
+    body: bytes = b""
+    op: str | None = None
+    model: BaseModel | None = None
+    context: Context | None = None
+    field: str | None = None
+
+
 class Endpoint:
     """One call's subject, served. Requests run side by side; the ledger gives each aggregate its order."""
 
     def __init__(
-        self, subject: str, model: type[BaseModel], handler: Handler[Any], tasks: Tasks, in_flight_max: int
-    ) -> None:
+        self, subject: str, model: type[BaseModel], handler: Handler[Any], *,
+        tasks: Tasks, in_flight_max: int, audit: Audit, audited: Audited | None,
+    ) -> None:  # fmt: skip
         self._subject = subject
         self._model = model
         self._handler = handler
         self._tasks = tasks
         self._in_flight_max = in_flight_max
+        self._audit = audit
+        self._audited = audited
         self._seconds = metrics.REQUEST_SECONDS.labels(subject)
 
     async def receive(self, request: Request) -> None:
@@ -61,38 +78,45 @@ class Endpoint:
                 f"process {self._subject}", telemetry.Kind.CONSUMER, parent, attributes={telemetry.ROUTE: self._subject}
             ) as span,
         ):
-            outcome, body = await self._outcome(request, headers)
+            done = await self._outcome(request, headers)
+            outcome = done.outcome
             span.set_attribute(telemetry.OUTCOME, outcome)
             if outcome in (ErrorCode.INTERNAL, ErrorCode.UNAVAILABLE, ErrorCode.OUTCOME_UNKNOWN):
                 telemetry.failed(span, outcome)
             metrics.REQUESTS.labels(self._subject, outcome).inc()
-            await self._respond(request, body)
+            await self._respond(request, done.body)
+            if self._audited is not None and done.context is not None:
+                await self._audit.tell(self._audited, done.model, done.context, outcome, done.field)
             milliseconds = round((clock.now() - started) * 1000, 1)
             log.debug(self._subject, outcome=outcome, ms=milliseconds, trace=telemetry.trace_id())
 
-    async def _outcome(self, request: Request, headers: dict[str, str]) -> tuple[str, bytes]:
-        """The outcome's name, and the answer as JSON."""
-        op: str | None = None
+    async def _outcome(self, request: Request, headers: dict[str, str]) -> "_Done":
+        done = _Done()
         try:
             context = decode_context(headers)
-            op = context.op
+            done.op = context.op
             try:
-                model = self._model.model_validate_json(request.data)
+                done.model = self._model.model_validate_json(request.data)
             except ValidationError as error:
                 raise explain(error) from error
-            reply = await self._handler(model, context)
+            done.context = context
+            reply = await self._handler(done.model, context)
         except Rejection as refusal:
-            return self._refused(refusal, op)
+            return self._refused(refusal, done)
         except (Unavailable, OutcomeUnknown) as error:
-            return self._refused(as_rejection(error), op)
+            return self._refused(as_rejection(error), done)
         except Exception:
             log.exception(self._subject, outcome="internal", trace=telemetry.trace_id())
-            return ErrorCode.INTERNAL.value, orjson.dumps(failed(_bug(), op))
-        return "ok", reply.model_dump_json().encode()
+            done.outcome, done.body = ErrorCode.INTERNAL.value, orjson.dumps(failed(_bug(), done.op))
+            return done
+        done.body = reply.model_dump_json().encode()
+        return done
 
-    def _refused(self, refusal: Rejection, op: str | None) -> tuple[str, bytes]:
+    def _refused(self, refusal: Rejection, done: "_Done") -> "_Done":
         log.info(self._subject, outcome=refusal.code.value, reason=refusal.message, trace=telemetry.trace_id())
-        return refusal.code.value, orjson.dumps(failed(refusal, op))
+        done.outcome, done.field = refusal.code.value, refusal.field
+        done.body = orjson.dumps(failed(refusal, done.op))
+        return done
 
     async def _respond(self, request: Request, body: bytes) -> None:
         """An answer that fits into no message is our defect: whoever asked is told so, and does not wait."""

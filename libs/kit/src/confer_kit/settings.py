@@ -21,6 +21,9 @@ class KitSettings(BaseSettings):
     log_format: str = Field("auto", pattern="^(auto|text|json)$", description="text, json, or auto: text on a terminal")
     drain_s: float = Field(8, gt=0, description="how long requests in flight may take at shutdown")
     in_flight_max: int = Field(2000, gt=0, description="requests that a process handles at once; more are refused")
+    audit_rate: float = Field(
+        200, ge=0, description="reads and refusals a second that a process tells the stream AUDIT; 0: none"
+    )
     metrics_host: str = Field("127.0.0.1", description="address of /metrics; 0.0.0.0 inside a container")
     metrics_port: int = Field(
         0, ge=0, le=65535, description="port of /metrics and /livez for operators, one per process; 0: none"

@@ -18,7 +18,8 @@ from confer_ops.console import Console
 from confer_ops.data import DataDirectory
 from confer_ops.demo import Demo
 from confer_ops.ports import METRICS_PORT
-from confer_ops.provision import provision_patiently
+from confer_ops.provision import Ages, provision_patiently
+from confer_ops.streams import ACTIVITY_AGE_DAYS, AUDIT_AGE_DAYS
 from confer_ops.trouble import Trouble
 from confer_ops.up import Options, must_make_sense
 from confer_ops.up import up as run_system
@@ -27,6 +28,15 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=__doc__
 )
 app.add_typer(access_app, name="access")
+
+
+ActivityDays = Annotated[
+    float, typer.Option(help="days for which the activity log is kept", min=0.01, envvar="CONFER_ACTIVITY_DAYS")
+]
+AuditDays = Annotated[
+    float,
+    typer.Option(help="days for which reads and refusals are kept beside it", min=0.01, envvar="CONFER_AUDIT_DAYS"),
+]
 
 
 class Identity(StrEnum):
@@ -59,6 +69,8 @@ def up(
     identity: Annotated[
         Identity, typer.Option(help="how the edge knows who connects; trusted-query believes what clients say")
     ] = Identity.TRUSTED_QUERY,
+    activity_days: ActivityDays = ACTIVITY_AGE_DAYS,
+    audit_days: AuditDays = AUDIT_AGE_DAYS,
 ) -> None:
     """Start everything on this machine, and keep it running until Ctrl-C."""
     console = Console(sys.stdout, colour=sys.stdout.isatty() and not environment({}).get("NO_COLOR"))
@@ -66,7 +78,8 @@ def up(
 
     async def start() -> int:
         directory = DataDirectory(data or checkout / ".confer")
-        options = Options(checkout, port, directory.path, nats_port, identity.value, demo, metrics_port)
+        ages = Ages(activity_days, audit_days)
+        options = Options(checkout, port, directory.path, nats_port, identity.value, demo, metrics_port, ages)
         must_make_sense(options)
         directory.open()
         if fresh:
@@ -91,12 +104,14 @@ def _forget(directory: DataDirectory, yes: bool) -> None:
 def provision(
     nats_url: Annotated[str, typer.Option(help="the NATS server", envvar="CONFER_NATS_URL")] = "nats://127.0.0.1:4222",
     replicas: Annotated[int, typer.Option(help="copies of each stream: 1, or 3 in a cluster", min=1, max=5)] = 1,
+    activity_days: ActivityDays = ACTIVITY_AGE_DAYS,
+    audit_days: AuditDays = AUDIT_AGE_DAYS,
 ) -> None:
     """Make the streams that are missing; what is there stays."""
 
     async def make() -> int:
         async with connected(nats_url, "confer-provision") as nc:
-            await provision_patiently(nc, replicas, say=print)
+            await provision_patiently(nc, replicas, print, Ages(activity_days, audit_days))
         print("the streams are as they should be")
         return 0
 

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import nats.errors
 import nats.js.errors
@@ -27,23 +28,34 @@ Say = Callable[[str], None]
 def _silent(_: str) -> None: ...
 
 
-async def provision(nc: Client, replicas: int = 1, say: Say = _silent) -> None:
+@dataclass(frozen=True)
+class Ages:
+    """For how many days the activity log is kept, and what was told to AUDIT."""
+
+    activity_days: float = streams.ACTIVITY_AGE_DAYS
+    audit_days: float = streams.AUDIT_AGE_DAYS
+
+
+async def provision(nc: Client, replicas: int = 1, say: Say = _silent, ages: Ages = Ages()) -> None:
     """Make what is missing, adjust what may be adjusted, and tell `say` each thing done."""
     js = nc.jetstream()
-    for config in (*streams.logs(), streams.access(), streams.ticks(), streams.sessions()):
+    kept = (*streams.logs(), streams.access(), streams.audit(ages.audit_days), streams.ticks(), streams.sessions())
+    for config in kept:
         await _ensure(js, config.evolve(num_replicas=replicas), say)
-    await _ensure_sourced(js, streams.activity().evolve(num_replicas=replicas), streams.activity_sources(), say)
+    activity = streams.activity(ages.activity_days).evolve(num_replicas=replicas)
+    await _add_sources(js, activity, streams.activity_sources(), say)
+    await _ensure_sourced(js, activity, streams.activity_sources(), say)
     epoch = secrets.token_hex(4)
     await _ensure_sourced(js, streams.live(epoch).evolve(num_replicas=replicas), streams.live_sources(), say)
 
 
-async def provision_patiently(nc: Client, replicas: int = 1, say: Say = _silent) -> None:
+async def provision_patiently(nc: Client, replicas: int = 1, say: Say = _silent, ages: Ages = Ages()) -> None:
     """In a cluster a stream may be without a leader at this moment: tried again, for nothing is done twice. Trouble
     after `PATIENCE_S`."""
     deadline = clock.now() + PATIENCE_S
     while True:
         try:
-            await provision(nc, replicas, say)
+            await provision(nc, replicas, say, ages)
         except (TimeoutError, nats.errors.Error, nats.js.errors.ServiceUnavailableError) as error:
             if clock.now() > deadline:
                 text = f"The NATS server does not do what it is asked ({type(error).__name__}: {error}). Try again."
@@ -105,6 +117,21 @@ async def _ensure_sourced(js: JetStreamContext, wanted: StreamConfig, sources: S
     epoch = (wanted.metadata or {}).get(EPOCH)
     say(f"made stream {wanted.name}" + (f", epoch {epoch}" if epoch else ""))
     await _until_sourced(js, wanted.name)
+
+
+async def _add_sources(js: JetStreamContext, wanted: StreamConfig, sources: Sequence[Sourced], say: Say) -> None:
+    """A stream that takes everything from the beginning can also take from one that it never knew."""
+    assert wanted.name is not None
+    found = await _find(js, wanted.name)
+    if found is None:
+        return
+    known = {source.name for source in found.config.sources or []}
+    new = [sourced for sourced in sources if sourced.stream not in known]
+    for sourced in new:
+        await js.add_consumer(sourced.stream, sourced.consumer())
+    if new:
+        await js.update_stream(found.config.evolve(sources=wanted.sources))
+        say(f"stream {wanted.name} takes from {', '.join(sourced.stream for sourced in new)} as well")
 
 
 async def _has_consumer(js: JetStreamContext, sourced: Sourced) -> bool:

@@ -19,6 +19,8 @@ from nats.js.api import (
 from confer_contracts import presence
 from confer_contracts.access import STREAM as ACCESS
 from confer_contracts.access import SUBJECTS as ACCESS_SUBJECTS
+from confer_contracts.audit import STREAM as AUDIT
+from confer_contracts.audit import SUBJECTS as AUDIT_SUBJECTS
 from confer_contracts.catalogue import SERVICES
 from confer_contracts.subjects import ACTIVITY, LIVE, SESSIONS, Kind, stream_of
 from confer_kit.follower import EPOCH
@@ -27,7 +29,8 @@ EDGE: Final = "edge"
 MINUTE, DAY = 60.0, 86400.0
 RECOVERY_WINDOW_S = 2 * MINUTE
 LIVE_AGE_S = 5 * RECOVERY_WINDOW_S
-ACTIVITY_AGE_S = 90 * DAY
+ACTIVITY_AGE_DAYS = 90.0
+AUDIT_AGE_DAYS = 90.0
 PRESENCE_AGE_S = 30 * DAY
 TICK_AGE_S = MINUTE
 SESSION_AGE_S = DAY  # a session that has joined nothing for so long starts anew
@@ -69,6 +72,11 @@ def access() -> StreamConfig:
         discard=DiscardPolicy.NEW,
         allow_msg_ttl=True,
     )
+
+
+def audit(age_days: float = AUDIT_AGE_DAYS) -> StreamConfig:
+    """Who read what, and what was refused: told by the services, sourced by ACTIVITY and not by LIVE."""
+    return _stream(AUDIT, "who read records, and what was refused", subjects=[AUDIT_SUBJECTS], max_age=age_days * DAY)
 
 
 def ticks() -> StreamConfig:
@@ -148,17 +156,18 @@ def live(epoch: str) -> StreamConfig:
 
 
 def activity_sources() -> tuple[Sourced, ...]:
-    """What happened to rooms, people and queues; not the leases of edges."""
+    """What happened to rooms, people and queues; not the leases of edges. And what AUDIT tells."""
     every = DeliverPolicy.ALL
     subjects = {service: f"log.{service}.>" for service in SERVICES} | {presence.SERVICE: "log.presence.room.*.*"}
-    return tuple(Sourced(ACTIVITY, stream_of(s), "activity", subjects[s], start=every) for s in SERVICES)
+    facts = [Sourced(ACTIVITY, stream_of(s), "activity", subjects[s], start=every) for s in SERVICES]
+    return (*facts, Sourced(ACTIVITY, AUDIT, "activity", AUDIT_SUBJECTS, start=every))
 
 
-def activity() -> StreamConfig:
+def activity(age_days: float = ACTIVITY_AGE_DAYS) -> StreamConfig:
     """Who did what when: every service's facts under their own subjects, from the beginning."""
     return _stream(
         ACTIVITY,
         "who did what when",
         sources=[sourced.source() for sourced in activity_sources()],
-        max_age=ACTIVITY_AGE_S,
+        max_age=age_days * DAY,
     )

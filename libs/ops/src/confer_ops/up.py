@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import nats.errors
@@ -17,7 +17,7 @@ from confer_ops.demo import Demo
 from confer_ops.health import is_healthy
 from confer_ops.parts import EDGE, SERVICES, Parts
 from confer_ops.ports import MONITORING_PORT, NATS_PORT, must_be_free, next_free
-from confer_ops.provision import existing, log_streams, provision
+from confer_ops.provision import Ages, existing, log_streams, provision
 from confer_ops.summary import banner, summary
 from confer_ops.trouble import Trouble
 
@@ -35,6 +35,7 @@ class Options:
     identity: str
     demo: bool
     metrics_port: int
+    ages: Ages = field(default_factory=Ages)
 
 
 def must_make_sense(options: Options) -> None:
@@ -132,7 +133,7 @@ class _Run:
                 lost = (self._data.streams & log_streams()) - await existing(nc)
                 if lost:
                     raise self._data.damaged(f"{', '.join(sorted(lost))} was there and cannot be read any more")
-                await provision(nc, say=self._console.say)
+                await provision(nc, say=self._console.say, ages=self._options.ages)
                 self._data.remember(await existing(nc))
         except (nats.errors.Error, TimeoutError) as error:
             complaint = nats_process.last_complaint(self._parts.nats)
