@@ -1,4 +1,5 @@
-"""`./run bench edge`: run everything and write the report to docs/bench/; `report`: make that anew from its JSON."""
+"""`./run bench edge`, `./run bench services`: run everything and write the report to docs/bench/; `report`: make the
+reports anew from their JSON."""
 
 import argparse
 import json
@@ -7,15 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench import report
 from bench.run import Wanted, run
+from bench.suites import SUITES
 from confer_ops.checkout import root
 from confer_ops.trouble import Trouble
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
-    parser.add_argument("what", choices=["edge", "report"])
+    parser.add_argument("what", choices=[*SUITES, "report"])
     parser.add_argument("--repetitions", type=int, default=3, help="of everything (3)")
     parser.add_argument("--quick", action="store_true", help="a trial: short, small, one repetition, no report")
     parser.add_argument("--only", default="", help="keys of scenarios, separated by commas; no report")
@@ -24,12 +25,14 @@ def main() -> None:
     asked = parser.parse_args()
     folder = root() / "docs" / "bench"
     if asked.what == "report":
-        _say(report.remake(folder))
+        for suite in SUITES.values():
+            _say(suite.report.remake(folder))
         return
+    suite = SUITES[asked.what]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     only = tuple(key for key in asked.only.split(",") if key)
     try:
-        results = run(Wanted(1 if asked.quick else asked.repetitions, asked.quick, only, asked.minutes))
+        results = run(suite, Wanted(1 if asked.quick else asked.repetitions, asked.quick, only, asked.minutes))
     except (Trouble, subprocess.CalledProcessError) as trouble:
         sys.exit(f"bench: {trouble}")
     except KeyboardInterrupt:
@@ -37,9 +40,9 @@ def main() -> None:
     if asked.raw:
         asked.raw.write_text(json.dumps(results, indent=1) + "\n")
     if asked.quick or only:
-        print("\n".join(report.table(results)))
+        print("\n".join(suite.only_table(results)))
     else:
-        _say(report.write(folder, results))
+        _say(suite.report.write(folder, results))
 
 
 def _say(written: list[Path]) -> None:

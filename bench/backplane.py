@@ -35,28 +35,39 @@ class Backplane:
 def backplane(folder: Path, chosen: frozenset[int], *, services: bool) -> Iterator[Backplane]:
     """On these cores. With services it is as we ship it. Without, facts are published into the log by the load
     generator; it does not wait for the disk then, because the edge's CPU time is measured and not the log's."""
-    name = "whole" if services else "log"
-    port = next_free(FIRST_PORT)
-    config, store = folder / f"{name}.conf", folder / name
-    sync = ", sync_interval: always" if services else ""
-    config.write_text(_CONFIG.format(port=port, store=store, sync=sync))
     with ExitStack() as stack:
-        command = [nats_process.binary(), "-c", str(config)]
-        ready = partial(process.greets, port)
-        stack.enter_context(process.running(command, {}, folder / f"{name}.log", chosen, ready))
-        there = Backplane(port)
-        asyncio.run(_provision(there.url))
+        there = stack.enter_context(nats(folder, "whole" if services else "log", chosen, durable=services))
         for service in SERVICES if services else ():
-            _start_service(stack, service, there, folder, chosen)
+            stack.enter_context(running_service(service, there, folder, chosen))
         yield there
 
 
-def _start_service(stack: ExitStack, service: str, there: Backplane, folder: Path, chosen: frozenset[int]) -> None:
-    log = folder / f"{service}.log"
+@contextmanager
+def nats(folder: Path, name: str, chosen: frozenset[int], *, durable: bool) -> Iterator[Backplane]:
+    """The server, with the streams of an installation; `durable`: what it acknowledged is on disk, as we ship it."""
+    port = next_free(FIRST_PORT)
+    config, store = folder / f"{name}.conf", folder / name
+    sync = ", sync_interval: always" if durable else ""
+    config.write_text(_CONFIG.format(port=port, store=store, sync=sync))
+    command = [nats_process.binary(), "-c", str(config)]
+    with process.running(command, {}, folder / f"{name}.log", chosen, partial(process.greets, port)):
+        there = Backplane(port)
+        asyncio.run(_provision(there.url))
+        yield there
+
+
+@contextmanager
+def running_service(
+    service: str, there: Backplane, folder: Path, chosen: frozenset[int], replica: int = 0
+) -> Iterator[int]:
+    """The pid of a service that answers."""
+    log = folder / f"{service}{replica}.log"
+    log.unlink(missing_ok=True)  # of an earlier one, which was up
     settings = {"CONFER_NATS_URL": there.url, "CONFER_LOG_FORMAT": "text", "CONFER_METRICS_PORT": "0"}
     command = [sys.executable, "-m", f"{service}_svc"]
     up = f"{service}-svc is up"
-    stack.enter_context(process.running(command, settings, log, chosen, lambda: up in log.read_text(errors="replace")))
+    with process.running(command, settings, log, chosen, lambda: up in log.read_text(errors="replace")) as pid:
+        yield pid
 
 
 async def _provision(url: str) -> None:

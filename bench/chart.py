@@ -9,7 +9,7 @@ from bench.rows import ROWS, Results, Row, middle, ratio
 WIDTH, LEFT, RIGHT, TOP, STEP, BAR = 920, 330, 70, 92, 62, 13
 FULL = 1.1  # the share of Node's cost at the right end
 
-_STYLE = """
+STYLE = """
   svg { font-family: ui-sans-serif, system-ui, "Segoe UI", Helvetica, Arial, sans-serif; }
   .paper { fill: #ffffff; } .strong { fill: #1f2328; } .weak { fill: #59636e; }
   .ours { fill: #0a7d55; } .node { fill: #8c959f; } .floor { fill: #c9d1d9; }
@@ -39,7 +39,7 @@ def svg(results: Results) -> str:
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
             'aria-label="What the edge costs, as shares of what Node costs">',
-            f"<style>{_STYLE}\n</style>",
+            f"<style>{STYLE}\n</style>",
             f'<rect class="paper" width="{WIDTH}" height="{height}" rx="6"/>',
             *_head(),
             *_grid(height),
@@ -73,25 +73,25 @@ def _x(share: float) -> float:
     return round(LEFT + (WIDTH - LEFT - RIGHT) * min(share, FULL) / FULL, 1)
 
 
-def _text(
-    x: float, y: float, text: str, style: str, *, size: int = 13, anchor: str = "start", weight: int = 400
+def text(
+    x: float, y: float, content: str, style: str, *, size: int = 13, anchor: str = "start", weight: int = 400
 ) -> str:
     return (
         f'<text x="{x:g}" y="{y:g}" class="{style}" font-size="{size}" text-anchor="{anchor}" '
-        f'font-weight="{weight}">{escape(text)}</text>'
+        f'font-weight="{weight}">{escape(content)}</text>'
     )
 
 
 def _head() -> list[str]:
     legend = [("ours", "Confer"), ("node", "Node + ws"), ("floor", "floor (C)")]
-    lines = [_text(24, 34, "What the edge costs, Node = 100%", "strong", size=18, weight=600)]
+    lines = [text(24, 34, "What the edge costs, Node = 100%", "strong", size=18, weight=600)]
     for n, (style, name) in enumerate(legend):
         x = 24 + 112 * n
         lines += [
             f'<rect class="{style}" x="{x}" y="49" width="12" height="12" rx="2"/>',
-            _text(x + 18, 60, name, "weak"),
+            text(x + 18, 60, name, "weak"),
         ]
-    lines += ['<line class="target" x1="366" x2="366" y1="47" y2="63"/>', _text(374, 60, "target, at most", "limit")]
+    lines += ['<line class="target" x1="366" x2="366" y1="47" y2="63"/>', text(374, 60, "target, at most", "limit")]
     return lines
 
 
@@ -99,21 +99,21 @@ def _grid(height: int) -> Iterator[str]:
     for percent in (0, 25, 50, 75, 100):
         x = _x(percent / 100)
         yield f'<line class="grid" x1="{x}" x2="{x}" y1="{TOP - 6}" y2="{height - 14}"/>'
-        yield _text(x, TOP - 12, f"{percent}%", "weak", size=11, anchor="middle")
+        yield text(x, TOP - 12, f"{percent}%", "weak", size=11, anchor="middle")
 
 
 def _row(bars: Bars, y: int) -> Iterator[str]:
     first, *rest = _wrapped(bars.title)
-    yield _text(LEFT - 16, y + (24 if rest else 32), first, "strong", anchor="end")
+    yield text(LEFT - 16, y + (24 if rest else 32), first, "strong", anchor="end")
     for n, line in enumerate(rest):
-        yield _text(LEFT - 16, y + 41 + 17 * n, line, "strong", anchor="end")
+        yield text(LEFT - 16, y + 41 + 17 * n, line, "strong", anchor="end")
     shares = [("ours", bars.ours), ("node", 1.0)] + ([("floor", bars.floor)] if bars.floor else [])
     top = y + 8 + (STEP - 16 - len(shares) * (BAR + 2)) / 2
     for n, (style, share) in enumerate(shares):
         at = top + n * (BAR + 2)
         yield f'<rect class="{style}" x="{LEFT}" y="{at:g}" width="{_x(share) - LEFT:g}" height="{BAR}" rx="2"/>'
         if style == "ours":
-            yield _text(_x(share) + 7, at + BAR - 2.5, bars.shown, "strong", weight=600)
+            yield text(_x(share) + 7, at + BAR - 2.5, bars.shown, "strong", weight=600)
     x = _x(bars.target)
     yield f'<line class="target" x1="{x}" x2="{x}" y1="{top - 4:g}" y2="{top + len(shares) * (BAR + 2) + 2:g}"/>'
 

@@ -24,7 +24,7 @@ class Failed(Exception):  # noqa: N818 - said of the measurement
 
 
 @dataclass
-class Bench:
+class EdgeBench:
     """What all measurements share. The backplanes are started when first needed and live as long as `stack`."""
 
     tools: Tools
@@ -43,21 +43,8 @@ class Bench:
             options = {"port": port, "pid": pid, "query": server.query, **scenario.arguments(name, quick=quick)}
             if scenario.fed(name):
                 options["nats"] = there.port
-            return self._load(options, others)
-
-    def _load(self, options: dict[str, Any], others: frozenset[int]) -> dict[str, Any]:
-        arguments = [text for option, value in options.items() for text in (f"--{option}", str(value))]
-        with process.on(others):
-            try:
-                done = subprocess.run(  # noqa: S603 - our own command
-                    tethered([str(self.tools.load), *arguments]), capture_output=True, text=True, timeout=LOAD_S,
-                    check=False,
-                )  # fmt: skip
-            except subprocess.TimeoutExpired:
-                raise Failed(f"the load did not end within {LOAD_S:.0f} s") from None
-        if done.returncode or not done.stdout:
-            raise Failed(done.stderr.strip()[-300:] or f"exit code {done.returncode}")
-        return dict(json.loads(done.stdout))
+            with process.on(others):
+                return loaded(arguments(self.tools, options))
 
     def _backplane(self, *, services: bool) -> Backplane:
         if services not in self._backplanes:
@@ -65,3 +52,21 @@ class Bench:
             started = backplane(self.folder, others, services=services)
             self._backplanes[services] = self.stack.enter_context(started)
         return self._backplanes[services]
+
+
+def arguments(tools: Tools, options: dict[str, Any]) -> list[str]:
+    """The load generator's command line."""
+    return [str(tools.load), *(text for option, value in options.items() for text in (f"--{option}", str(value)))]
+
+
+def loaded(command: list[str]) -> dict[str, Any]:
+    """What a load measured: it prints JSON."""
+    try:
+        done = subprocess.run(  # noqa: S603 - our own command
+            tethered(command), capture_output=True, text=True, timeout=LOAD_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise Failed(f"the load did not end within {LOAD_S:.0f} s") from None
+    if done.returncode or not done.stdout:
+        raise Failed(done.stderr.strip()[-300:] or f"exit code {done.returncode}")
+    return dict(json.loads(done.stdout))

@@ -1,43 +1,11 @@
-"""The report: raw JSON as it was measured; table and chart are made from it, here and in a contract test."""
+"""The report on the edge: a page with a table, from what was measured."""
 
-import json
-from collections.abc import Iterator
-from pathlib import Path
-
-from bench import chart
-from bench.rows import NAMES, ROWS, Results, Row, middle, ratio, values
+from bench.document import number, recorded, verdicts
+from bench.rows import NAMES, ROWS, Results, Row, middle, values
 from bench.servers import SERVERS
 
-RAW = "edge.json"
 _OTHERS = ("floor", "node", "stock")
 _ALSO_OF_FEWER = frozenset({"kb_per_client", "cpu_us_per_connect", "cpu_us_per_disconnect"})
-
-
-def write(folder: Path, results: Results) -> list[Path]:
-    """The raw results and what is made from them."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / RAW).write_text(raw(results))
-    return [folder / RAW, *remake(folder)]
-
-
-def remake(folder: Path) -> list[Path]:
-    made = files(folder)
-    for path, text in made.items():
-        path.write_text(text)
-    return list(made)
-
-
-def raw(results: Results) -> str:
-    """One line per measurement."""
-    lines = ",\n".join(f"  {json.dumps(m, ensure_ascii=False)}" for m in results["measurements"])
-    recorded = json.dumps(results["recorded"], indent=1, ensure_ascii=False)
-    return f'{{"recorded": {recorded},\n"measurements": [\n{lines}\n]}}\n'
-
-
-def files(folder: Path) -> dict[Path, str]:
-    """What must stand beside the raw results in this folder."""
-    results = json.loads((folder / RAW).read_text())
-    return {folder / "edge.md": page(results), folder / "edge.svg": chart.svg(results)}
 
 
 def page(results: Results) -> str:
@@ -53,7 +21,7 @@ def page(results: Results) -> str:
             "",
             *_notes(results),
             "",
-            *_where(results),
+            *recorded(results),
             "",
         ]
     )
@@ -76,23 +44,8 @@ def _line(results: Results, row: Row) -> str | None:
     if row.scenario == "life" and row.quantity in _ALSO_OF_FEWER:  # thousands take the stock server too long
         others[-1] = middle(results, Row(row.title, "life-fewer", row.quantity, row.unit), "stock")
     shown = ["" if value is None else number(value) for value in others]
-    return (
-        f"| {row.title}, {row.unit} | {' | '.join(shown)} | **{number(ours)}** | {'; '.join(_verdicts(results, row))} |"
-    )
-
-
-def _verdicts(results: Results, row: Row) -> Iterator[str]:
-    for target in row.targets:
-        found = ratio(results, row, target)
-        if found is not None:
-            yield f"{target.text}: **{found:.2f}** {'met' if target.met(found) else '**missed**'}"
-
-
-def number(value: float) -> str:
-    """Three digits that count."""
-    if abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+    stands = "; ".join(verdicts(results, row, NAMES))
+    return f"| {row.title}, {row.unit} | {' | '.join(shown)} | **{number(ours)}** | {stands} |"
 
 
 def _notes(results: Results) -> list[str]:
@@ -126,17 +79,3 @@ def _range(results: Results) -> str:
         for server, each in found.items()
         if each
     )
-
-
-def _where(results: Results) -> list[str]:
-    recorded = results["recorded"]
-    machine = recorded["machine"]
-    alone = "on a core of its own" if machine["server_on_a_core_of_its_own"] else "on the same core as everything else"
-    load = " and ".join(" / ".join(map(str, recorded[when])) for when in ("load_before", "load_at_the_end"))
-    versions = ", ".join(f"{name} {value}" for name, value in recorded["versions"].items())
-    trial = "A trial run, " if recorded["quick"] else ""
-    return [
-        f"{trial}{recorded['date']}, commit {recorded['commit']}: {machine['processor']}, {machine['cores']} cores, "
-        f"{machine['memory_gb']} GB, Linux {machine['kernel']}; the server {alone}. Load average before and at the "
-        f"end {load}: above 2 means that others used the machine as well. {versions}.",
-    ]

@@ -10,18 +10,18 @@ Results = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Target:
-    """A ratio to another server's value in the same repetition, or (`scenario`) to the own one under another load."""
+    """A ratio to another server's value in the same repetition, or (`scenario`) to the own one under another load.
+    `quantity`: of the other, where it has another name."""
 
     against: str
     limit: float
     at_least: bool = False
     scenario: str | None = None
+    quantity: str | None = None
 
-    @property
-    def text(self) -> str:
-        return f"{'≥' if self.at_least else '≤'} {self.limit:g} × {NAMES[self.against]}" + (
-            " with 1,000" if self.scenario else ""
-        )
+    def text(self, names: Mapping[str, str]) -> str:
+        other = " with 1,000" if self.scenario else ""
+        return f"{'≥' if self.at_least else '≤'} {self.limit:g} × {names[self.against]}{other}"
 
     def met(self, ratio: float) -> bool:
         return ratio >= self.limit if self.at_least else ratio <= self.limit
@@ -87,6 +87,6 @@ def middle(results: Results, row: Row, server: str) -> float | None:
 def ratio(results: Results, row: Row, target: Target) -> float | None:
     """The median over repetitions: the two values of each were measured within minutes of one another."""
     ours = values(results, row.scenario, row.ours, row.quantity)
-    others = values(results, target.scenario or row.scenario, target.against, row.quantity)
+    others = values(results, target.scenario or row.scenario, target.against, target.quantity or row.quantity)
     found = [ours[n] / others[n] for n in ours.keys() & others.keys() if others[n] > 0]
     return median(found) if found else None

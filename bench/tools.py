@@ -17,25 +17,26 @@ _FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wextra")
 class Tools:
     load: Path  # the load generator
     floor: Path
-    node: Path
+    node: Path | None
 
 
-def ready() -> Tools:
+def ready(*, with_node: bool) -> Tools:
     """Everything compiled and installed; Trouble that says what to install where something is missing."""
     compiler = shutil.which("cc") or shutil.which("gcc")
-    tools = node.find(root())
+    tools = node.find(root()) if with_node else None
     missing = []
     if compiler is None:
         missing.append("a C compiler (on Debian and Ubuntu: apt-get install gcc libc6-dev)")
-    if tools is None:
+    if with_node and tools is None:
         missing.append(f"Node {node.WANTED} with npm (`./run test --all` installs one for this checkout)")
-    if compiler is None or tools is None:
+    if missing or compiler is None:
         raise Trouble(f"The bench needs {' and '.join(missing)}.")
-    node.npm_ci(tools, HERE / "node")
+    if tools is not None:
+        node.npm_ci(tools, HERE / "node")
     return Tools(
         load=_compiled(compiler, "load", sorted((HERE / "load").glob("*.c"))),
         floor=_compiled(compiler, "floor", [HERE / "peers" / "floor.c"]),
-        node=tools / "node",
+        node=tools and tools / "node",
     )
 
 

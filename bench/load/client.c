@@ -18,6 +18,19 @@ enum { READ_BYTES = 1 << 20, STUCK_US = 20000000, SLOW_BUFFER = 4096 };
 struct client *clients;
 struct histogram connecting;
 uint64_t ready, failed, disconnected;
+
+static void no_event(struct client *client, const char *packet, size_t size) { (void)client, (void)packet, (void)size; }
+static void no_ack(int ack, const char *packet, size_t size) { (void)ack, (void)packet, (void)size; }
+struct traffic traffic = {no_event, no_ack};
+
+bool is_update(const char *packet, size_t size)
+{
+    static char head[256];
+    static size_t head_size;
+    if (!head_size) head_size = (size_t)snprintf(head, sizeof head, "42[\"%s\"", options.received);
+    return size > head_size && !memcmp(packet, head, head_size);
+}
+
 static uint8_t read_bytes[READ_BYTES];
 
 void clients_make(int count)
@@ -48,16 +61,6 @@ void client_close(struct client *client)
 
 /* --- out ---------------------------------------------------------------------------------------------- */
 
-static void append(struct buffer *buffer, const void *bytes, size_t size)
-{
-    if (buffer->size + size > buffer->capacity) {
-        buffer->capacity = (buffer->size + size) * 2;
-        buffer->bytes = realloc(buffer->bytes, buffer->capacity);
-    }
-    memcpy(buffer->bytes + buffer->size, bytes, size);
-    buffer->size += size;
-}
-
 static void flush(struct client *client)
 {
     ssize_t sent = send(client->fd, client->out.bytes, client->out.size, MSG_NOSIGNAL);
@@ -65,10 +68,7 @@ static void flush(struct client *client)
         client_close(client);
         return;
     }
-    if (sent > 0) {
-        client->out.size -= (size_t)sent;
-        memmove(client->out.bytes, client->out.bytes + sent, client->out.size);
-    }
+    if (sent > 0) buffer_drop(&client->out, (size_t)sent);
     loop_watch(client->fd, client->out.size ? EPOLLIN | EPOLLOUT : EPOLLIN, client, true);
 }
 
@@ -83,7 +83,7 @@ static void write_bytes(struct client *client, const void *bytes, size_t size)
             size -= (size_t)sent;
         }
     }
-    append(&client->out, bytes, size);
+    buffer_append(&client->out, bytes, size);
     flush(client);
 }
 
@@ -158,9 +158,9 @@ static void on_packet(struct client *client, const char *packet, size_t size)
         else
             is_ready(client);
     } else if (ack) {
-        traffic_acknowledged();
+        traffic.acknowledged(atoi(packet + 2), packet, size);
     } else {
-        traffic_received(client, packet, size);
+        traffic.received(client, packet, size);
     }
 }
 
@@ -212,7 +212,7 @@ static void on_readable(struct client *client)
     size_t size = kept + (size_t)got, consumed = consume(client, read_bytes, size);
     if (client->state == CLOSED) return;
     client->in.size = 0;
-    if (consumed < size) append(&client->in, read_bytes + consumed, size - consumed);
+    if (consumed < size) buffer_append(&client->in, read_bytes + consumed, size - consumed);
 }
 
 /* --- the connection ------------------------------------------------------------------------------------- */

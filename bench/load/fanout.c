@@ -14,32 +14,21 @@ struct count {
 };
 
 static struct histogram latency;
-static uint64_t updates, deliveries, acknowledged, gaps, disordered, stalls, *next_seq;
+static uint64_t updates, deliveries, gaps, disordered, stalls, *next_seq;
 static int64_t outstanding;
 static bool measuring;
 
-void traffic_acknowledged(void) { acknowledged++; }
-
-static uint64_t number(const char *packet, size_t size, const char *name)
+static void received(struct client *client, const char *packet, size_t size)
 {
-    const char *found = memmem(packet, size, name, strlen(name));
-    return found ? strtoull(found + strlen(name), NULL, 10) : 0;
-}
-
-void traffic_received(struct client *client, const char *packet, size_t size)
-{
-    static char head[256];
-    static size_t head_size;
-    if (!head_size) head_size = (size_t)snprintf(head, sizeof head, "42[\"%s\"", options.received);
-    if (size <= head_size || memcmp(packet, head, head_size)) return;
-    int64_t seq = (int64_t)number(packet, size, "\"seq\":");
+    if (!is_update(packet, size)) return;
+    int64_t seq = (int64_t)number_after("\"seq\":", packet, size);
     deliveries++;
     outstanding--;
     if (client->last_seq >= 0 && seq <= client->last_seq) disordered++;
     if (client->last_seq >= 0 && seq > client->last_seq + 1) gaps++;
     if (seq > client->last_seq) client->last_seq = seq;
     if (measuring) {
-        uint64_t sent_us = number(packet, size, "\"ts\":"), now = now_us();
+        uint64_t sent_us = number_after("\"ts\":", packet, size), now = now_us();
         histogram_add(&latency, now > sent_us ? now - sent_us : 0);
     }
 }
@@ -111,6 +100,7 @@ static void print(struct count from, struct count to, long rss_before, long rss_
 
 void mode_fanout(void)
 {
+    traffic.received = received;
     clients_connect_all();
     next_seq = calloc((size_t)options.rooms, sizeof *next_seq);
     if (options.nats) nats_connect();

@@ -10,7 +10,7 @@
 /* options.c: what the command line says */
 
 struct options {
-    const char *mode; /* fanout or life */
+    const char *mode; /* fanout, life, path or calls */
     int port;
     int pid; /* of the server: its CPU time and memory are what is measured */
     int clients, concurrency;
@@ -36,6 +36,7 @@ struct values {
     uint64_t seq, time_us;
 };
 size_t template_fill(char *into, const char *template, const struct values *values);
+uint64_t number_after(const char *name, const char *text, size_t size); /* 0: it is not there */
 
 /* measure.c */
 
@@ -49,13 +50,18 @@ double server_cpu_us(void); /* of all its threads, user and system, since its st
 double own_cpu_us(void);
 long server_rss_kb(void);
 
-/* client.c: one connection each */
+/* buffer.c: bytes on their way in or out */
 
-enum state { CONNECTING, UPGRADING, OPENING, ADMITTING, JOINING, READY, CLOSED };
 struct buffer {
     uint8_t *bytes;
     size_t size, capacity;
 };
+void buffer_append(struct buffer *, const void *bytes, size_t size);
+void buffer_drop(struct buffer *, size_t size); /* the first ones */
+
+/* client.c: one connection each */
+
+enum state { CONNECTING, UPGRADING, OPENING, ADMITTING, JOINING, READY, CLOSED };
 struct client {
     enum state state;
     int fd, index, room; /* room -1: none */
@@ -73,16 +79,21 @@ void client_start(struct client *);
 void client_emit(struct client *, const char *template, uint64_t seq, int ack);
 void client_close(struct client *);
 
-/* nats.c: a publisher */
+/* what a mode does with what members get: an event, and the answer to what they emitted with an ack id */
+
+extern struct traffic {
+    void (*received)(struct client *, const char *packet, size_t size);
+    void (*acknowledged)(int ack, const char *packet, size_t size);
+} traffic;
+bool is_update(const char *packet, size_t size); /* an event of the name `--received` */
+
+/* nats.c: publishes, and asks */
 
 void nats_connect(void);
 void nats_publish(const struct values *);
+void nats_ask(const struct values *, int slot); /* the answer goes to the function given here, by its slot */
+void nats_listen(void (*answered)(int slot, const char *answer, size_t size));
 void nats_flush(void);
-
-/* fanout.c: updates and what becomes of them */
-
-void traffic_received(struct client *, const char *packet, size_t size);
-void traffic_acknowledged(void);
 
 /* loop.c */
 
@@ -102,5 +113,7 @@ double server_quiet(double before_us, uint64_t began_us, double rest, double *se
 
 void mode_fanout(void); /* updates to rooms */
 void mode_life(void);   /* connect, rest, disconnect */
+void mode_path(void);   /* rooms at work: acknowledgement and last receipt of each update */
+void mode_calls(void);  /* the same calls over NATS, without an edge */
 
 #endif

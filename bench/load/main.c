@@ -9,6 +9,10 @@ int main(int argc, char **argv)
     clients_make(options.clients);
     if (!strcmp(options.mode, "fanout"))
         mode_fanout();
+    else if (!strcmp(options.mode, "path"))
+        mode_path();
+    else if (!strcmp(options.mode, "calls"))
+        mode_calls();
     else
         mode_life();
     return 0;

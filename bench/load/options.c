@@ -30,7 +30,7 @@ static const struct {
     void *into;
     const char *help;
 } table[] = {
-    {"mode", 't', &options.mode, "fanout (updates to rooms) or life (connect, rest, disconnect)"},
+    {"mode", 't', &options.mode, "fanout (updates to rooms), life (connect, rest, disconnect), path or calls (until answered)"},
     {"port", 'i', &options.port, "of the server, on 127.0.0.1"},
     {"pid", 'i', &options.pid, "of the server, for its CPU time and memory"},
     {"clients", 'i', &options.clients, "how many"},
@@ -39,14 +39,14 @@ static const struct {
     {"members", 'i', &options.members, "of each room"},
     {"slow", 'i', &options.slow, "members of the first room that stop reading"},
     {"rate", 'd', &options.rate, "updates per second; 0: as many as --window allows"},
-    {"window", 'i', &options.window, "updates in flight"},
+    {"window", 'i', &options.window, "updates, or calls, in flight"},
     {"warmup", 'd', &options.warmup_s, "seconds before the measurement"},
     {"seconds", 'd', &options.seconds, "of the measurement"},
     {"padding", 'i', &options.padding, "bytes of %PAD%"},
     {"nats", 'i', &options.nats, "port of a NATS server to which updates are published; 0: a member emits them"},
-    {"subject", 't', &options.subject, "of an update by NATS"},
-    {"headers", 't', &options.headers, "of an update by NATS, separated by |"},
-    {"payload", 't', &options.payload, "of an update by NATS"},
+    {"subject", 't', &options.subject, "of an update or call by NATS"},
+    {"headers", 't', &options.headers, "of an update or call by NATS, separated by |"},
+    {"payload", 't', &options.payload, "of an update or call by NATS"},
     {"query", 't', &options.query, "added to the handshake's"},
     {"header", 't', &options.header, "of the handshake, separated by |"},
     {"join", 't', &options.join, "event that joins a room; it is acknowledged"},

@@ -1,7 +1,15 @@
+#define _GNU_SOURCE
 #include "load.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+uint64_t number_after(const char *name, const char *text, size_t size)
+{
+    const char *found = memmem(text, size, name, strlen(name));
+    return found ? strtoull(found + strlen(name), NULL, 10) : 0;
+}
 
 static bool begins(const char *text, const char *name) { return !strncmp(text, name, strlen(name)); }
 

@@ -33,6 +33,7 @@ usage: ./run [options]             set up what is missing, start everything, sho
        ./run chaos [options]       break everything for minutes, and compare what every client saw with the log
        ./run provision [options]   make the streams on a NATS server (--nats-url, --replicas)
        ./run bench edge [options]  measure the edge beside other servers, write docs/bench/ (Linux, needs cc and Node)
+       ./run bench services        measure a field update beside a bare publish to JetStream (Linux, needs cc)
        ./run access COMMAND        revoke, restore, kick or list users and sessions (`./run access --help`)
        ./run lock                  make the lock files anew
 

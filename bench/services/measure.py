@@ -1,0 +1,103 @@
+"""One measurement: start what it needs beside the NATS server that all share, and nothing else; put the load on it."""
+
+import asyncio
+import itertools
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import process
+from bench.backplane import Backplane, nats, running_service
+from bench.measure import FIRST_PORT, arguments, loaded
+from bench.servers import SERVERS, Start
+from bench.services.scenarios import CALL, HEADERS, LOG_SUBJECT, MEMBERS, PADDING, ROOMS, UPDATE, Load
+from bench.tools import Tools
+from confer_contracts.catalogue import SERVICES
+from confer_contracts.message import Identity
+from confer_contracts.subjects import Header
+from confer_kit import clock
+from confer_kit.calls import encode_context
+from confer_ops import streams
+from confer_ops.connection import connected
+from confer_ops.ports import next_free
+
+_ALONE, _ALONE_SUBJECT = "BENCH", "bench.p%ROOM%"
+_CALLS_WITHIN_S = 600
+
+
+@dataclass
+class ServicesBench:
+    """The NATS server is as we ship it: what it acknowledged is on disk. Nothing is pinned to a core."""
+
+    tools: Tools
+    folder: Path
+    stack: ExitStack
+
+    def __post_init__(self) -> None:
+        self._cores = frozenset[int]().union(*process.cores())
+        self._there = self.stack.enter_context(nats(self.folder, "services", self._cores, durable=True))
+        self._turn = itertools.count()
+        asyncio.run(_add_stream(self._there))
+
+    def measure(self, load: Load, name: str, *, quick: bool) -> dict[str, Any]:
+        times = {"warmup": 0.5, "seconds": 1.5} if quick else {"warmup": 1.5, "seconds": 4.0}
+        with ExitStack() as stack:
+            match name:
+                case "publish":
+                    return self._published(_ALONE_SUBJECT, load, times)
+                case "log":
+                    return self._published(LOG_SUBJECT, load, times)
+                case "path":
+                    return self._path(stack, load, times)
+                case _:
+                    return self._called(stack, load, times, replicas=2 if name == "replicas" else 1)
+
+    def _published(self, subject: str, load: Load, times: dict[str, float]) -> dict[str, Any]:
+        given = (self._there.url, subject, load.in_flight, *times.values())
+        return loaded([sys.executable, "-m", "bench.peers.publisher", *map(str, given)])
+
+    def _called(self, stack: ExitStack, load: Load, times: dict[str, float], *, replicas: int) -> dict[str, Any]:
+        """CPU time is that of the first replica."""
+        pids = [self._service(stack, "sync", number) for number in range(replicas)]
+        who = Identity(user_id="u1", name="u1", role="nurse", session="bench")
+        rooms = self._new_rooms()
+        headers = encode_context(who, "", clock.now() + _CALLS_WITHIN_S)
+        headers |= {Header.OP: f"{rooms}-%SEQ%", Header.TRACEPARENT: dict(HEADERS)[Header.TRACEPARENT]}
+        return self._loaded(
+            mode="calls", port=self._there.port, nats=self._there.port, pid=pids[0], rooms=ROOMS,
+            window=load.in_flight, subject=CALL, payload=UPDATE.replace("p%ROOM%", f"{rooms}-%ROOM%"),
+            headers="|".join(f"{name}: {value}" for name, value in headers.items()), **times,
+        )  # fmt: skip
+
+    def _path(self, stack: ExitStack, load: Load, times: dict[str, float]) -> dict[str, Any]:
+        """CPU time is that of the edge."""
+        for service in SERVICES:
+            self._service(stack, service)
+        edge, port, rooms = SERVERS["edge"], next_free(FIRST_PORT), self._new_rooms()
+        command, more = edge.command(Start(self.tools, port, self._there, fed=False))
+        log = self.folder / "edge.log"
+        pid = stack.enter_context(process.running(command, more, log, self._cores, edge.is_ready(port)))
+        return self._loaded(
+            mode="path", port=port, pid=pid, query=edge.query, rooms=load.in_flight, members=MEMBERS,
+            join=f'["join_patient_room",{{"patient_id":"{rooms}-%ROOM%"}}]',
+            update=f'["field_update",{UPDATE}]'.replace("p%ROOM%", f"{rooms}-%ROOM%"), **times,
+        )  # fmt: skip
+
+    def _loaded(self, **options: str | float) -> dict[str, Any]:
+        return loaded(arguments(self.tools, {"padding": PADDING, **options}))
+
+    def _service(self, stack: ExitStack, name: str, replica: int = 0) -> int:
+        return stack.enter_context(running_service(name, self._there, self.folder, self._cores, replica))
+
+    def _new_rooms(self) -> str:
+        """Records that nobody has written to: none has to be read first."""
+        return f"p{next(self._turn)}"
+
+
+async def _add_stream(there: Backplane) -> None:
+    """A log like any other, but nobody takes anything from it."""
+    async with connected(there.url, "bench") as nc:
+        subjects = [_ALONE_SUBJECT.replace("p%ROOM%", "*")]
+        await nc.jetstream().add_stream(streams.logs()[0].evolve(name=_ALONE, subjects=subjects))
