@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from confer_contracts.access import STREAM
 from confer_kit import access
 from confer_kit.testing import System, running_system
 from confer_kit.testing.javascript import JavaScriptClient, Node, node
@@ -248,6 +249,40 @@ async def test_an_edge_that_did_not_run_knows_it_when_it_serves(system: System, 
     await out.is_connected(times=2)
     assert out.recovered == [False, False]
     await process.close_all()
+
+
+async def test_a_stream_that_is_lost_restores_nobody_and_is_told(system: System) -> None:
+    """What was known counts; an edge that cannot hear of more is not ready; the new stream counts from its first word
+    on, also about who was revoked in the old one."""
+    (revoked, patient), (spared, _), (newcomer, _) = fresh(), fresh(), fresh()
+    url, old = system.url(), {"token": token(revoked, issued_s=-30)}
+    await confer(system, "revoke", revoked)
+    async with AsyncExitStack() as stack:
+        member = await stack.enter_async_context(raw_client(url, None, {"token": token(spared, issued_s=-30)}))
+        assert (await member.call("join_patient_room", {"patient_id": patient}))["status"] == "ok"
+        log = await stack.enter_async_context(log_reader(system.nats.url))
+        await log.nc.jetstream().delete_stream(STREAM)
+        await system.healthy(status=503)
+        assert "revoked" in (await system.health())[1]["reason"]
+        async with raw_client(url, None, old) as refused, raw_client(url, None, {"token": token(newcomer)}) as admitted:
+            assert refused.refused["data"]["reason"] == "revoked"
+            assert admitted.sid
+        assert (await member.call("ping"))["status"] == "ok"
+
+        await system.provision()
+        for edge in ("edge", "edge2"):
+            await system.healthy(edge)
+            await system.follows(STREAM, edge)
+        async with raw_client(url, None, old) as still:
+            assert still.refused["data"]["reason"] == "revoked"
+        await confer(system, "revoke", spared)
+        assert (await member.got("session_ended"))["reason"] == "revoked"
+        assert "is not revoked" in await confer(system, "restore", revoked, code=1)
+        async with asyncio.timeout(30):
+            while True:
+                async with raw_client(url, None, old) as restored:
+                    if restored.sid:
+                        break
 
 
 async def test_without_tokens_a_revoked_user_is_refused_until_restored(system: System) -> None:

@@ -128,7 +128,8 @@ class Joins:
     async def ended(self, session: Session, audiences: Iterable[str]) -> None:
         """Whoever takes the session up is not in them, and presence hears of it."""
         await self._recovery.save(session)
-        await asyncio.gather(*(self._detach(session, audience, 0) for audience in audiences))
+        for audience in audiences:
+            await self._detach(session, audience, 0)
 
     def _withdraw(self, session: Session, audience: str) -> None:
         """Not one fact more."""

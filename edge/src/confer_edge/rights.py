@@ -10,11 +10,13 @@ from confer_contracts.errors import ErrorCode, Rejection
 from confer_edge.access import Access
 from confer_edge.joins import Joins
 from confer_edge.session import Session
+from confer_edge.turnstile import Turnstile
 from confer_kit import clock
 from confer_kit.tasks import Tasks
 
 AT_ONCE: Final = 50  # sessions that are looked at before others get a turn
 ASKED_AT_ONCE: Final = 32  # questions of one round that are under way
+ENDED_AT_ONCE: Final = 32  # sessions whose record and presence are being told that a right has ended
 Asked = tuple[str, str, str]  # user, role, audience
 
 
@@ -30,6 +32,7 @@ class Rights:
         self._sessions = sessions
         self._doubt_s = doubt_s
         self._doubts: dict[Asked, float] = {}  # no answer since (Unix seconds)
+        self._turns = Turnstile("rights", ENDED_AT_ONCE)
         self._tasks = Tasks()
 
     async def watch_policy(self) -> None:
@@ -73,7 +76,12 @@ class Rights:
         """At once; what is slow about it follows."""
         if ended:
             self._joins.end(session, ended)
-            self._tasks.start(self._joins.ended(session, ended), "rights ended")
+            self._tasks.start(self._tell(session, ended), "rights ended")
+
+    async def _tell(self, session: Session, ended: dict[str, str]) -> None:
+        """A change of the policy may end thousands at once."""
+        async with self._turns.turn(None):
+            await self._joins.ended(session, ended)
 
     async def _ask_about(self, sessions: Iterable[Session]) -> Set[Asked]:
         members: defaultdict[Asked, list[Session]] = defaultdict(list)

@@ -17,6 +17,7 @@ from confer_kit.nats_link import Link
 from confer_kit.settings import KitSettings
 from confer_kit.tasks import Tasks
 from confer_kit.testing import NatsServer, nats_server
+from confer_kit.testing.tcp_proxy import tcp_proxy
 
 STREAM = "SYNC"
 CONFIG = StreamConfig(name=STREAM, subjects=["log.sync.>"], allow_direct=True)
@@ -238,20 +239,62 @@ async def test_a_message_lost_on_the_way_is_read_again(rig: Rig, monkeypatch: py
     receive = Follower._receive
     lost: list[int] = []
 
-    def lossy(self: Follower, *message: Any) -> Awaitable[None] | None:
-        if len(lost) < 3 and self.position in (10, 11, 50):
+    def lossy(self: Follower, life: int, subject: str, *message: Any) -> Awaitable[None] | None:
+        """Of each life's messages the one after these."""
+        heeded = life == self._life and not self._broken.is_set() and subject.startswith("log.")
+        if heeded and self.position in (10, 11, 50) and self.position not in lost:
             lost.append(self.position)
             return None
-        return receive(self, *message)
+        return receive(self, life, subject, *message)
 
     monkeypatch.setattr(Follower, "_receive", lossy)
     following = await rig.following(start="all")
     before = holes()
     await rig.publish(*range(100))
     assert await following.follower.reached(100, 30)
-    assert len(lost) == 3
+    assert lost == [10, 11, 50]
     assert following.seqs == list(range(1, 101))
-    assert holes() - before == 1  # all three at once
+    assert holes() - before == 3
+
+
+async def test_what_comes_by_itself_after_a_cut_does_not_come_past_before(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library renews the subscription, and the server still has the consumer, which goes on at once."""
+    monkeypatch.setattr("confer_kit.follower.SILENCE_S", 3600)
+    arrived: list[str] = []
+    receive = Follower._receive
+
+    def seen(self: Follower, life: int, subject: str, *message: Any) -> Awaitable[None] | None:
+        arrived.append(subject)
+        return receive(self, life, subject, *message)
+
+    monkeypatch.setattr(Follower, "_receive", seen)
+    opened = asyncio.Event()
+    opened.set()
+    async with tcp_proxy(rig.server.port) as line, AsyncExitStack() as stack:
+        link = Link()
+        await link.connect(KitSettings(nats_url=f"nats://127.0.0.1:{line.port}"), "cut")
+        stack.push_async_callback(link.nc.close)
+        following = Following(link, start="all", before=opened.wait)
+        stack.push_async_callback(following.stop)
+        await following.start()
+        reconnected, link.on_reconnect[:] = tuple(link.on_reconnect), []  # told later than the messages come
+        opened.clear()
+        line.cut()
+        await until(lambda: not link.nc.is_connected)
+        await rig.publish(1, 2, 3)
+        line.mend()
+        await until(lambda: sum(subject.startswith("log.") for subject in arrived) == 3)
+        assert following.bodies == []
+        assert not following.follower.current
+        for told in reconnected:
+            told()
+        await until(lambda: not following.follower.following)
+        assert following.bodies == []
+        opened.set()
+        assert await following.follower.reached(3, 30)
+        assert following.bodies == ["1", "2", "3"]
 
 
 async def test_a_delivery_that_raises_does_not_stop_the_feed(rig: Rig) -> None:

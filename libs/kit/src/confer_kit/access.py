@@ -51,13 +51,14 @@ async def revoke(nc: Client, user: str, *, actor: str, reason: str | None = None
 
 
 async def restore(nc: Client, user: str, *, actor: str, reason: str | None = None) -> bool:
-    """Lift a revocation; False when there is none."""
+    """Lift a revocation; False when the stream has none. Where it has no word about the user this is said as well:
+    edges know what was in a stream that was lost."""
     about = _about("user", user, Key.REVOKED)
     last = await JetStreamEventLog(nc).last(str(about))
-    if last is None or AccessFact.model_validate_json(last.body).lifted:
-        return False
-    await _say(nc, about, AccessFact(reason=reason, lifted=True), actor)
-    return True
+    lifted = last is not None and AccessFact.model_validate_json(last.body).lifted
+    if not lifted:
+        await _say(nc, about, AccessFact(reason=reason, lifted=True), actor)
+    return last is not None and not lifted
 
 
 async def kick(

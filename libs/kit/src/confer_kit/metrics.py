@@ -65,6 +65,9 @@ FOLLOWER_POSITION: Final = Gauge("confer_follower_position", "Sequence that was 
 FOLLOWER_PENDING: Final = Gauge(
     "confer_follower_pending", "Messages that were still to come when the last one was delivered", ["stream"]
 )
+FOLLOWER_CURRENT: Final = Gauge(
+    "confer_follower_current", "1 while everything that was there when following began has been delivered", ["stream"]
+)
 FOLLOWER_BREAKS: Final = Counter(
     "confer_follower_breaks",
     "Times that following began again; reason: hole, silence, reconnect or error",
@@ -76,9 +79,10 @@ FOLLOWER_RESETS: Final = Counter(
 
 
 def of_follower(stream: str, follower: Any) -> None:
-    """Show a follower's `position` and `pending`, and its counters from 0 on."""
+    """Show a follower's `position` and `pending`, whether it is `current`, and its counters from 0 on."""
     FOLLOWER_POSITION.labels(stream).set_function(lambda: follower.position)
     FOLLOWER_PENDING.labels(stream).set_function(lambda: follower.pending)
+    FOLLOWER_CURRENT.labels(stream).set_function(lambda: follower.current)
     FOLLOWER_RESETS.labels(stream)
     for reason in ("hole", "silence", "reconnect", "error"):
         FOLLOWER_BREAKS.labels(stream, reason)

@@ -161,6 +161,12 @@ class System:
             while (await self.health(edge))[0] != status:  # noqa: ASYNC110 - another process's state
                 await asyncio.sleep(0.1)
 
+    async def follows(self, stream: str, edge: str = "edge") -> None:
+        """Wait until this edge knows all of a stream, and hears what is added."""
+        async with asyncio.timeout(STARTED_WITHIN_S):
+            while not (await self.metrics(edge)).value("confer_follower_current", stream=stream):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+
     async def risen(self, before: Metrics, number: str, *, by: float | None = 1, **labels: str) -> None:
         """Wait until a number is by so much (None: by anything) above what it was then."""
         rise = 0.0
