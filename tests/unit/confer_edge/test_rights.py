@@ -10,7 +10,7 @@ from confer_edge.joins import Joins
 from confer_edge.lane import Lane
 from confer_edge.revocations import Revocations
 from confer_edge.rights import ENDED_AT_ONCE, Rights
-from confer_edge.session import Membership, Session
+from confer_edge.session import NOWHERE, Membership, Session
 from confer_kit.tasks import Tasks
 
 ROOM = "room.P1"
@@ -45,8 +45,8 @@ def member(number: int) -> Session:
 
     session = Session(
         f"s{number}", f"e{number}", Claim.of(f"u{number}", "Ana", "nurse", rooms=[]), bound=True, lane=Lane(Tasks(), 1),
-        write=lambda packet: None, crowded=lambda: False, taken=taken, cut=lambda why: None,
-        lost=lambda session, why: None, delivered={}, buffer_max=1, buffer_bytes_max=1, epoch="", since=9,
+        out=NOWHERE, taken=taken, cut=lambda why: None, lost=lambda session, why: None, delivered={}, buffer_max=1,
+        buffer_bytes_max=1, epoch="", since=9,
     )  # fmt: skip
     session.memberships[ROOM] = Membership(since=1)
     return session
