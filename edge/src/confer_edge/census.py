@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Hashable
 from enum import Enum
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
 from confer_contracts.errors import ErrorCode, Rejection
@@ -81,6 +82,7 @@ class Users(Census):
             raise Rejection(ErrorCode.LIMIT_EXCEEDED, text)
 
 
+@lru_cache(maxsize=4096)
 def subscriber(host: str) -> str:
     """Under what an address is counted: IPv6 by its /64, for whoever has one address of it has them all."""
     try:

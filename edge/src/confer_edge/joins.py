@@ -1,6 +1,5 @@
 """Joining and leaving audiences: membership, snapshot, and no gap or double between both (ARCHITECTURE.md)."""
 
-import asyncio
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from confer_edge.packets import Event
 from confer_edge.recovery import Recovery, StoredAttachment
 from confer_edge.session import Attachment, Membership, Session
 from confer_edge.turnstile import Turnstile
+from confer_kit.tasks import together
 
 DEFAULT_QUEUE = subjects.audience(Kind.QUEUE, queue.DEFAULT_QUEUE)
 
@@ -89,7 +89,7 @@ class Joins:
         attach = self._attach(session, ident, step, screening) if kind is Kind.ROOM else None
         services = [s for s in services_with_snapshot(kind) if attach is None or s != presence.SERVICE]
         snapshots = [self._snapshot(session, s, kind, ident, seen) for s in services]
-        found = await asyncio.gather(*snapshots, *([attach] if attach else []))
+        found = await together(*snapshots, *([attach] if attach else []))
         names = [*services, *([presence.SERVICE] if attach else [])]
         parts = dict(zip(names, found, strict=True))
         if first and audience in session.memberships:
@@ -211,7 +211,7 @@ class Joins:
     async def _parts(self, session: Session, audience: str, seen: dict[str, int]) -> dict[str, dict[str, Any]]:
         kind, _, ident = audience.partition(".")
         services = services_with_snapshot(Kind(kind))
-        found = await asyncio.gather(*(self._snapshot(session, s, Kind(kind), ident, seen) for s in services))
+        found = await together(*(self._snapshot(session, s, Kind(kind), ident, seen) for s in services))
         return dict(zip(services, found, strict=True))
 
     async def _snapshot(

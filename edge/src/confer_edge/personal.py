@@ -49,9 +49,7 @@ class Personal:
                 self._joins.enter(session, own)
 
     async def dashboard(self, session: Session) -> None:
-        """What is known for the role; members that no service knows are absent."""
-        if session.claim.role not in DASHBOARDS:
-            return
+        """What is known for a role that has one; members that no service knows are absent."""
         event, members = DASHBOARDS[session.claim.role]
         who = {"role": session.claim.role, "user_id": session.claim.user_id}
         asked = {notify.SERVICE: self._calls.reply(session, notify.DASHBOARD, notify.DashboardQuery(**who))}

@@ -12,6 +12,7 @@ from confer_contracts.access import JOIN
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.ids import check_id, free_room, patient_room, session_room, token
 from confer_contracts.portal import (
+    DASHBOARDS,
     EDGE_EVENTS,
     SCREENING_PREFIX,
     SESSION_PREFIX,
@@ -103,7 +104,8 @@ class Portal:
                 await self._enter_screening(session, room, step, respond)
             except Rejection as refusal:
                 respond.refuse(refusal)
-        self._tasks.start(self._personal.dashboard(session), "dashboard")
+        if session.claim.role in DASHBOARDS:
+            self._tasks.start(self._personal.dashboard(session), "dashboard")
 
     # --- who somebody is ------------------------------------------------------------------------------
 

@@ -24,7 +24,10 @@ class Turnstile:
     async def turn(self, patience_s: float | None) -> AsyncIterator[None]:
         """Crowded (unavailable) for who has waited that long; None: as long as it takes those before."""
         try:
-            async with asyncio.timeout(patience_s):
+            if self._turns.locked():
+                async with asyncio.timeout(patience_s):
+                    await self._turns.acquire()
+            else:  # it is had at once
                 await self._turns.acquire()
         except TimeoutError:
             metrics.LIMITS.labels(self._limit).inc()

@@ -86,5 +86,8 @@ class StoredFact:
         return orjson.loads(self.body)
 
 
+_ASCII = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
+
+
 def ascii_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+    return _ASCII.encode(value)

@@ -1,16 +1,20 @@
 """The event log on JetStream: the only file that knows its headers and error codes (nats-server ADR-8, ADR-31)."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
+from typing import Any
 
 import nats.errors
 import nats.js.errors
+import orjson
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 
 from confer_contracts.subjects import FactSubject, stream_of
 from confer_kit import metrics, telemetry
 from confer_kit.direct import NO_MESSAGE, read, reading
 from confer_kit.event_log import Conflict, OutcomeUnknown, Unavailable
 from confer_kit.facts import NewFact, StoredFact
+from confer_kit.nats_client import DirectClient, nobody_answers
 
 _WRONG_LAST_SEQUENCE = {10071, 10164}
 _OUTCOMES: dict[type, str] = {Conflict: "conflict", OutcomeUnknown: "outcome_unknown", Unavailable: "unavailable"}
@@ -68,9 +72,26 @@ async def replace(
     """Store a message if `expected` is the subject's last sequence (0: none yet; None: whatever was there, this one
     counts now); answers its sequence. Raises as `EventLog.append` does."""
     condition = {} if expected is None else {_EXPECTED: str(expected)}
+    request = nc.request(subject, body, timeout=timeout, headers={**(headers or {}), **condition})
+    return await _sequence(subject, request)
+
+
+async def replace_later(
+    nc: DirectClient, subject: str, body: bytes, *, expected: int, timeout: float
+) -> Coroutine[Any, Any, int]:
+    """Send what `replace` sends. What that answers, or raises, is to be awaited: many may be under way at once.
+    OutcomeUnknown when it cannot even be sent."""
+    try:
+        return _sequence(subject, await nc.ask(subject, body, timeout, {_EXPECTED: str(expected)}))
+    except nats.errors.Error as error:
+        raise OutcomeUnknown(str(error)) from error
+
+
+async def _sequence(subject: str, request: Awaitable[Msg]) -> int:
+    """In the answer to a publish, which is counted."""
     try:
         with metrics.APPEND_SECONDS.time():
-            seq = await _store(nc, subject, body, {**(headers or {}), **condition}, timeout)
+            seq = _stored(subject, await _answer(request))
     except (Conflict, OutcomeUnknown, Unavailable) as error:
         metrics.APPENDS.labels(_OUTCOMES[type(error)]).inc()
         raise
@@ -78,18 +99,27 @@ async def replace(
     return seq
 
 
-async def _store(nc: Client, subject: str, body: bytes, headers: dict[str, str], timeout: float) -> int:
+async def _answer(request: Awaitable[Msg]) -> dict[str, Any]:
     try:
-        return int((await nc.jetstream().publish(subject, body, timeout=timeout, headers=headers)).seq)
-    except nats.js.errors.NoStreamResponseError as error:
-        raise Unavailable(str(error)) from error
-    except nats.js.errors.APIError as error:
-        if error.err_code in _WRONG_LAST_SEQUENCE:
-            raise Conflict(subject) from error
-        raise Unavailable(str(error)) from error
-    except (TimeoutError, nats.errors.Error) as error:
+        answer = await request
+        if nobody_answers(answer):
+            raise nats.errors.NoRespondersError
+        return dict(orjson.loads(answer.data))
+    except nats.errors.NoRespondersError:
+        raise Unavailable("no stream has this subject, or none answers") from None
+    except (TimeoutError, nats.errors.Error, ValueError) as error:
         raise OutcomeUnknown(str(error)) from error
 
 
-def _stream(subject: str) -> str:
-    return stream_of(subject.split(".")[1])
+def _stored(subject: str, answer: dict[str, Any]) -> int:
+    """The sequence in JetStream's answer (nats-server ADR-1). Conflict; Unavailable for any other refusal."""
+    refused = answer.get("error")
+    if refused is None:
+        return int(answer["seq"])
+    if refused.get("err_code") in _WRONG_LAST_SEQUENCE:
+        raise Conflict(subject)
+    raise Unavailable(str(refused.get("description") or refused))
+
+
+def _stream(guard: str) -> str:
+    return stream_of(guard.split(".")[1])

@@ -1,13 +1,18 @@
 """nats-py's client, and subscriptions whose messages are handed on as soon as they are read.
 
 An ordinary subscription puts each message into a queue and wakes a task: at low rates that costs more than the rest
-of its way (docs/adr/0016). The connection, its reconnects and all that is sent stay the library's.
+of its way (docs/adr/0016); so do the answers to requests. The connection, its reconnects and all that is sent stay the
+library's.
 """
 
+import asyncio
+import itertools
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
+import nats.errors
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from confer_kit.logs import logger
@@ -23,11 +28,14 @@ _NONE: Final[Mapping[str, str]] = {}
 
 
 class DirectClient(Client):
-    """`subscribe_direct` beside what the library has."""
+    """`subscribe_direct` and `ask` beside what the library has, whose `request` goes by `ask` as well."""
 
     def __init__(self) -> None:
         super().__init__()
         self._direct: dict[int, Receive] = {}
+        self._inbox = ""  # where answers come, with the number of the request behind it
+        self._asked: dict[str, tuple[asyncio.Future[Msg], asyncio.TimerHandle]] = {}
+        self._numbers = itertools.count(1)
 
     async def subscribe_direct(self, subject: str, receive: Receive) -> Subscription:
         """As `subscribe` with a callback; nothing is queued, so no pending limit applies."""
@@ -40,6 +48,42 @@ class DirectClient(Client):
             raise
         assert subscription._id == number, "the library numbers subscriptions in another way"
         return subscription
+
+    async def ask(
+        self, subject: str, payload: bytes, timeout: float, headers: dict[str, str] | None = None
+    ) -> asyncio.Future[Msg]:
+        """Send a request, and do not wait: the future gets its answer (look whether `nobody_answers`), or the library's
+        TimeoutError."""
+        if not self._inbox:
+            self._inbox = f"{self.new_inbox()}."
+            await self.subscribe_direct(f"{self._inbox}*", self._answered)
+        loop = asyncio.get_running_loop()
+        future, number = loop.create_future(), str(next(self._numbers))
+        self._asked[number] = future, loop.call_later(timeout, self._late, number)
+        try:
+            await self.publish(subject, payload, reply=self._inbox + number, headers=headers)
+        except BaseException:
+            self._asked.pop(number)[1].cancel()
+            raise
+        return future
+
+    async def _request_new_style(
+        self, subject: str, payload: bytes, timeout: float = 1, headers: dict[str, Any] | None = None
+    ) -> Msg:
+        """The library's would wake two tasks for the answer."""
+        return await (await self.ask(subject, payload, timeout, headers))
+
+    def _answered(self, subject: str, reply: str, body: bytes, headers: Mapping[str, str]) -> None:
+        future, timer = self._asked.pop(subject[len(self._inbox) :], (None, None))
+        if future is not None and timer is not None:
+            timer.cancel()
+            if not future.done():
+                future.set_result(Msg(self, subject, reply, body, dict(headers) or None))
+
+    def _late(self, number: str) -> None:
+        future, _ = self._asked.pop(number)
+        if not future.done():
+            future.set_exception(nats.errors.TimeoutError())
 
     def _remove_sub(self, sid: int, max_msgs: int = 0) -> None:
         self._direct.pop(sid, None)
@@ -59,6 +103,11 @@ class DirectClient(Client):
                 await later
         except Exception:  # it would end the library's reading for good
             log.exception("a message could not be handled", subject=subject.decode(errors="replace"))
+
+
+def nobody_answers(answer: Msg) -> bool:
+    """Whether it is the server's word that nobody serves the subject (nats-server ADR-4, "503 No Responders")."""
+    return answer.headers is not None and answer.headers.get("Status") == "503"
 
 
 def parsed(block: bytes) -> dict[str, str]:

@@ -3,11 +3,13 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from confer_kit.logs import logger
 
 log = logger(__name__)
+
+T = TypeVar("T")
 
 
 class Tasks:
@@ -43,6 +45,11 @@ class Tasks:
             task.cancel()
         if self._running:
             await asyncio.wait(self._running, timeout=2)
+
+
+async def together(*works: Coroutine[Any, Any, T]) -> list[T]:
+    """The results of all, as `asyncio.gather`; one alone needs no task."""
+    return [await works[0]] if len(works) == 1 else await asyncio.gather(*works)
 
 
 async def again(seconds: float, work: Callable[[], Awaitable[None]], *, at_once: bool = False) -> None:
