@@ -83,8 +83,7 @@ async def test_every_client_gets_every_fact_once_and_in_order() -> None:
         writing = tasks.start(write(process, system), "writer")
         await asyncio.sleep(0.3)
         await disturb(system, clients)
-        async with asyncio.timeout(90):
-            await writing
+        await writing
         async with log_reader(system.nats.url) as log:
             stored = await expected(log)
         assert sorted(stored) == list(range(WRITES))
@@ -99,7 +98,7 @@ async def test_every_client_gets_every_fact_once_and_in_order() -> None:
 async def all_arrived(client: JavaScriptClient) -> None:
     """Without the long list of what came: how often it was back, and as whom, says more."""
     try:
-        await client.until(lambda: len(client.bodies("field_updated")) >= WRITES, "all updates", timeout=30)
+        await client.until(lambda: len(client.bodies("field_updated")) >= WRITES, "all updates", timeout=60)
     except AssertionError:
         values = [body["value"] for body in client.bodies("field_updated")]
         raise AssertionError(
