@@ -20,7 +20,12 @@ from confer_kit.testing.tokens import SECRET, token
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.node]
 
-SETTINGS = {"CONFER_IDENTITY": "jwt", "CONFER_JWT_SECRET": SECRET, "CONFER_ACCESS_CHECK": "true"}
+SETTINGS = {
+    "CONFER_IDENTITY": "jwt",
+    "CONFER_JWT_SECRET": SECRET,
+    "CONFER_ACCESS_CHECK": "true",
+    "CONFER_ACCESS_TIMEOUT_S": "20",
+}
 _numbers = itertools.count(1)
 
 

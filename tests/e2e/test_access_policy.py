@@ -65,8 +65,10 @@ async def counts_within(system: System, policy: Path, text: str) -> None:
     """Until the edge has read a new version, or has refused it."""
     edge = system.processes["edge"]
     before = edge.log.count("the policy file")
-    policy.write_text(text)
-    async with asyncio.timeout(10):
+    fresh = policy.with_suffix(".new")
+    fresh.write_text(text)
+    fresh.replace(policy)
+    async with asyncio.timeout(30):
         while edge.log.count("the policy file") == before:
             await asyncio.sleep(0.05)
 
@@ -179,13 +181,13 @@ async def test_a_right_that_ends_ends_the_membership_at_once(system: System, pro
 async def test_who_lost_a_right_while_away_starts_anew(system: System, process: Node, policy: Path) -> None:
     await counts_within(system, policy, OWN + ROOMS)
     patient = f"P-{next(_numbers)}"
-    away = await page(process, system, "away", delay_ms=2000)
+    away = await page(process, system, "away", delay_ms=20_000)
     assert (await away.call("join_patient_room", {"patient_id": patient}))["status"] == "ok"
     await away.cut()
     await away.until(lambda: not away.connected, "the cut")
     process.freeze()
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (await system.health())[1]["connected_clients"]:
                 await asyncio.sleep(0.05)
         await counts_within(system, policy, OWN)
@@ -230,7 +232,7 @@ async def test_an_edge_does_not_start_without_a_policy_that_it_understands(syste
     for path, said in ((broken, "rule 1, roles: "), (tmp_path / "none.toml", "No such file")):
         edge = await system.add_edge("broken", CONFER_POLICY_FILE=str(path))
         assert edge.process
-        assert await asyncio.wait_for(edge.process.wait(), 20) == 1
+        assert await asyncio.wait_for(edge.process.wait(), 60) == 1
         assert f"CONFER_POLICY_FILE={path} cannot be used: " in edge.log
         assert said in edge.log
         assert "Traceback" not in edge.log
