@@ -26,6 +26,8 @@ HALF_DONE = VENV / "confer-half-done"  # there while pip unpacks: what it leaves
 MEMBERS = ("libs/contracts", "libs/kit", "libs/ops", "edge", "presence-svc", "sync-svc", "queue-svc", "notify-svc")
 RUNTIME, DEVELOPMENT, NODE = "requirements.lock", "requirements-dev.lock", "requirements-node.lock"
 
+COMMANDS = ("access", "activity", "bench", "chaos", "form", "provision")  # with a --help of their own
+
 HELP = """\
 usage: ./run [options]             set up what is missing, start everything, show where to click; Ctrl-C stops it
        ./run test [--all] [args]   every check and test that this machine can run; args go to pytest
@@ -35,6 +37,8 @@ usage: ./run [options]             set up what is missing, start everything, sho
        ./run bench edge [options]  measure the edge beside other servers, write docs/bench/ (Linux, needs cc and Node)
        ./run bench services        measure a field update beside a bare publish to JetStream (Linux, needs cc)
        ./run access COMMAND        revoke, restore, kick or list users and sessions (`./run access --help`)
+       ./run activity [options]    who did what when, in a record or by a person (`./run activity --help`)
+       ./run form COMMAND          register or show the forms of records (`./run form --help`)
        ./run lock                  make the lock files anew
 
 options of ./run:
@@ -60,11 +64,11 @@ class Trouble(Exception):  # noqa: N818 - one sentence for the person at the key
 def main(arguments: list[str]) -> None:
     verb = arguments[0] if arguments and not arguments[0].startswith("-") else "up"
     rest = arguments[1:] if arguments and verb == arguments[0] else arguments
-    if ("--help" in arguments or "-h" in arguments) and verb not in ("access", "bench", "chaos", "provision"):
+    if ("--help" in arguments or "-h" in arguments) and verb not in COMMANDS:
         print(HELP, end="")
         return
     match verb:
-        case "up" | "provision" | "access":
+        case "up" | "provision" | "access" | "activity" | "form":
             install(RUNTIME)
             become([str(VENV / "bin" / "confer"), verb, *rest])
         case "chaos":

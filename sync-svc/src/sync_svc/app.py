@@ -34,6 +34,7 @@ def build(service: Service, settings: Settings) -> None:
     service.serve(sync.FIELD_HISTORY, handlers.field_history)
     service.serve(sync.FIELD_RESTORE, handlers.field_restore)
     service.serve(sync.FORM_REGISTER, handlers.form_register)
+    service.serve(sync.FORM_LIST, handlers.form_list)
     service.snapshot(Kind.ROOM, handlers.snapshot)
 
     service.follow(StepsView(service, ledger, forms).observe, start="new")

@@ -109,6 +109,11 @@ class Forms:
 
         return (await self._ledger.transact(kind, attempt, deadline)).state.version
 
+    async def held(self) -> list[tuple[FormKind, Registered]]:
+        """What is registered, by kind. Raises as `Ledger.load`."""
+        found = [(kind, (await self._ledger.load(kind)).state) for kind in FORM_KINDS]
+        return [(kind, registered) for kind, registered in found if registered.document is not None]
+
     async def register_files(self) -> None:
         """Each replica registers the same files; one of them is first. What is refused is told in the log."""
         for kind, document in self._from_files.items():

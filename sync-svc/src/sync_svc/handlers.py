@@ -125,6 +125,10 @@ class Handlers:
         version = await self._forms.register(request.kind, command, context.deadline, context.identity.session)
         return sync.FormRegisterReply(op=context.op, kind=request.kind, version=version)
 
+    async def form_list(self, request: sync.FormList, context: Context) -> sync.FormListReply:
+        held = await self._forms.held()
+        return sync.FormListReply(op=context.op, forms=[views.form(kind, registered) for kind, registered in held])
+
     async def snapshot(self, request: RoomSnapshotRequest) -> sync.Record:
         """`as_of` is at least where the follower was when this began, for the fold is never behind it."""
         position = self._service.position

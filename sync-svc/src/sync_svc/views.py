@@ -4,6 +4,7 @@ from pydantic import TypeAdapter
 
 from confer_contracts import sync
 from confer_contracts.errors import ErrorCode, Rejection
+from confer_contracts.forms import FormKind, RegisteredForm
 from confer_kit import clock
 from confer_kit.facts import StoredFact
 from confer_kit.ledger import Folded, Ledger
@@ -12,6 +13,7 @@ from confer_kit.service import Service
 from sync_svc.domain.fields import Refused, UpdateRefused
 from sync_svc.domain.form import Form
 from sync_svc.domain.messages import Event
+from sync_svc.domain.registry import Registered
 from sync_svc.domain.state import Field, Record, Step
 from sync_svc.forms import Forms
 from sync_svc.history import Row
@@ -95,6 +97,13 @@ def row(of: Row) -> sync.HistoryRow:
         restored=change.restored,
         previous=previous,
         diff=None if of.diff is None else [sync.TextEdit(at=at, removed=old, added=new) for at, old, new in of.diff],
+    )
+
+
+def form(kind: FormKind, held: Registered) -> RegisteredForm:
+    assert held.document is not None
+    return RegisteredForm(
+        kind=kind, version=held.version, form=dict(held.document), user_id=held.user, timestamp=clock.iso(held.at)
     )
 
 

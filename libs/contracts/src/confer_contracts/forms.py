@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal, get_args
 
 from pydantic import AfterValidator, JsonValue
 
-from confer_contracts.message import VALUE_DEPTH_MAX, Ok, Payload, json_depth
+from confer_contracts.message import VALUE_DEPTH_MAX, Body, Ok, Payload, json_depth
 
 FormKind = Literal["patient", "session", "free"]
 FORM_KINDS: Final[tuple[FormKind, ...]] = get_args(FormKind)
@@ -35,3 +35,23 @@ class FormRegisterReply(Ok):
 
     kind: FormKind
     version: int
+
+
+class FormList(Payload):
+    """Which forms hold?"""
+
+
+class RegisteredForm(Body):
+    """`user_id` registered it at `timestamp`."""
+
+    kind: FormKind
+    version: int
+    form: dict[str, JsonValue]
+    user_id: str
+    timestamp: str
+
+
+class FormListReply(Ok):
+    """One of each kind that has any."""
+
+    forms: list[RegisteredForm] = []

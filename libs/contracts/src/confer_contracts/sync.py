@@ -28,7 +28,7 @@ from confer_contracts.fields import (
     TextEdit,
     absent,
 )
-from confer_contracts.forms import FormRegister, FormRegisterReply
+from confer_contracts.forms import FormList, FormListReply, FormRegister, FormRegisterReply
 from confer_contracts.ids import patient_room, session_room
 from confer_contracts.message import Body, Id, Ok, PortalPayload, ShortText, Step, Text
 from confer_contracts.route import Call, Fact, Snapshot, View
@@ -206,10 +206,14 @@ FORM_REGISTER = Call(
     service=SERVICE, event="form_register", request=FormRegister, reply=FormRegisterReply, public=False,
     doc="Registers the schema of a kind of room's fields; the newest version holds.",
 )  # fmt: skip
+FORM_LIST = Call(
+    service=SERVICE, event="form_list", request=FormList, reply=FormListReply, public=False, ordered=False,
+    doc="The forms that hold.",
+)  # fmt: skip
 
 CALLS = (
     FIELD_UPDATE, STEP_UPDATE, STEP_CHANGE, FIELD_COMPLETED, FIELD_CONFLICT_DETECTED, ACTIVITY_LOG, FIELD_HISTORY,
-    FIELD_RESTORE, FORM_REGISTER,
+    FIELD_RESTORE, FORM_REGISTER, FORM_LIST,
 )  # fmt: skip
 SNAPSHOTS = (Snapshot(service=SERVICE, kind=Kind.ROOM, reply=Record, reads=True),)
 FACTS = (
@@ -237,8 +241,8 @@ VIEWS = (
 
 __all__ = [
     "CALLS", "FACTS", "SERVICE", "SNAPSHOTS", "VIEWS", "ActivityChange", "ActivityKind", "ActivityQuery",
-    "ActivityReply", "ActivityRow", "Change", "CommittedChange", "FieldHistory",
-    "FieldHistoryReply", "FieldRestore", "FieldUpdate", "FieldUpdateReply", "FieldUpdated", "FieldValue",
-    "FieldsUpdated", "FormRegister", "FormRegisterReply", "HistoryRow", "RecordField", "RefusedChange", "Replaced",
+    "ActivityReply", "ActivityRow", "Change", "CommittedChange", "FieldHistory", "FieldHistoryReply",
+    "FieldRestore", "FieldUpdate", "FieldUpdateReply", "FieldUpdated", "FieldValue", "FieldsUpdated", "FormList",
+    "FormListReply", "FormRegister", "FormRegisterReply", "HistoryRow", "RecordField", "RefusedChange", "Replaced",
     "TextEdit",
 ]  # fmt: skip

@@ -1,7 +1,5 @@
 """`confer access`: operators end and give back access. Every edge hears of it, also one that is away just now."""
 
-import asyncio
-import getpass
 import json
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeVar
@@ -9,42 +7,38 @@ from typing import Annotated, Any, TypeVar
 import typer
 from nats.aio.client import Client
 
-from confer_contracts.errors import Rejection
 from confer_kit import access, clock
 from confer_kit.access import Said
 from confer_kit.event_log import OutcomeUnknown, Unavailable
-from confer_ops.connection import connected
+from confer_ops.asking import HERE, Actor, NatsUrl, by, doing
 from confer_ops.console import table
 from confer_ops.trouble import Trouble
 
 app = typer.Typer(no_args_is_help=True, help="End and give back the access of users and sessions.")
 
-NatsUrl = Annotated[str, typer.Option(help="the NATS server", envvar="CONFER_NATS_URL")]
-Actor = Annotated[str | None, typer.Option(help="who does it, for the record; your login name if not given")]
 Reason = Annotated[str | None, typer.Option(help="why, for the record")]
 Message = Annotated[str | None, typer.Option(help="what the person is told")]
 Json = Annotated[bool, typer.Option("--json", help="answer in JSON")]
 T = TypeVar("T")
-_HERE = "nats://127.0.0.1:4222"
 
 
 @app.command()
 def revoke(
     user: str, *, reason: Reason = None, message: Message = None, actor: Actor = None,
-    as_json: Json = False, nats_url: NatsUrl = _HERE,
+    as_json: Json = False, nats_url: NatsUrl = HERE,
 ) -> None:  # fmt: skip
     """Let a user's tokens count no more, and end the sessions. A token that is issued later counts."""
-    who = actor or getpass.getuser()
+    who = by(actor)
     _do(nats_url, lambda nc: access.revoke(nc, user, actor=who, reason=reason, message=message))
     _done(as_json, f"user {user} is revoked", action="revoke", user=user, actor=who)
 
 
 @app.command()
 def restore(
-    user: str, *, reason: Reason = None, actor: Actor = None, as_json: Json = False, nats_url: NatsUrl = _HERE
+    user: str, *, reason: Reason = None, actor: Actor = None, as_json: Json = False, nats_url: NatsUrl = HERE
 ) -> None:
     """Lift a revocation: all tokens of the user that have not expired count again."""
-    who = actor or getpass.getuser()
+    who = by(actor)
     if not _do(nats_url, lambda nc: access.restore(nc, user, actor=who, reason=reason)):
         raise Trouble(f"user {user} is not revoked; `confer access list` shows who is.")
     _done(as_json, f"user {user} is restored", action="restore", user=user, actor=who)
@@ -59,10 +53,10 @@ def kick(
     message: Message = None,
     actor: Actor = None,
     as_json: Json = False,
-    nats_url: NatsUrl = _HERE,
+    nats_url: NatsUrl = HERE,
 ) -> None:
     """End the sessions of a user, or one session. The user may come back with a new one."""
-    who = actor or getpass.getuser()
+    who = by(actor)
     if user is not None and session is None:
         _do(nats_url, lambda nc: access.kick(nc, "user", user, actor=who, reason=reason, message=message))
         _done(as_json, f"user {user} is kicked", action="kick", user=user, actor=who)
@@ -75,16 +69,16 @@ def kick(
 
 @app.command()
 def recheck(
-    user: str, *, reason: Reason = None, actor: Actor = None, as_json: Json = False, nats_url: NatsUrl = _HERE
+    user: str, *, reason: Reason = None, actor: Actor = None, as_json: Json = False, nats_url: NatsUrl = HERE
 ) -> None:
     """Let the edges ask anew what a user may do, and end what is no longer allowed."""
-    who = actor or getpass.getuser()
+    who = by(actor)
     _do(nats_url, lambda nc: access.rights_changed(nc, user, actor=who, reason=reason))
     _done(as_json, f"the rights of user {user} are looked at again", action="recheck", user=user, actor=who)
 
 
 @app.command("list")
-def show(*, as_json: Json = False, nats_url: NatsUrl = _HERE) -> None:
+def show(*, as_json: Json = False, nats_url: NatsUrl = HERE) -> None:
     """Show who is revoked, and who was kicked within the last day."""
     found = [_row(said) for said in _do(nats_url, access.said) if not said.fact.lifted]
     if as_json:
@@ -109,15 +103,8 @@ def _done(as_json: bool, sentence: str, **told: str) -> None:
 
 def _do(nats_url: str, work: Callable[[Client], Awaitable[T]]) -> T:
     """What `work` answers; Trouble when nobody can."""
-
-    async def connect() -> T:
-        async with connected(nats_url, "confer-access") as nc:
-            return await work(nc)
-
     try:
-        return asyncio.run(connect())
-    except Rejection as refusal:
-        raise Trouble(refusal.message) from None
+        return doing(nats_url, work)
     except (Unavailable, OutcomeUnknown) as error:
         hint = "is it provisioned (`confer provision`)? Doing it again does no harm."
         raise Trouble(f"The stream ACCESS did not take or tell it ({error}): {hint}") from None

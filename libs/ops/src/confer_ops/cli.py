@@ -11,12 +11,14 @@ from typing import Annotated, Any
 import typer
 
 from confer_ops.access_commands import app as access_app
+from confer_ops.activity_commands import activity
 from confer_ops.checkout import root
 from confer_ops.child import environment
 from confer_ops.connection import connected
 from confer_ops.console import Console
 from confer_ops.data import DataDirectory
 from confer_ops.demo import Demo
+from confer_ops.form_commands import app as form_app
 from confer_ops.ports import METRICS_PORT
 from confer_ops.provision import Ages, provision_patiently
 from confer_ops.streams import ACTIVITY_AGE_DAYS, AUDIT_AGE_DAYS
@@ -28,6 +30,8 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=__doc__
 )
 app.add_typer(access_app, name="access")
+app.add_typer(form_app, name="form")
+app.command()(activity)
 
 
 ActivityDays = Annotated[

@@ -29,10 +29,13 @@ class FormRegistered:
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """The latest schema of a kind; version 0 and no document: there is none, and anything goes."""
+    """The latest schema of a kind, and who registered it; version 0 and no document: there is none, and anything
+    goes."""
 
     version: int = 0
     document: Mapping[str, Any] | None = None
+    user: str = ""
+    at: float = 0.0
 
 
 def decide(command: RegisterForm, current: Registered) -> FormRegistered | None:
@@ -50,4 +53,4 @@ def decide(command: RegisterForm, current: Registered) -> FormRegistered | None:
 
 
 def evolve(current: Registered, event: FormRegistered) -> Registered:
-    return Registered(event.document[VERSION], event.document)
+    return Registered(event.document[VERSION], event.document, event.user, event.at)
