@@ -12,6 +12,7 @@ from confer_contracts.access import JOIN
 from confer_contracts.catalogue import VIEWS
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.portal import portal_name, shown_name
+from confer_contracts.route import View
 from confer_contracts.subjects import Kind, room_audience
 from confer_edge import metrics, packets
 from confer_edge.access import Access
@@ -261,9 +262,14 @@ def _kind(audience: str) -> Kind:
 
 def views_of(audience: str, parts: dict[str, dict[str, Any]]) -> list[Event]:
     """The views that a snapshot of this audience contains, as the events that show them."""
-    kind = _kind(audience)
+    bodies = [(view, _in_snapshot(view, parts)) for view in VIEWS if view.kind is _kind(audience)]
     return [
-        packets.view(view.event, orjson.dumps(view.of_snapshot(parts[view.service])), f"view.{audience}.{view.name}")
-        for view in VIEWS
-        if view.kind is kind and view.of_snapshot and parts.get(view.service, UNAVAILABLE)["status"] == "ok"
+        packets.view(view.event, orjson.dumps(body), f"view.{audience}.{view.name}")
+        for view, body in bodies
+        if body is not None
     ]
+
+
+def _in_snapshot(view: View, parts: dict[str, dict[str, Any]]) -> Any:
+    part = parts.get(view.service, UNAVAILABLE)
+    return view.of_snapshot(part) if view.of_snapshot and part["status"] == "ok" else None

@@ -7,15 +7,22 @@ from confer_kit.service import Service
 from presence_svc.edges import Edges
 from presence_svc.handlers import EVERYTHING, Handlers
 from presence_svc.hearing import CHECK_S, Hearing
+from presence_svc.index import Index
 from presence_svc.people import People
 from presence_svc.settings import Settings
+from presence_svc.showing import Showing
+
+QUIET_SHARE = 0.75  # of the lease: by then every replica has heard of an edge that beats
 
 
 def build(service: Service, settings: Settings) -> None:
-    hearing = Hearing(service.log, probe=EVERYTHING)
-    people = People(service, settings, hearing)
+    lease_s = settings.presence_lease_s
+    hearing = Hearing(service.log, EVERYTHING, quiet_s=QUIET_SHARE * lease_s, settle_s=settings.presence_settle_s)
+    index = Index()
+    showing = Showing(service, index, hearing, settings.presence_page)
+    people = People(service, settings, hearing, index, showing)
     edges = Edges(service, settings, hearing, people)
-    handlers = Handlers(service, people, edges)
+    handlers = Handlers(service, people, edges, showing)
 
     service.serve(presence.ATTACH, handlers.attach)
     service.serve(presence.DETACH, handlers.detach)
@@ -33,8 +40,10 @@ def build(service: Service, settings: Settings) -> None:
         edges.observe(fact)
 
     def begin_anew() -> None:
-        people.index.clear()
-        hearing.interrupted()
+        showing.clear()
+        people.clear()
+        edges.clear()
+        hearing.lost()
 
     service.follow(observe, start="last_per_subject")
     service.on_reset(begin_anew)
@@ -42,3 +51,4 @@ def build(service: Service, settings: Settings) -> None:
     service.link.on_disconnect.append(hearing.interrupted)
     service.link.on_reconnect.append(hearing.interrupted)
     service.every(CHECK_S, edges.sweep)
+    service.every(CHECK_S, showing.look)

@@ -45,6 +45,10 @@ class Edges:
             self._leases[untoken(key)] = lease
             self._hearing.hear(untoken(key), lease.beat_at)
 
+    def clear(self) -> None:
+        """The log is read anew."""
+        self._leases.clear()
+
     async def beat(self, incarnation: str, digest: str, deadline: float) -> bool:
         """Renew the lease; whether our list of the edge's sessions is its own."""
         now = clock.now()

@@ -28,6 +28,7 @@ from presence_svc.codec import person_key
 from presence_svc.domain import commands
 from presence_svc.edges import Edges
 from presence_svc.people import People
+from presence_svc.showing import Showing
 
 ROSTER_WAIT_S = 1.0
 EVERYTHING = f"log.{SERVICE}.>"
@@ -36,10 +37,11 @@ EVERYTHING = f"log.{SERVICE}.>"
 class Handlers:
     """The answer to an attach is presence's part of a join: it holds all that the asking edge can have delivered."""
 
-    def __init__(self, service: Service, people: People, edges: Edges) -> None:
+    def __init__(self, service: Service, people: People, edges: Edges, showing: Showing) -> None:
         self._service = service
         self._people = people
         self._edges = edges
+        self._showing = showing
 
     async def attach(self, asked: Attach, ctx: Context) -> AttachReply:
         who, room = ctx.identity, _room(asked.room)
@@ -51,8 +53,10 @@ class Handlers:
         seq = await self._change(room, command, ctx)
         if seq <= before:  # nothing was appended: the edge may have delivered more than what we are sure to know
             seq = await self._last_seq()
-        await self._service.reached(seq, ROSTER_WAIT_S)
-        return AttachReply(op=ctx.op, as_of=self._service.position, users=views.users(self._people.index, room))
+        if not await self._service.reached(seq, ROSTER_WAIT_S):  # half a roster would look like people who left
+            raise Rejection(ErrorCode.UNAVAILABLE, "presence is behind its log: try again")
+        page = self._showing.page(room).model_dump()
+        return AttachReply(**page | {"op": ctx.op, "as_of": self._service.position})
 
     async def detach(self, asked: Detach, ctx: Context) -> Ok:
         command = commands.Detach(
@@ -72,14 +76,15 @@ class Handlers:
         return Ok(op=ctx.op)
 
     async def user_heartbeat(self, asked: UserHeartbeat, ctx: Context) -> Ok:
-        """The roster is shown at each heartbeat, as the portal expects; a fact is made only where something is new."""
+        """The roster is shown at each heartbeat, as the portal expects, but in large rooms; a fact is made only where
+        something is new."""
         command = commands.Heartbeat(now=ctx.now, step=asked.step)
         for room in asked.rooms:
             key = person_key(_room(room), ctx.identity.user_id)
             if self._people.index.get(key) is None:
                 continue
             await self._people.noticed(key, command, deadline=ctx.deadline, op=ctx.op, origin=ctx.identity.session)
-            self._people.show(room, again=True)
+            self._showing.again(room)
         return Ok(op=ctx.op)
 
     async def field_focus(self, asked: FieldFocus, ctx: Context) -> Ok:
@@ -103,7 +108,7 @@ class Handlers:
 
     async def snapshot(self, asked: RoomSnapshotRequest) -> Roster:
         as_of = {self._service.stream: self._service.position}
-        return Roster(as_of=as_of, users=views.users(self._people.index, asked.id))
+        return Roster(**self._showing.page(asked.id, asked.after).model_dump() | {"as_of": as_of})
 
     async def worked(self, fact: StoredFact) -> None:
         """Sync says that a person moved on, or wrote in the record."""

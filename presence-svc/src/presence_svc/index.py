@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 from confer_contracts import presence
-from presence_svc.codec import room_of
 from presence_svc.domain.person import Person
+from presence_svc.roll import Roll
 
 
 class Place(NamedTuple):
@@ -22,46 +22,56 @@ class Place(NamedTuple):
 class Index:
     def __init__(self) -> None:
         self._people: dict[str, tuple[Person, int]] = {}
-        self._rooms: dict[str, set[str]] = {}
+        self._left: dict[str, int] = {}  # who left by our own word, until the log brings it
+        self._rooms: dict[str, Roll] = {}
         self._edges: dict[str, dict[Place, int]] = {}
         self._digests: dict[str, str] = {}
 
     def put(self, key: str, person: Person, seq: int) -> bool:
         """The person is like this since that sequence; False: that is old news."""
         before, known = self._people.get(key, (None, 0))
-        if seq <= known:
+        if seq <= max(known, self._left.get(key, 0)):
             return False
         if before is None or before.sessions != person.sessions:
             self._move_sessions(key, before, person)
-        room = room_of(key)
+        room, _, user = key.partition(".")
         if person.present:
             self._people[key] = (person, seq)
-            self._rooms.setdefault(room, set()).add(key)
-        elif before is not None:
-            del self._people[key]
-            self._rooms[room].discard(key)
-            if not self._rooms[room]:
-                del self._rooms[room]
+        else:
+            self._people.pop(key, None)
+            self._left[key] = seq
+        roll = self._rooms.setdefault(room, Roll())
+        roll.put(user, person)
+        if not roll:
+            del self._rooms[room]
         return True
 
+    def read(self, key: str, seq: int) -> None:
+        """The log has brought what was appended up to there: nothing older will come."""
+        if self._left.get(key, seq + 1) <= seq:
+            del self._left[key]
+
     def clear(self) -> None:
-        for part in (self._people, self._rooms, self._edges, self._digests):
+        for part in (self._people, self._left, self._rooms, self._edges, self._digests):
             part.clear()
 
     def get(self, key: str) -> Person | None:
         return self._people.get(key, (None, 0))[0]
 
-    def count(self, room: str) -> int:
-        return len(self._rooms.get(room, ()))
+    def rooms(self) -> list[str]:
+        """Those with people."""
+        return list(self._rooms)
 
-    def in_room(self, room: str) -> list[Person]:
-        """In the order in which they came."""
-        people = [self._people[key][0] for key in self._rooms.get(room, ())]
-        return sorted(people, key=lambda person: (person.joined_at, person.user_id))
+    def roll(self, room: str) -> Roll:
+        return self._rooms.get(room) or Roll()
 
     def edges(self) -> list[str]:
         """The incarnations that have sessions."""
         return list(self._edges)
+
+    def rooms_of(self, incarnation: str) -> set[str]:
+        """Where the edge has sessions."""
+        return {place.room for place in self._edges.get(incarnation, ())}
 
     def sessions(self, incarnation: str) -> dict[Place, int]:
         """Attach numbers by place."""

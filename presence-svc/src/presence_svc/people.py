@@ -1,4 +1,4 @@
-"""Changing people, and what follows from each change: this replica's index, its timers, the roster view."""
+"""Changing people, and what follows from each change: this replica's index, its timers, what is shown."""
 
 from functools import partial
 from typing import Any
@@ -7,7 +7,6 @@ from confer_contracts.errors import ErrorCode, Rejection
 from confer_kit import clock
 from confer_kit.facts import NewFact, StoredFact
 from confer_kit.service import Service
-from presence_svc import views
 from presence_svc.codec import PersonCodec, room_of
 from presence_svc.domain.commands import Attach, Command, Edit, EndMarks, Expire, GoAway, Heartbeat
 from presence_svc.domain.decide import decide
@@ -15,6 +14,7 @@ from presence_svc.domain.person import Person
 from presence_svc.hearing import Hearing
 from presence_svc.index import Index
 from presence_svc.settings import Settings
+from presence_svc.showing import Showing
 
 BACKGROUND_S = 5.0  # the deadline of what nobody waits for
 
@@ -22,8 +22,9 @@ BACKGROUND_S = 5.0  # the deadline of what nobody waits for
 class People:
     """Everybody who is present anywhere, as this replica knows them."""
 
-    def __init__(self, service: Service, settings: Settings, hearing: Hearing) -> None:
-        self.index = Index()
+    def __init__(self, service: Service, settings: Settings, hearing: Hearing, index: Index, showing: Showing) -> None:
+        self.index = index
+        self._showing = showing
         self._service = service
         self._settings = settings
         self._hearing = hearing
@@ -61,29 +62,33 @@ class People:
         event = None if key is None else self._codec.decode(fact)
         if key is not None and event is not None:
             self._know(key, event.person, fact.seq)
+            self.index.read(key, fact.seq)
 
-    def show(self, room: str, *, again: bool = False) -> None:
-        """Publish the room's roster soon; `again`: even if nothing changed."""
-        self._service.views.coalesce(
-            views.ROSTER, room, lambda: (views.roster(self.index, room), self._service.position), again=again
-        )
+    def clear(self) -> None:
+        """The log is read anew."""
+        self.index.clear()
+        self._service.timers.clear()
 
     def _know(self, key: str, person: Person, seq: int) -> None:
-        before = self.index.get(key)
+        room, _, user = key.partition(".")
+        before, placed = self.index.get(key), self.index.roll(room).place(user)
         if not self.index.put(key, person, seq):
             return
         for name, session in person.sessions.items():
             if before is None or before.sessions.get(name) != session:
                 self._hearing.hear(session.incarnation, person.changed_at)
         self._set_timers(key, person)
-        if (before.shown if before else None) != (person.shown if person.present else None):
-            self.show(room_of(key))
+        after = person if person.present else None
+        if (before and before.shown) != (after and after.shown):
+            places = (placed, self.index.roll(room).place(user))
+            counted = (before and before.status) != (after and after.status)
+            self._showing.changed(room, listed=any(map(self._showing.listed, places)), counted=counted)
 
     def _set_timers(self, key: str, person: Person) -> None:
         """Every replica sets them; whoever is first appends, the others find it done."""
         timers, grace, away, marks = self._service.timers, f"grace {key}", f"away {key}", f"marks {key}"
         if person.grace_until is not None:
-            due = max(person.grace_until, self._settled_at)
+            due = max(person.grace_until, self._hearing.settled_at)
             timers.set(grace, due, partial(self._expire, key, person.grace_until))
         else:
             timers.cancel(grace)
@@ -99,8 +104,8 @@ class People:
 
     async def _expire(self, key: str, grace_until: float) -> None:
         await self._hearing.check()
-        if clock.now() < self._settled_at:  # we were deaf meanwhile: they may be back
-            self._service.timers.set(f"grace {key}", self._settled_at, partial(self._expire, key, grace_until))
+        if clock.now() < self._hearing.settled_at:  # we were deaf meanwhile: they may be back
+            self._service.timers.set(f"grace {key}", self._hearing.settled_at, partial(self._expire, key, grace_until))
             return
         await self.change(key, Expire(grace_until=grace_until, now=clock.now()))
 
@@ -120,11 +125,6 @@ class People:
             return
         await self.change(key, EndMarks(silent_since=oldest))
 
-    @property
-    def _settled_at(self) -> float:
-        """When the edges have had time to report, after a start or a cut."""
-        return self._hearing.since + self._settings.presence_settle_s
-
     def _away_at(self, last_activity: float) -> float:
         return max(last_activity, self._hearing.since) + self._settings.presence_away_after_s
 
@@ -133,5 +133,5 @@ class People:
 
     def _refuse_if_full(self, key: str) -> None:
         room, most = room_of(key), self._settings.presence_room_people_max
-        if self.index.get(key) is None and self.index.count(room) >= most:
+        if self.index.get(key) is None and len(self.index.roll(room)) >= most:
             raise Rejection(ErrorCode.LIMIT_EXCEEDED, f"more than {most} people in this room")

@@ -20,4 +20,7 @@ class Settings(KitSettings):
     presence_settle_s: float = Field(
         6, ge=0, description="after a start or a cut: how long edges have to report before anybody is shown as left"
     )
-    presence_room_people_max: int = Field(500, gt=0, description="people in one room; more are refused")
+    presence_room_people_max: int = Field(1000, gt=0, description="people in one room; more are refused")
+    presence_page: int = Field(
+        100, gt=0, le=500, description="people in a snapshot or roster; of a larger room these are the first page"
+    )

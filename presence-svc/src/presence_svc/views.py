@@ -1,4 +1,4 @@
-"""What presence shows without storing it: the roster of a room, what is being typed, where a cursor is."""
+"""What presence shows without storing it: who and how many are in a room, what is being typed, where a cursor is."""
 
 from pydantic import TypeAdapter
 
@@ -9,23 +9,36 @@ from confer_contracts.presence import (
     CursorPosition,
     LiveFieldTyping,
     LiveTyping,
+    PresenceSummary,
+    RosterPage,
     UserCursorMoved,
 )
 from confer_kit.clock import iso
 from presence_svc.codec import shown
-from presence_svc.index import Index
+from presence_svc.roll import Roll
 
-ROSTER, TYPING, CURSOR = VIEWS
+ROSTER, SUMMARY, TYPING, CURSOR = VIEWS
 _USERS: TypeAdapter[list[ActiveUser]] = TypeAdapter(list[ActiveUser])
 
 
-def users(index: Index, room: str) -> list[ActiveUser]:
-    """Everybody in the room, in the order in which they came."""
-    return [shown(person) for person in index.in_room(room)]
+def page(roll: Roll, after: str | None, limit: int, stale_since: float | None) -> RosterPage:
+    people, cursor = roll.page(after, limit)
+    return RosterPage(
+        users=[shown(person) for person in people], total=len(roll), away=roll.away, next=cursor,
+        stale=stale_since is not None, since=None if stale_since is None else iso(stale_since),
+    )  # fmt: skip
 
 
-def roster(index: Index, room: str) -> bytes:
-    return _USERS.dump_json(users(index, room))
+def roster(roll: Roll, limit: int) -> bytes:
+    return _USERS.dump_json([shown(person) for person in roll.page(None, limit)[0]])
+
+
+def summary(roll: Roll, limit: int, stale_since: float | None) -> bytes:
+    body = PresenceSummary(
+        count=len(roll), active=len(roll) - roll.away, away=roll.away, truncated=len(roll) > limit,
+        stale=stale_since is not None, since=None if stale_since is None else iso(stale_since),
+    )  # fmt: skip
+    return body.model_dump_json().encode()
 
 
 def typing(told: LiveTyping, who: Identity, now: float) -> bytes:

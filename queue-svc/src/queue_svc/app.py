@@ -18,8 +18,14 @@ def build(service: Service, settings: Settings) -> None:
     tables = Tables(service.views, lambda: service.position)
 
     async def roster(room: str) -> Roster:
+        """All pages; a page's end is where the next one begins, so that they end."""
         query = RoomSnapshotRequest(kind=Kind.ROOM, id=room)
-        return Roster.model_validate(await service.ask_snapshot(presence.SERVICE, query))
+        found = page = Roster.model_validate(await service.ask_snapshot(presence.SERVICE, query))
+        while page.next is not None:
+            query = query.model_copy(update={"after": page.next})
+            page = Roster.model_validate(await service.ask_snapshot(presence.SERVICE, query))
+            found.users.extend(page.users)
+        return found
 
     ledger = service.ledger(QueueCodec())
     handlers = Handlers(ledger, service.timers, service.tasks, roster, settings.queue_claim_s)

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -36,6 +37,7 @@ from confer_kit.jetstream import JetStreamEventLog
 from confer_kit.nats_link import Link
 from confer_kit.process import started
 from confer_kit.service import Service
+from confer_kit.tasks import Tasks, again
 from confer_kit.testing import NatsServer, nats_server
 from confer_ops import streams
 from presence_svc.app import build
@@ -96,12 +98,19 @@ class World:
         assert answer["status"] == "ok", answer
         return bool(answer["known"])
 
+    async def until_known(self, *sessions: tuple[str, str, int]) -> None:
+        """Beat until every replica has heard it, as far as a few beats can tell."""
+        async with asyncio.timeout(20):
+            while not all([await self.beat(*sessions) for _ in range(6)]):
+                await asyncio.sleep(0.05)
+
     async def tell_list(self, *entries: SessionEntry) -> None:
         for page in session_pages(EDGE, entries):
             assert (await self.ask(presence.EDGE_SESSIONS, page))["status"] == "ok"
 
-    async def snapshot(self, seen: int = 0, room: str = ROOM) -> Body:
-        body = RoomSnapshotRequest(kind="room", id=room, seen={"PRESENCE": seen}).model_dump_json().encode()
+    async def snapshot(self, seen: int = 0, room: str = ROOM, after: str | None = None) -> Body:
+        request = RoomSnapshotRequest(kind="room", id=room, seen={"PRESENCE": seen}, after=after)
+        body = request.model_dump_json().encode()
         answer = await ask(self.link.nc, "call.presence.snapshot", body, who("ana"), op="o", timeout_s=5)
         found: Body = json.loads(answer)
         return found
@@ -331,9 +340,7 @@ async def test_an_edge_and_presence_agree_on_its_sessions(world: World) -> None:
     assert not await world.beat((ROOM, "s-ana", 1), (ROOM, "s-ben", 2))
     await world.tell_list(entry("ana", 1), entry("ben", 2))  # people are attached side by side
     assert sorted(await world.events()) == [("user_joined", "ana"), ("user_joined", "ben")]
-    async with asyncio.timeout(5):
-        while not all([await world.beat((ROOM, "s-ana", 1), (ROOM, "s-ben", 2)) for _ in range(6)]):
-            await asyncio.sleep(0.05)
+    await world.until_known((ROOM, "s-ana", 1), (ROOM, "s-ben", 2))
 
     await world.tell_list(entry("ben", 2))  # just changed: perhaps the list is older than that
     assert len(await world.events()) == 2
@@ -438,3 +445,78 @@ async def test_a_full_room_says_so(world: World) -> None:
     assert (refused["code"], refused["retry"]) == ("limit_exceeded", True)
     assert (await world.attach("ana", 3, session="tab2"))["status"] == "ok"
     assert (await world.attach("ben", 4, room=token("elsewhere")))["status"] == "ok"
+
+
+async def test_a_large_room_shows_a_page_and_how_many_there_are(world: World) -> None:
+    await world.keep_views()
+    await world.replica(presence_page=3)
+    users = [f"u{n}" for n in range(7)]
+    for number, user in enumerate(users):
+        answer = await world.attach(user, number)
+        assert (names(answer["users"]), answer["total"]) == (users[: min(3, number + 1)], number + 1)
+    second = await world.snapshot(after=answer["next"])
+    third = await world.snapshot(after=second["next"])
+    assert (names(second["users"]), names(third["users"]), third["next"]) == (users[3:6], users[6:], None)
+
+    summary = json.loads((await world.until_view("presence_summary", lambda told: told["count"] == 7)).data)
+    assert summary == {"count": 7, "active": 7, "away": 0, "truncated": True, "stale": False, "since": None}
+    world.views.clear()
+    await world.ask(presence.USER_HEARTBEAT, UserHeartbeat(step=1, rooms=[ROOM]), who("u1"))
+    await world.detach("u5", 5)
+    await world.until_view("presence_summary", lambda told: told["count"] == 6)
+    assert not [msg for msg in world.views if msg.subject.endswith(".roster")], "nobody of the page has changed"
+    await world.detach("u1", 1)
+    await world.until_view("active_users_updated", lambda users: names(users) == ["u0", "u2", "u3"])
+
+
+async def test_who_is_shown_after_a_gap_may_be_wrong_and_that_is_said(world: World) -> None:
+    async with AsyncExitStack() as first:
+        await world.replica(first, presence_lease_s=6)
+        await world.attach("ana", 1)
+    await asyncio.sleep(5)  # longer than an edge is quiet
+    await world.keep_views()
+    await world.replica(presence_lease_s=6, presence_settle_s=3)
+    snapshot = await world.snapshot()
+    assert (names(snapshot["users"]), snapshot["stale"], snapshot["since"] is None) == (["ana"], True, False)
+    await world.until_view("presence_summary", lambda told: told["count"] == 1 and told["stale"])
+    assert not [msg for msg in world.views if msg.subject.endswith(".roster")]
+    beats = Tasks()
+    beats.start(again(0.5, partial(world.until_known, (ROOM, "s-ana", 1)), at_once=True))
+    await world.until_view("presence_summary", lambda told: not told["stale"])
+    await world.until_view("active_users_updated", lambda users: names(users) == ["ana"])
+    await beats.cancel()
+    assert ("user_left", "ana") not in await world.events()
+
+
+async def test_a_room_whose_edge_is_quiet_says_so_until_it_is_heard_or_lost(world: World) -> None:
+    await world.keep_views()
+    await world.replica(presence_lease_s=4)
+    await world.attach("ana", 1)
+    await world.until_view("presence_summary", lambda told: told["stale"] and told["count"] == 1)
+    assert (await world.snapshot())["stale"]
+    assert ("user_left", "ana") not in await world.events()
+    world.views.clear()
+    await world.until_view("presence_summary", lambda told: told["count"] == 0 and not told["stale"])
+    assert not (await world.snapshot())["stale"]
+
+
+async def test_a_log_that_is_made_anew_shows_nobody_as_gone(world: World) -> None:
+    """What an edge lists is there again; until then the rooms are stale, and no shorter roster is shown."""
+    await world.keep_views()
+    await world.replica(presence_settle_s=5)
+    for number, user in enumerate(("ana", "ben")):
+        await world.attach(user, number)
+    await world.until_view("active_users_updated", lambda users: names(users) == ["ana", "ben"])
+    world.views.clear()
+    stream = next(stream for stream in streams.logs() if stream.name == "PRESENCE")
+    await world.link.nc.jetstream().delete_stream("PRESENCE")
+    await world.link.nc.jetstream().add_stream(stream)
+    await world.until_view("presence_summary", lambda told: told["stale"])
+    snapshot = await world.snapshot()
+    assert (snapshot["stale"], snapshot["users"]) == (True, [])
+    sessions = ((ROOM, "s-ana", 0), (ROOM, "s-ben", 1))
+    assert not await world.beat(*sessions)
+    await world.tell_list(entry("ana", 0), entry("ben", 1))
+    await world.until_view("presence_summary", lambda told: told["count"] == 2 and not told["stale"])
+    rosters = [names(json.loads(msg.data)) for msg in world.views if msg.subject.endswith(".roster")]
+    assert rosters and all(sorted(roster) == ["ana", "ben"] for roster in rosters), rosters

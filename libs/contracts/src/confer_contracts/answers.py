@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from confer_contracts.message import Body, Failed, Ok
 from confer_contracts.notify import Notification
-from confer_contracts.presence import ActiveUser
+from confer_contracts.presence import People
 from confer_contracts.queue import DEFAULT_QUEUE, QueueRow
 from confer_contracts.sync import RecordField, StepState
 
@@ -16,8 +16,8 @@ class Part(Body):
     status: Literal["ok", "unavailable", "forbidden"]
 
 
-class PresencePart(Part):
-    users: list[ActiveUser] = []
+class PresencePart(People, Part):
+    """The first page of who is there."""
 
 
 class SyncPart(Part):

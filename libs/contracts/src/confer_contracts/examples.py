@@ -40,7 +40,9 @@ EXAMPLES: Final[dict[str, Example]] = {
             "room": "room.P-1001",
             "patient_id": "P-1001",
             "offset": "5f1c9a2e.412",
-            "presence": {"status": "ok", "users": [_ME]},
+            "presence": {
+                "status": "ok", "users": [_ME], "total": 1, "away": 0, "next": None, "stale": False, "since": None,
+            },
             "sync": {
                 "status": "ok",
                 "fields": {"va_left": {"value": "6/9", "version": 4, "user_id": "u-17", "timestamp": _AT}},
@@ -48,7 +50,13 @@ EXAMPLES: Final[dict[str, Example]] = {
             },
             "queue": {"status": "ok", "queue": "screening", "rows": []},
         },
-        broadcast={"user_joined": _ME, "active_users_updated": [_ME]},
+        broadcast={
+            "user_joined": _ME,
+            "active_users_updated": [_ME],
+            "presence_summary": {
+                "count": 1, "active": 1, "away": 0, "truncated": False, "stale": False, "since": None,
+            },
+        },
     ),
     "field_update": Example(
         request={"patient_id": "P-1001", "field": "va_left", "value": "6/6", "base_version": 4, "op": _OP},

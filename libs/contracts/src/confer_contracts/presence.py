@@ -5,7 +5,7 @@ The aggregate is a person in a room: `log.presence.room.<room>.<user token>`; ev
 
 import hashlib
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -58,9 +58,28 @@ class Detach(Body):
     grace_s: Annotated[float, Field(ge=0, le=3600)] = 0
 
 
-class AttachReply(Ok):
-    as_of: int = 0
+class People(Body):
+    """People in the order in which they came, and what the whole room is like.
+
+    total, away    people in the room; those of them who are away
+    next           where the next page begins (`after` of `presence_get`); None: this is the last one
+    stale, since   presence has not heard of some of the edges since that time (ISO 8601): people may have come or gone
+    """
+
     users: list[ActiveUser] = []
+    total: int = 0
+    away: int = 0
+    next: str | None = None
+    stale: bool = False
+    since: str | None = None
+
+
+class RosterPage(People, Ok):
+    """A page of a room's people, as an answer."""
+
+
+class AttachReply(RosterPage):
+    as_of: int = 0
 
 
 class SessionEntry(Body):
@@ -127,20 +146,43 @@ def session_pages(incarnation: str, entries: Iterable[SessionEntry]) -> list[Edg
 class RoomSnapshotRequest(Body):
     """`seen`: the highest source sequence per stream that the asking edge has delivered.
 
-    `role`: that of the person, where `kind` is user.
+    `role`: that of the person, where `kind` is user. `after`: the `next` of the page before, where there are pages.
     """
 
     kind: str
     id: str
     seen: dict[str, int] = {}
     role: str | None = None
+    after: str | None = None
 
 
-class Roster(Ok):
-    """The presence part of a room's snapshot."""
+class Roster(RosterPage):
+    """The presence part of a room's snapshot: its first page."""
 
     as_of: dict[str, int] = {}
-    users: list[ActiveUser] = []
+
+
+class PresenceSummary(Body):
+    """How many people are in a room. `truncated`: the roster shows the first ones alone. `stale`: see People."""
+
+    count: int
+    active: int
+    away: int
+    truncated: bool
+    stale: bool = False
+    since: str | None = None
+
+
+def summary_of(page: dict[str, Any]) -> dict[str, Any] | None:
+    """The summary in a part of a snapshot; None: an older presence-svc made it."""
+    if "total" not in page:
+        return None
+    count, away = page["total"], page["away"]
+    summary = PresenceSummary(
+        count=count, active=count - away, away=away, truncated=count > len(page["users"]), stale=page["stale"],
+        since=page["since"],
+    )  # fmt: skip
+    return summary.model_dump()
 
 
 # --- from clients --------------------------------------------------------------------------------------
@@ -253,7 +295,10 @@ FACTS = (
 VIEWS = (
     View(service=SERVICE, event="active_users_updated", kind=Kind.ROOM, name="roster", body=list[ActiveUser],
          of_snapshot=lambda part: part["users"],
-         doc="Everybody who is in the room."),
+         doc="Who is in the room, in the order in which they came: the first CONFER_PRESENCE_PAGE of them."),
+    View(service=SERVICE, event="presence_summary", kind=Kind.ROOM, name="summary", body=PresenceSummary,
+         of_snapshot=summary_of,
+         doc="How many are in the room, whenever that changes; of a large room at most every second."),
     View(service=SERVICE, event="live_field_typing", kind=Kind.ROOM, name="typing", body=LiveFieldTyping,
          others=True, ephemeral=True, doc="Somebody types."),
     View(service=SERVICE, event="user_cursor_moved", kind=Kind.ROOM, name="cursor", body=UserCursorMoved,

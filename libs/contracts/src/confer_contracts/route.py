@@ -76,7 +76,7 @@ class Fact:
 class View:
     """Latest-wins state or ephemera: `view.<kind>.<id>.<name>`, emitted as `event`. `others` as for facts.
 
-    `of_snapshot`: the view's body in the service's part of the snapshot of such an audience.
+    `of_snapshot`: the view's body in the service's part of the snapshot of such an audience; None: it is not in it.
     """
 
     service: str

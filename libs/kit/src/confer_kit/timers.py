@@ -34,6 +34,10 @@ class Timers:
     def cancel(self, key: str) -> None:
         self._due.pop(key, None)
 
+    def clear(self) -> None:
+        """What they were set for is void."""
+        self._due.clear()
+
     async def run(self) -> None:
         """Fire what is due, one after the other, until cancelled. A failure is logged; `fire` sets what it retries."""
         while True:

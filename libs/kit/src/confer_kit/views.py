@@ -19,7 +19,7 @@ ANNOUNCE_S = 30.0
 ASKED_S = 0.4
 ANNOUNCED_FOR_S = 600.0
 
-Render = Callable[[], tuple[bytes, int]]
+Render = Callable[[], tuple[bytes, int] | None]
 
 
 class Views:
@@ -51,7 +51,8 @@ class Views:
             log.debug("a view was not published", view=view.name, error=str(error))
 
     def coalesce(self, view: View, ident: str, render: Render, *, again: bool = False) -> None:
-        """The view changed, or is to be shown `again`: `render` makes body and source sequence when it is sent."""
+        """The view changed, or is to be shown `again`: `render` makes body and source sequence when it is sent,
+        or None: there is nothing true to show now."""
         waiting = self._dirty.get((view.name, ident))
         self._dirty[view.name, ident] = (view, ident, render, again or (waiting is not None and waiting[-1]))
         self._recent[view.name, ident] = (clock.now(), view, ident, render)
@@ -96,8 +97,9 @@ class Views:
 
     async def _send(self, view: View, ident: str, render: Render, *, again: bool = False) -> None:
         try:
-            body, as_of = render()
+            drawn = render()
         except Exception:
             log.exception("a view could not be drawn", view=view.name)
             return
-        await self.publish(view, ident, body, as_of=as_of, again=again)
+        if drawn is not None:
+            await self.publish(view, ident, drawn[0], as_of=drawn[1], again=again)
