@@ -23,7 +23,7 @@ class DeafClient:
         self._socket = socket
         self._received = b""
 
-    async def join(self, user: str, room: str) -> None:
+    async def join(self, user: str, *rooms: str) -> None:
         key = base64.b64encode(bytes(16)).decode()
         await self._send(
             f"GET /socket.io/?EIO=4&transport=websocket&user_id={user} HTTP/1.1\r\nHost: localhost\r\n"
@@ -31,8 +31,10 @@ class DeafClient:
             f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode()
         )
         await self._until(b"101 ")
-        await self._send(_frame("40") + _frame('421["join_patient_room",' + json.dumps({"patient_id": room}) + "]"))
-        await self._until(b"431[")
+        await self._send(_frame("40"))
+        for number, room in enumerate(rooms):
+            await self._send(_frame(f'42{number}["join_patient_room",' + json.dumps({"patient_id": room}) + "]"))
+            await self._until(f"43{number}[".encode())
 
     async def close_frame(self) -> tuple[int, str]:
         """Read all there is: code and reason of the server's close."""
@@ -52,14 +54,14 @@ class DeafClient:
 
 
 @asynccontextmanager
-async def deaf_client(port: int, user: str, room: str) -> AsyncIterator[DeafClient]:
-    """It has joined the room."""
+async def deaf_client(port: int, user: str, *rooms: str) -> AsyncIterator[DeafClient]:
+    """It has joined the rooms."""
     with sockets.socket() as socket:
         socket.setblocking(False)
         socket.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
         await asyncio.get_running_loop().sock_connect(socket, ("127.0.0.1", port))
         client = DeafClient(socket)
-        await client.join(user, room)
+        await client.join(user, *rooms)
         yield client
 
 
