@@ -1,7 +1,9 @@
 """Messages: what a request model takes and refuses, how a refusal travels, and examples that are true."""
 
+import json
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,12 +62,28 @@ def test_a_field_update_has_one_of_two_forms() -> None:
         {"changes": []}, {"changes": [{"field": "a", "value": 1}] * 2}, {"field": "a", "value": 1, "base_version": "1"},
         {"field": "a", "value": 1, "base_version": -1}, {"field": "a", "value": "x" * 70_000},
         {"field": "a", "value": float("inf")}, {"field": "a", "value": [float("nan")]},
+        {"field": "a", "value": 2**63}, {"field": "a", "value": [{"b": -(2**63) - 1}]}, {"field": "a", "value": 1e19},
     ]  # fmt: skip
     for members in taken:
         FieldUpdate.model_validate({"patient_id": "p", **members})
     for members in wrong:
         with pytest.raises(ValidationError):
             FieldUpdate.model_validate({"patient_id": "p", **members})
+
+
+@given(st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3), max_leaves=5,
+))  # fmt: skip
+def test_a_value_that_is_taken_is_the_same_after_each_parser_on_its_way(value: Any) -> None:
+    """The edge and the folds read with orjson, the services with pydantic: large integers would become floats."""
+    try:
+        taken = FieldUpdate.model_validate({"patient_id": "p", "field": "a", "value": value})
+    except ValidationError:
+        return
+    sent = taken.model_dump_json()
+    for read in (orjson.loads(sent)["value"], FieldUpdate.model_validate_json(sent).value):
+        assert json.dumps(read) == json.dumps(value)
 
 
 def nested(levels: int) -> Any:

@@ -102,11 +102,24 @@ def test_no_more_are_kept_than_the_bound_and_what_is_forgotten_is_refused() -> N
         log.refuse_if_stale("ann", ops[0])
 
 
+def test_large_results_are_forgotten_sooner_but_never_the_latest() -> None:
+    log: OperationLog[int] = OperationLog()
+    ops = [operation(NOW + n, n) for n in range(100)]
+    for number, op in enumerate(ops):
+        log.remember("ann", op, NOW + number, number, weight=500)
+    assert log.weight == 500 * len(log.results) == operations.WEIGHT_MAX
+    assert refused(log, "ann", ops[0])
+    log.remember("ann", operation(NOW + 200), NOW + 200, 100, weight=10 * operations.WEIGHT_MAX)
+    assert [result for _, result, _ in log.results.values()] == [100]
+    log.remember("ann", operation(NOW + 201), NOW + 201, 101)
+    assert (log.weight, len(log.results)) == (1, 1)
+
+
 def test_what_is_older_than_a_day_is_forgotten() -> None:
     log: OperationLog[str] = OperationLog()
     log.remember("ann", operation(NOW), NOW, "old")
     log.remember("ann", operation(NOW + KEPT_S + 1), NOW + KEPT_S + 1, "new")
-    assert list(log.results.values()) == [(NOW + KEPT_S + 1, "new")]
+    assert list(log.results.values()) == [(NOW + KEPT_S + 1, "new", 1)]
 
 
 @given(st.lists(st.tuples(st.floats(0, KEPT_S), st.floats(0, 600)), min_size=1, max_size=40))

@@ -1,6 +1,7 @@
 """Fields: values, versions, updates, what became of a stale base, and history. Part of `sync`."""
 
 import json
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AliasChoices, Field, JsonValue, model_validator
@@ -20,6 +21,7 @@ from confer_contracts.message import (
 )
 
 CHANGES_MAX = 500
+NUMBER_MAX = 2**63  # parsers make inexact numbers of longer integers, without a word
 Outcome = Literal["accepted", "overwrote", "merged"]
 
 
@@ -27,9 +29,20 @@ def _bounded(value: Any) -> Any:
     if json_depth(value) > VALUE_DEPTH_MAX:
         raise ValueError(f"must not be nested deeper than {VALUE_DEPTH_MAX} levels")
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)  # 1e999 would be stored as null
+    if any(not -NUMBER_MAX <= number < NUMBER_MAX for number in _numbers(value)):
+        raise ValueError("must not hold a number below -2^63, or of 2^63 or more: send such a one as text")
     if len(text.encode(errors="surrogatepass")) > VALUE_BYTES_MAX:
         raise ValueError(f"must not be larger than {VALUE_BYTES_MAX} bytes of JSON")
     return value
+
+
+def _numbers(value: Any) -> Iterator[int | float]:
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, int | float):
+            yield item
+        pending += item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
 
 
 def absent(value: object) -> bool:

@@ -1,6 +1,7 @@
 """Operation ids: how one request, sent again, is recognised and has one effect.
 
-Every fold keeps an OperationLog: (user, operation) -> what the first run answered. It is pure and bounded; an
+Every fold keeps an OperationLog: (user, operation) -> what the first run answered. It is pure and bounded, by number,
+age and weight; an
 operation that may have been forgotten is refused as stale, never run again.
 """
 
@@ -11,6 +12,7 @@ from confer_contracts.errors import ErrorCode, Rejection
 
 KEPT_S = 24 * 3600
 KEPT_MAX = 5000
+WEIGHT_MAX = 20_000  # of all results together; one of so many parts weighs as much
 USERS_MAX = 1000
 
 R = TypeVar("R")
@@ -37,7 +39,8 @@ class OperationLog(Generic[R]):
     that the person does elsewhere look old; its operations count as ids without a time.
     """
 
-    results: dict[tuple[str, str], tuple[float, R]] = field(default_factory=dict)
+    results: dict[tuple[str, str], tuple[float, R, int]] = field(default_factory=dict)
+    weight: int = 0
     forgotten: dict[str, float] = field(default_factory=dict)
     forgotten_until: float = 0.0
 
@@ -54,14 +57,18 @@ class OperationLog(Generic[R]):
         if made <= max(self.forgotten.get(user, 0.0), self.forgotten_until):
             raise Rejection(ErrorCode.STALE_OPERATION, "op: too old to know whether it already ran", field="op")
 
-    def remember(self, user: str, operation: str, at: float, result: R) -> None:
-        """Keep a result; forget those past the age and the bound."""
-        self.results[user, operation] = (at, result)
-        while self.results:
-            (who, old), (ran, _) = next(iter(self.results.items()))
-            if len(self.results) <= KEPT_MAX and ran >= at - KEPT_S:
+    def remember(self, user: str, operation: str, at: float, result: R, weight: int = 1) -> None:
+        """Keep a result; forget the oldest ones past the age and the bounds, but never this one."""
+        if (before := self.results.get((user, operation))) is not None:
+            self.weight -= before[2]
+        self.results[user, operation] = (at, result, weight)
+        self.weight += weight
+        while len(self.results) > 1:
+            (who, old), (ran, _, freed) = next(iter(self.results.items()))
+            if len(self.results) <= KEPT_MAX and self.weight <= WEIGHT_MAX and ran >= at - KEPT_S:
                 break
             del self.results[who, old]
+            self.weight -= freed
             self._forget(who, old, ran)
 
     def _forget(self, user: str, operation: str, ran: float) -> None:

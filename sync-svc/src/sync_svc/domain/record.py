@@ -78,12 +78,14 @@ def _refuse_another_request(command: Command, answered: Answer) -> None:
 def evolve(record: Record, event: Event) -> Record:
     """The record after the event; the one before is used up."""
     answer: Answer
+    weight = 1
     match event:
         case FieldsUpdated(user, _, at, changes, request=request):
             for c in changes:
                 record.put(c.field, Field(c.value, c.version, user, at, size_of(c.field, c.value)))
             asked = request or fingerprint((c.field, c.value) for c in changes)
             answer = WrittenFields(tuple((c.field, c.version, c.outcome) for c in changes), asked)
+            weight = len(changes)
         case StepUpdated(user, _, at, step, status, version, name):
             steps.set_status(record, step, status, user, at, name=name)
             answer = WrittenStep(step, status, version)
@@ -98,5 +100,5 @@ def evolve(record: Record, event: Event) -> Record:
         case _:
             assert_never(event)
     steps.saw(record, event.user, event.at)
-    record.operations.remember(event.user, event.op, event.at, answer)
+    record.operations.remember(event.user, event.op, event.at, answer, weight)
     return record
