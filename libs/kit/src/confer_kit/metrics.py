@@ -61,6 +61,10 @@ AUDIT: Final = by(
     "told", "over_rate", "away",
 )  # fmt: skip
 
+VIEWS_UNANNOUNCED: Final = Counter(
+    "confer_views_unannounced", "Views that are not shown again to edges that were away, because there are too many"
+)
+
 FOLLOWER_POSITION: Final = Gauge("confer_follower_position", "Sequence that was delivered last", ["stream"])
 FOLLOWER_PENDING: Final = Gauge(
     "confer_follower_pending", "Messages that were still to come when the last one was delivered", ["stream"]

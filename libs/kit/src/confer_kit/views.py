@@ -8,7 +8,7 @@ import nats.errors
 
 from confer_contracts.route import View
 from confer_contracts.subjects import Header
-from confer_kit import clock
+from confer_kit import clock, metrics
 from confer_kit.logs import logger
 from confer_kit.nats_link import Link
 
@@ -18,6 +18,7 @@ COALESCE_S = 0.05
 ANNOUNCE_S = 30.0
 ASKED_S = 0.4
 ANNOUNCED_FOR_S = 600.0
+ANNOUNCED_MAX = 10_000  # views; beyond it those that are longest unchanged are not announced
 
 Render = Callable[[], tuple[bytes, int] | None]
 
@@ -55,7 +56,11 @@ class Views:
         or None: there is nothing true to show now."""
         waiting = self._dirty.get((view.name, ident))
         self._dirty[view.name, ident] = (view, ident, render, again or (waiting is not None and waiting[-1]))
-        self._recent[view.name, ident] = (clock.now(), view, ident, render)
+        self._recent.pop((view.name, ident), None)
+        self._recent[view.name, ident] = (clock.now(), view, ident, render)  # the latest last
+        if len(self._recent) > ANNOUNCED_MAX:
+            del self._recent[next(iter(self._recent))]
+            metrics.VIEWS_UNANNOUNCED.inc()
         self._wake.set()
 
     async def run(self) -> None:
