@@ -45,9 +45,9 @@ async def test_who_was_cut_between_a_reset_and_its_snapshots_begins_anew() -> No
         await until(lambda: began(reader) == 2)
         await wrote(writer, "after")
         await until(lambda: reader.latest == writer.latest)
-        await recorder.read_logs()
-        for person in (reader, writer):
-            assert not Judge(person.name, recorder.truth).hear(person.saw).close().problems
+        async with recorder.still():
+            for person in (reader, writer):
+                assert not Judge(person.name, recorder.truth).hear(person.saw).close().problems
 
 
 async def remade_while_its_lane_is_busy(system: System, recorder: Recorder, reader: Member, writer: Member) -> None:

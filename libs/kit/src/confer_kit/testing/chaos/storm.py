@@ -1,13 +1,12 @@
 """A storm over a running system: members in several rooms, writers, one fault after the other; then the verdict."""
 
 import asyncio
-import contextlib
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from confer_kit import clock
 from confer_kit.event_log import Unavailable
@@ -17,7 +16,7 @@ from confer_kit.testing.chaos.judge import Judge
 from confer_kit.testing.chaos.member import Member
 from confer_kit.testing.chaos.page import open_page
 from confer_kit.testing.chaos.person import Person
-from confer_kit.testing.chaos.sightings import Offset
+from confer_kit.testing.chaos.sightings import Offset, Sighting
 from confer_kit.testing.chaos.truth import Recorder
 from confer_kit.testing.chaos.writer import Writer
 from confer_kit.testing.javascript import WAYS, Node
@@ -26,10 +25,14 @@ from confer_kit.testing.tcp_proxy import TcpProxy, tcp_proxy
 
 PATIENTS: Final = ["A", "B", "ผู้ป่วย 1"]
 SETTLED_WITHIN_S: Final = 90.0
+VERDICT_WITHIN_S: Final = 30.0
+VERDICTS_MIN: Final = 3  # each may take longer than that
 ENVIRONMENT: Final = {
     "CONFER_PING_INTERVAL_S": "2", "CONFER_PING_TIMEOUT_S": "2", "CONFER_DROP_GRACE_S": "3", "CONFER_BEAT_S": "2",
     "CONFER_PRESENCE_SETTLE_S": "3",
 }  # fmt: skip
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -178,17 +181,24 @@ class Storm:
             wandering.cancel()
         for member in self.members:  # the last snapshot holds every value
             await member.enter()
-        deadline = clock.now() + 30
-        verdict = Verdict()
+        wrong_rosters = await self._repeated(self._wrong_rosters, lambda wrong: not wrong)
+        verdict = await self._repeated(self._compared, lambda compared: not compared.problems)
+        verdict.problems += wrong_rosters
+        return verdict
+
+    async def _repeated(self, work: Callable[[], Awaitable[T]], good: Callable[[T], bool]) -> T:
+        """Until the result is good, or for so long, but more than once: the last one. Raises Unavailable."""
+        deadline, times = clock.now() + VERDICT_WITHIN_S, 0
         while True:
-            with contextlib.suppress(Unavailable):
-                await self.recorder.read_logs()
-                verdict = self._judged()
-                verdict.problems += await self._wrong_rosters()
-                if not verdict.problems:
-                    return verdict
-            if clock.now() > deadline:
-                return verdict
+            times += 1
+            last = clock.now() > deadline and times >= VERDICTS_MIN
+            try:
+                result = await work()
+                if good(result) or last:
+                    return result
+            except Unavailable:
+                if last:
+                    raise
             await asyncio.sleep(1)
 
     async def _wrong_rosters(self) -> list[str]:
@@ -201,10 +211,16 @@ class Storm:
             if roster != everybody
         ]
 
-    def _judged(self) -> Verdict:
+    async def _compared(self) -> Verdict:
+        """What was seen until now with what the log says then. It may take a while, in which pings are answered."""
+        seen = [(member.name, tuple(member.saw)) for member in self.members]
+        async with self.recorder.still():
+            return await asyncio.to_thread(self._judged, seen)
+
+    def _judged(self, seen: Sequence[tuple[str, Sequence[Sighting]]]) -> Verdict:
         verdict, truth = Verdict(), self.recorder.truth
-        for member in self.members:
-            judge = Judge(member.name, truth).hear(member.saw).close()
+        for name, sightings in seen:
+            judge = Judge(name, truth).hear(sightings).close()
             verdict.counts.update(judge.counts)
             verdict.problems += judge.problems
         verdict.problems += self.recorder.problems

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -110,20 +112,31 @@ class Recorder:
     async def catch_up(self) -> None:
         """Up to the present end of LIVE. Raises Unavailable."""
         async with self._reading:
-            with reading():
-                info = await self.link.nc.jetstream(timeout=3).stream_info(LIVE)
-            epoch, last = epoch_of(info), info.state.last_seq
-            after = self._last.get(epoch, info.state.first_seq - 1 if info.state.first_seq else 0)
-            self._last.setdefault(epoch, after)
-            self.truth.epochs[epoch]
-            for message in await read(self.link.nc, LIVE, ">", after=after, upto=last):
-                if message.seq != self._last[epoch] + 1:
-                    first = (await self._first())[1]
-                    if first <= self._last[epoch] + 1:
-                        return  # a replica that lags behind: read again
-                    self.problems.append(f"LIVE was trimmed before it was recorded: {self._last[epoch]}..{first}")
-                self._last[epoch] = message.seq
-                self._keep(epoch, message)
+            await self._catch_up()
+
+    @asynccontextmanager
+    async def still(self) -> AsyncIterator[None]:
+        """The truth about everything up to now, and it does not change. Raises Unavailable."""
+        async with self._reading:
+            await self._catch_up()
+            await self._read_logs()
+            yield
+
+    async def _catch_up(self) -> None:
+        with reading():
+            info = await self.link.nc.jetstream(timeout=3).stream_info(LIVE)
+        epoch, last = epoch_of(info), info.state.last_seq
+        after = self._last.get(epoch, info.state.first_seq - 1 if info.state.first_seq else 0)
+        self._last.setdefault(epoch, after)
+        self.truth.epochs[epoch]
+        for message in await read(self.link.nc, LIVE, ">", after=after, upto=last):
+            if message.seq != self._last[epoch] + 1:
+                first = (await self._first())[1]
+                if first <= self._last[epoch] + 1:
+                    return  # a replica that lags behind: read again
+                self.problems.append(f"LIVE was trimmed before it was recorded: {self._last[epoch]}..{first}")
+            self._last[epoch] = message.seq
+            self._keep(epoch, message)
 
     async def catch_up_to_its_end(self) -> None:
         """When nothing is added any more."""
@@ -149,9 +162,8 @@ class Recorder:
             message.headers.get(Header.ORIGIN),
         )  # fmt: skip
 
-    async def read_logs(self) -> None:
-        """At the end: every fact of every service's own stream, by the audiences that are told."""
-        await self.catch_up()
+    async def _read_logs(self) -> None:
+        """Every fact of every service's own stream, by the audiences that are told."""
         self.truth.log.clear()
         self.truth.operations.clear()
         for service in SERVICES:
