@@ -9,9 +9,8 @@ import contextlib
 import itertools
 import random
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from confer_contracts.errors import ErrorCode, Rejection
@@ -63,6 +62,14 @@ class _Loading(Generic[S]):
     arrived: list[StoredFact]
 
 
+@dataclass(slots=True)
+class _Lane:
+    """One at a time; `users`: at work or waiting."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    users: int = 0
+
+
 class Ledger(Generic[S, E]):
     """All aggregates of one codec in this replica."""
 
@@ -72,7 +79,7 @@ class Ledger(Generic[S, E]):
         self._capacity = capacity
         self._folds: OrderedDict[str, Folded[S]] = OrderedDict()
         self._loading: dict[str, _Loading[S]] = {}
-        self._lanes: dict[str, tuple[asyncio.Lock, list[int]]] = {}
+        self._lanes: dict[str, _Lane] = {}
         self._complete = False  # no fold was ever left out or let go: whoever is not here has no facts
 
     async def transact(self, key: str, decide: Callable[[S], NewFact | None], deadline: float) -> Folded[S]:
@@ -82,30 +89,18 @@ class Ledger(Generic[S, E]):
         never came was stored is seen by deciding again: the operation is in the state, or is not. Rejection
         `unavailable` or `outcome_unknown` at the deadline (Unix seconds), whichever is true.
         """
-        async with self._lane(key):
-            failure: Exception = Unavailable()
-            if clock.now() >= deadline:
-                raise Rejection(ErrorCode.UNAVAILABLE, "the deadline passed before this began: nothing was done")
-            for attempt in itertools.count():
-                if attempt:
-                    await self._pause(attempt, deadline, failure)
-                try:
-                    folded, fact = await self._decided(key, decide, optimistic=attempt == 0)
-                    if fact is None:
-                        return folded
-                    if (left := deadline - clock.now()) <= 0:  # reading took too long: nobody waits for it any more
-                        raise as_rejection(failure)
-                    timeout = min(APPEND_TIMEOUT_S, max(0.05, left))
-                    seq = await self._log.append(
-                        fact, guard=self._codec.guard(key), expected=folded.seq, timeout=timeout
-                    )
-                except (Conflict, OutcomeUnknown, Unavailable) as error:
-                    if not isinstance(failure, OutcomeUnknown):  # once unknown, it stays so until it is seen
-                        failure = error
-                else:
-                    self._advance(folded, fact.stored(seq, clock.now()))
-                    return folded
-            raise AssertionError("unreachable: _pause gives up at the deadline")
+        if (lane := self._lanes.get(key)) is None:
+            lane = self._lanes[key] = _Lane()
+        if lane.users >= LANE_WAITERS_MAX:
+            raise Rejection(ErrorCode.LIMIT_EXCEEDED, f"more than {LANE_WAITERS_MAX} requests wait for the same record")
+        lane.users += 1
+        try:
+            async with lane.lock:
+                return await self._run(key, decide, deadline)
+        finally:
+            lane.users -= 1
+            if not lane.users:
+                del self._lanes[key]
 
     async def load(self, key: str, deadline: float | None = None) -> Folded[S]:
         """The current fold: from the cache that the follower keeps, or from the leader."""
@@ -136,6 +131,30 @@ class Ledger(Generic[S, E]):
         """The follower lost its place: nothing cached, nor what is being read, can be trusted."""
         self._folds.clear()
         self._loading.clear()
+
+    async def _run(self, key: str, decide: Callable[[S], NewFact | None], deadline: float) -> Folded[S]:
+        """In the aggregate's lane."""
+        failure: Exception = Unavailable()
+        if clock.now() >= deadline:
+            raise Rejection(ErrorCode.UNAVAILABLE, "the deadline passed before this began: nothing was done")
+        for attempt in itertools.count():
+            if attempt:
+                await self._pause(attempt, deadline, failure)
+            try:
+                folded, fact = await self._decided(key, decide, optimistic=attempt == 0)
+                if fact is None:
+                    return folded
+                if (left := deadline - clock.now()) <= 0:  # reading took too long: nobody waits for it any more
+                    raise as_rejection(failure)
+                timeout = min(APPEND_TIMEOUT_S, max(0.05, left))
+                seq = await self._log.append(fact, guard=self._codec.guard(key), expected=folded.seq, timeout=timeout)
+            except (Conflict, OutcomeUnknown, Unavailable) as error:
+                if not isinstance(failure, OutcomeUnknown):  # once unknown, it stays so until it is seen
+                    failure = error
+            else:
+                self._advance(folded, fact.stored(seq, clock.now()))
+                return folded
+        raise AssertionError("unreachable: _pause gives up at the deadline")
 
     async def _decided(
         self, key: str, decide: Callable[[S], NewFact | None], *, optimistic: bool
@@ -207,20 +226,6 @@ class Ledger(Generic[S, E]):
         if event is not None:
             folded.state = self._codec.evolve(folded.state, event)
         folded.seq = fact.seq
-
-    @asynccontextmanager
-    async def _lane(self, key: str) -> AsyncIterator[None]:
-        lock, waiters = self._lanes.setdefault(key, (asyncio.Lock(), [0]))
-        if waiters[0] >= LANE_WAITERS_MAX:
-            raise Rejection(ErrorCode.LIMIT_EXCEEDED, f"more than {LANE_WAITERS_MAX} requests wait for the same record")
-        waiters[0] += 1
-        try:
-            async with lock:
-                yield
-        finally:
-            waiters[0] -= 1
-            if not waiters[0]:
-                self._lanes.pop(key, None)
 
     @staticmethod
     async def _pause(attempt: int, deadline: float, failure: Exception) -> None:

@@ -42,12 +42,12 @@ class DirectClient(Client):
         self._numbers = itertools.count(1)
         self._ps = DirectParser(self)
 
-    async def subscribe_direct(self, subject: str, receive: Receive) -> Subscription:
+    async def subscribe_direct(self, subject: str, receive: Receive, queue: str = "") -> Subscription:
         """As `subscribe` with a callback; nothing is queued, so no pending limit applies."""
         number = self._sid + 1  # that the library gives next: messages may come before `subscribe` has ended
         self._direct[number] = receive
         try:
-            subscription = await self.subscribe(subject)
+            subscription = await self.subscribe(subject, queue)
         except BaseException:
             del self._direct[number]
             raise

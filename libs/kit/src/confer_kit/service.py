@@ -4,15 +4,11 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any, Literal, TypeVar
 
-import nats.errors
 import orjson
 from nats.aio.msg import Msg
 from nats.js.api import StreamInfo
-from nats.micro import add_service
-from nats.micro.service import EndpointConfig, ServiceConfig
 from pydantic import BaseModel
 
 from confer_contracts import catalogue
@@ -30,6 +26,7 @@ from confer_kit.follower import Delivered, Follower
 from confer_kit.jetstream import JetStreamEventLog
 from confer_kit.ledger import Codec, Ledger
 from confer_kit.logs import logger
+from confer_kit.micro import Micro
 from confer_kit.nats_link import Link
 from confer_kit.reactions import Reaction, follow_durably
 from confer_kit.serving import Endpoint, Handler
@@ -82,7 +79,7 @@ class Service:
         self._start: Start = "new"
         self._follower: Follower | None = None
         self._caught_up = asyncio.Event()
-        self._micro: Any = None
+        self._micro = Micro(link.nc, name)
 
     # --- what `build` calls ---------------------------------------------------------------------------
 
@@ -182,19 +179,13 @@ class Service:
 
     async def drain(self) -> None:
         """Take no further request, answer those in flight within `drain_s`, end the loops."""
-        if self._micro is not None and self.link.nc.is_connected:  # away: there is nobody to tell
-            for endpoint in self._micro._endpoints:  # its own stop() drops what is queued
-                with contextlib.suppress(nats.errors.Error):  # drained before, or NATS has closed the connection
-                    await endpoint._subscription.drain()
+        if self.link.nc.is_connected:  # away: there is nobody to tell
+            await self._micro.drain()
         await self._requests.finished(self.settings.drain_s)
         await self.tasks.cancel()
 
     async def _open(self) -> None:
-        config = ServiceConfig(name=f"{self.name}-svc", version=_version(), queue_group=self.name)
-        self._micro = await add_service(self.link.nc, config)
-        for subject, endpoint in self._endpoints.items():
-            name = subject.replace(".", "-")
-            await self._micro.add_endpoint(EndpointConfig(name=name, subject=subject, handler=endpoint.receive))
+        await self._micro.open({subject: endpoint.receive for subject, endpoint in self._endpoints.items()})
         await self.link.nc.subscribe(VIEWS_AGAIN, cb=self._views_were_missed)
         await self.link.settled()
 
@@ -202,7 +193,7 @@ class Service:
         self, subject: str, model: type[BaseModel], handler: Handler[Any], audited: Audited | None
     ) -> Endpoint:
         return Endpoint(
-            subject, model, handler, tasks=self._requests, in_flight_max=self.settings.in_flight_max,
+            self.link.nc, subject, model, handler, tasks=self._requests, in_flight_max=self.settings.in_flight_max,
             audit=self._audit, audited=audited,
         )  # fmt: skip
 
@@ -249,7 +240,3 @@ class Service:
 
     async def _views_were_missed(self, msg: Msg) -> None:
         self.views.ask()
-
-
-def _version() -> str:
-    return version("confer-kit")

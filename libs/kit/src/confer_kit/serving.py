@@ -1,12 +1,12 @@
 """What stands around each handler: context, validation, limits, one log line, and no exception that gets out."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import nats.errors
 import orjson
-from nats.micro.request import Request
+from nats.aio.client import Client
 from pydantic import BaseModel, ValidationError
 
 from confer_contracts.errors import ErrorCode, Rejection
@@ -48,9 +48,10 @@ class Endpoint:
     """One call's subject, served. Requests run side by side; the ledger gives each aggregate its order."""
 
     def __init__(
-        self, subject: str, model: type[BaseModel], handler: Handler[Any], *,
+        self, nc: Client, subject: str, model: type[BaseModel], handler: Handler[Any], *,
         tasks: Tasks, in_flight_max: int, audit: Audit, audited: Audited | None,
     ) -> None:  # fmt: skip
+        self._nc = nc
         self._subject = subject
         self._model = model
         self._handler = handler
@@ -60,16 +61,16 @@ class Endpoint:
         self._audited = audited
         self._seconds = metrics.REQUEST_SECONDS.labels(subject)
 
-    async def receive(self, request: Request) -> None:
+    def receive(self, reply: str, body: bytes, headers: Mapping[str, str]) -> Awaitable[None] | None:
+        """A request, whose answer goes to `reply`."""
         if len(self._tasks) >= self._in_flight_max:
             refusal = Rejection(ErrorCode.LIMIT_EXCEEDED, f"more than {self._in_flight_max} requests in flight")
-            await request.respond(orjson.dumps(failed(refusal)))
             metrics.REQUESTS.labels(self._subject, refusal.code).inc()
-            return
-        self._tasks.start(self._answer(request), self._subject)
+            return self._nc.publish(reply, orjson.dumps(failed(refusal)))
+        self._tasks.start(self._answer(reply, body, headers), self._subject)
+        return None
 
-    async def _answer(self, request: Request) -> None:
-        headers = request.headers or {}
+    async def _answer(self, reply: str, body: bytes, headers: Mapping[str, str]) -> None:
         started = clock.now()
         parent = telemetry.incoming(headers)
         with (
@@ -78,25 +79,25 @@ class Endpoint:
                 f"process {self._subject}", telemetry.Kind.CONSUMER, parent, attributes={telemetry.ROUTE: self._subject}
             ) as span,
         ):
-            done = await self._outcome(request, headers)
+            done = await self._outcome(body, headers)
             outcome = done.outcome
             span.set_attribute(telemetry.OUTCOME, outcome)
             if outcome in (ErrorCode.INTERNAL, ErrorCode.UNAVAILABLE, ErrorCode.OUTCOME_UNKNOWN):
                 telemetry.failed(span, outcome)
             metrics.REQUESTS.labels(self._subject, outcome).inc()
-            await self._respond(request, done.body)
+            await self._respond(reply, done.body)
             if self._audited is not None and done.context is not None:
                 await self._audit.tell(self._audited, done.model, done.context, outcome, done.field)
             milliseconds = round((clock.now() - started) * 1000, 1)
             log.debug(self._subject, outcome=outcome, ms=milliseconds, trace=telemetry.trace_id())
 
-    async def _outcome(self, request: Request, headers: dict[str, str]) -> "_Done":
+    async def _outcome(self, body: bytes, headers: Mapping[str, str]) -> _Done:
         done = _Done()
         try:
             context = decode_context(headers)
             done.op = context.op
             try:
-                done.model = self._model.model_validate_json(request.data)
+                done.model = self._model.model_validate_json(body)
             except ValidationError as error:
                 raise explain(error) from error
             done.context = context
@@ -112,19 +113,19 @@ class Endpoint:
         done.body = reply.model_dump_json().encode()
         return done
 
-    def _refused(self, refusal: Rejection, done: "_Done") -> "_Done":
+    def _refused(self, refusal: Rejection, done: _Done) -> _Done:
         log.info(self._subject, outcome=refusal.code.value, reason=refusal.message, trace=telemetry.trace_id())
         done.outcome, done.field = refusal.code.value, refusal.field
         done.body = orjson.dumps(failed(refusal, done.op))
         return done
 
-    async def _respond(self, request: Request, body: bytes) -> None:
+    async def _respond(self, reply: str, body: bytes) -> None:
         """An answer that fits into no message is our defect: whoever asked is told so, and does not wait."""
         try:
-            await request.respond(body)
+            await self._nc.publish(reply, body)
         except nats.errors.MaxPayloadError:
             log.error(self._subject, outcome="internal", bytes=len(body), trace=telemetry.trace_id())
-            await request.respond(orjson.dumps(failed(_bug())))
+            await self._nc.publish(reply, orjson.dumps(failed(_bug())))
 
 
 def _bug() -> Rejection:

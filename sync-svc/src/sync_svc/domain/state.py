@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from confer_contracts.operations import OperationLog
 from sync_svc.domain.messages import Json, Outcome, StepStatus
 
+_COMPACT = json.JSONEncoder(ensure_ascii=False)  # made once: json.dumps makes one for each call
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 PAST_MAX = 500  # replaced versions that a record remembers, the newest of all its fields
 PAST_BYTES_MAX = 64 * 1024
 
@@ -112,7 +114,7 @@ class Record:
 
 def size_of(name: str, value: Json) -> int:
     """Bytes of JSON."""
-    return len(json.dumps((name, value), ensure_ascii=False).encode(errors="surrogatepass"))
+    return len(_COMPACT.encode((name, value)).encode(errors="surrogatepass"))
 
 
 def same(one: Json, other: Json) -> bool:
@@ -127,4 +129,4 @@ def fingerprint(values: Iterable[tuple[str, Json]]) -> str:
 
 
 def _canonical(value: Json) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return _CANONICAL.encode(value)
