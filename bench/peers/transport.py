@@ -10,10 +10,10 @@ from typing import Any
 import socketio
 import uvloop
 
-from confer_edge import garbage
 from confer_edge.listening import listening
 from confer_edge.settings import EdgeSettings
 from confer_edge.transport import Server
+from confer_kit import garbage
 
 
 async def main(port: int) -> None:

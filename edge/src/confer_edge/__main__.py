@@ -5,11 +5,11 @@ from importlib.metadata import version
 
 import uvloop
 
-from confer_edge import garbage, workers
+from confer_edge import workers
 from confer_edge.app import Edge
 from confer_edge.listening import listening, reserved
 from confer_edge.settings import EdgeSettings
-from confer_kit import logs, telemetry
+from confer_kit import garbage, logs, telemetry
 from confer_kit.process import connected, read_settings, stop_event, unless_stopped
 
 log = logs.logger(__name__)

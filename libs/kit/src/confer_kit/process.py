@@ -13,7 +13,7 @@ import uvloop
 from pydantic import AliasChoices, ValidationError
 
 from confer_contracts.subjects import stream_of
-from confer_kit import clock, logs, telemetry
+from confer_kit import clock, garbage, logs, telemetry
 from confer_kit.exposition import exposed
 from confer_kit.nats_link import Link, wait_for_nats
 from confer_kit.service import Service
@@ -57,6 +57,7 @@ async def _serve(name: str, process: str, settings: T, build: Callable[[Service,
     async with connected(settings, process, stop) as link:
         await unless_stopped(stop, wait_for_stream(link, stream_of(name), settings))
         async with started(name, link, settings, build):
+            garbage.settle()
             log.info(f"{process} is up")
             await stop.wait()
             log.info(f"{process} is draining")

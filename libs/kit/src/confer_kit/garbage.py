@@ -1,4 +1,4 @@
-"""Garbage collection in a process that keeps thousands of sessions: nearly all that it looks at lives on."""
+"""Garbage collection in a process that keeps thousands of sessions or records: nearly all that it looks at lives on."""
 
 import gc
 from typing import Final

@@ -1,4 +1,4 @@
-"""What is there when the edge is wired is out of the collector's way; what comes later is still collected."""
+"""What is there when a process is wired is out of the collector's way; what comes later is still collected."""
 
 import gc
 import weakref
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from confer_edge import garbage
+from confer_kit import garbage
 
 
 @pytest.fixture
