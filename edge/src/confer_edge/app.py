@@ -22,6 +22,7 @@ from confer_edge.beat import Beat
 from confer_edge.bodies import bounded_bodies
 from confer_edge.calls import Calls
 from confer_edge.census import Users
+from confer_edge.departures import Departures
 from confer_edge.doorway import Doorway
 from confer_edge.endings import Endings
 from confer_edge.expiry import Expiry
@@ -91,8 +92,9 @@ class Edge:
         )
         portal = Portal(self.joins, calls, identities, expiry=expiry, access=access, rights=self.rights, users=users)
         self.doorway = Doorway(
-            self.server, settings, identities=identities, joins=self.joins, recovery=recovery, feed=self.feed,
-            portal=portal, expiry=expiry, access=access, rights=self.rights, endings=endings, users=users, tasks=tasks,
+            self.server, settings, identities=identities, joins=self.joins, recovery=recovery,
+            departures=Departures(recovery, self.joins, settings, tasks), feed=self.feed, portal=portal,
+            expiry=expiry, access=access, rights=self.rights, endings=endings, users=users, tasks=tasks,
         )  # fmt: skip
         Flood(self.server, settings, self.doorway.sessions, tasks)
         metrics.observe(self.server.eio.sockets, self.doorway.sessions)

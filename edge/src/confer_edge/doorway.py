@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+from collections.abc import Awaitable
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
@@ -12,8 +13,9 @@ from confer_contracts.errors import Rejection
 from confer_edge import metrics
 from confer_edge.access import Access
 from confer_edge.census import Users
+from confer_edge.departures import Departures
 from confer_edge.endings import Endings
-from confer_edge.engine_socket import from_python
+from confer_edge.engine_socket import Socket, from_python
 from confer_edge.expiry import Expiry
 from confer_edge.feed import Feed, Missed
 from confer_edge.identity import Claim, Identities, guest
@@ -24,7 +26,7 @@ from confer_edge.mending import Mending
 from confer_edge.outlet import PACKETS_PER_WRITE
 from confer_edge.packets import GOODBYE
 from confer_edge.portal import Portal
-from confer_edge.recovery import Found, Recovery, SessionRecord, new_pid, restore
+from confer_edge.recovery import Found, Recovery, SessionRecord, new_pid, pid_in, restore
 from confer_edge.rights import Rights
 from confer_edge.session import Session
 from confer_edge.settings import EdgeSettings
@@ -49,14 +51,15 @@ class Doorway:
 
     def __init__(
         self, server: Server, settings: EdgeSettings, *, identities: Identities, joins: Joins,
-        recovery: Recovery, feed: Feed, portal: Portal, expiry: Expiry, access: Access, rights: Rights,
-        endings: Endings, users: Users, tasks: Tasks,
+        recovery: Recovery, departures: Departures, feed: Feed, portal: Portal, expiry: Expiry, access: Access,
+        rights: Rights, endings: Endings, users: Users, tasks: Tasks,
     ) -> None:  # fmt: skip
         self._server = server
         self._settings = settings
         self._identities = identities
         self._joins = joins
         self._recovery = recovery
+        self._departures = departures
         self._feed = feed
         self._portal = portal
         self._expiry = expiry
@@ -101,35 +104,46 @@ class Doorway:
         if socket is not None:
             self._server.eio.end(socket, self._server.reason.SERVER_DISCONNECT)
 
-    async def _connect(self, eio_sid: str, auth: Any) -> Connected:
-        """The sid and pid of a client's session, and what to do when the client has been told them.
+    def _connect(self, eio_sid: str, auth: Any) -> Connected | Awaitable[Connected]:
+        """The sid and pid of a client's session, and what to do when the client has been told them: at once where
+        nobody has to be asked and nobody waits.
 
         A Rejection for a client without the identity that the mode asks for. Raises Unavailable.
         """
+        socket = self._server.eio.sockets[eio_sid]
+        query = dict(parse_qsl(socket.query))
+        if not self._identities.trusting or pid_in(auth) or self._turns.crowded:
+            return self._connect_in_turn(socket, query, auth)
+        heard, claim = self._access.heard, self._identities.on_connect(query, auth)
+        assert not isinstance(claim, Awaitable), "whoever is trusted need not be asked"
+        self._check(claim)
+        return self._begun(socket, query, claim, heard)
+
+    async def _connect_in_turn(self, socket: Socket, query: dict[str, str], auth: Any) -> Connected:
         try:
             async with self._turns.turn(self._settings.handshake_s):
-                return await self._admitted(eio_sid, auth)
+                heard, who = self._access.heard, self._identities.on_connect(query, auth)
+                claim = await who if isinstance(who, Awaitable) else who
+                self._check(claim)
+                taken_up = await self._taken_up(socket, auth, claim, heard)
+                return taken_up or self._begun(socket, query, claim, heard)
         except Crowded as crowded:  # the stock client comes back by itself when the connection ends
             raise Unavailable(crowded.message) from crowded
 
-    async def _admitted(self, eio_sid: str, auth: Any) -> Connected:
-        text = self._server.eio.sockets[eio_sid].query
-        query = dict(parse_qsl(text))
-        heard = self._access.heard
-        claim = await self._identities.on_connect(query, auth)
+    def _check(self, claim: Claim | None) -> None:
         if claim is not None:
             self._access.must_count(claim)
             self._users.arrives(claim.user_id)
-        taken_up = await self._taken_up(eio_sid, auth, claim, heard)
-        if taken_up is not None:
-            return taken_up
-        pid = new_pid() if self._recoverable(text, query) else None
+
+    def _begun(self, socket: Socket, query: dict[str, str], claim: Claim | None, heard: int) -> Connected:
+        """A new session."""
+        pid = new_pid() if self._recoverable(socket.query, query) else None
         sid, who = self._server.eio.generate_id(), claim or guest()
         self._users.must_admit(sid, who.user_id)
-        session = self._session(sid, eio_sid, who, bound=claim is not None, pid=pid, heard=heard)
+        session = self._session(sid, socket, who, bound=claim is not None, pid=pid, heard=heard)
         return session.sid, pid, lambda: self._opened(session, query)
 
-    async def _taken_up(self, eio_sid: str, auth: Any, claim: Claim | None, heard: int) -> Connected | None:
+    async def _taken_up(self, socket: Socket, auth: Any, claim: Claim | None, heard: int) -> Connected | None:
         """The session that the client names; None: it begins a new one. Raises Unavailable."""
         for _ in range(TAKE_UP_ATTEMPTS):
             found = await self._recovery.find(auth, claim)
@@ -142,7 +156,7 @@ class Doorway:
             self._users.must_admit(stored.sid, (claim or stored.claim).user_id)
             session = self._session(
                 stored.sid,
-                eio_sid,
+                socket,
                 claim or stored.claim,
                 bound=stored.bound or claim is not None,
                 pid=found.pid,
@@ -161,11 +175,10 @@ class Doorway:
         """Whether the client understands offsets, and may."""
         return self._settings.recovery_window_s > 0 and query.get("recovery") != "0" and not from_python(text)
 
-    def _session(self, sid: str, eio_sid: str, claim: Any, *, bound: bool, pid: str | None, heard: int) -> Session:
-        socket = self._server.eio.sockets[eio_sid]
+    def _session(self, sid: str, socket: Socket, claim: Any, *, bound: bool, pid: str | None, heard: int) -> Session:
         session = Session(
             sid,
-            eio_sid,
+            socket.sid,
             claim,
             bound=bound,
             lane=Lane(self._tasks, self._settings.pending_calls_max, socket.ready),
@@ -272,15 +285,7 @@ class Doorway:
         self._expiry.forget(session)
         session.closed = True
         own = session.over is not None or reason == self._server.reason.CLIENT_DISCONNECT
-        session.lane.submit(lambda: self._leave(session, own=own), unbounded=True)
-
-    async def _leave(self, session: Session, *, own: bool) -> None:
-        if own:
-            await self._recovery.forget(session)
-        else:
-            await self._recovery.save(session, lost=True)
-        grace_s = self._settings.leave_grace_s if own else self._settings.drop_grace_s
-        await self._joins.leave_all(session, grace_s)
+        self._departures.see_off(session, own=own)
 
     async def _send_away(self, session: Session, pause_s: float, timeout: float) -> None:
         """End the connection, not the Socket.IO session: then the client reconnects by itself.

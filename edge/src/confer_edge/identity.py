@@ -2,7 +2,7 @@
 in. Decided at CONNECT; the same person's newer token may renew it."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from fnmatch import fnmatchcase
 from typing import Annotated, Protocol
 
@@ -67,8 +67,9 @@ class Identities(Protocol):
 
     trusting: bool
 
-    async def on_connect(self, query: Mapping[str, str], auth: object) -> Claim | None:
-        """None: nobody was named yet, and none need be. Rejection without the identity that the mode asks for."""
+    def on_connect(self, query: Mapping[str, str], auth: object) -> "Claim | Awaitable[Claim | None] | None":
+        """None: nobody was named yet, and none need be. Rejection without the identity that the mode asks for. Where
+        it is `trusting` nothing has to be awaited."""
 
     async def verify(self, token: str) -> Claim:
         """The claim of a valid token. Rejection otherwise."""
@@ -79,7 +80,7 @@ class TrustedQuery:
 
     trusting = True
 
-    async def on_connect(self, query: Mapping[str, str], auth: object) -> Claim | None:
+    def on_connect(self, query: Mapping[str, str], auth: object) -> Claim | None:
         """The claim in the query, else in auth; None: not yet named."""
         if query.get("user_id"):
             return Claim.of(query["user_id"], query.get("user_name"), query.get("user_role"))

@@ -25,6 +25,11 @@ class Lane:
         self._pending: list[Work] = []  # short; an empty deque takes 600 bytes more, for each client
         self._running = False
 
+    @property
+    def rests(self) -> bool:
+        """Nothing is under way."""
+        return not self._running
+
     def submit(self, work: Work, *, unbounded: bool = False) -> None:
         """Rejection(limit_exceeded) when too much waits; the edge's own work (`unbounded`) is always taken."""
         if not unbounded and len(self._pending) >= self._pending_max:

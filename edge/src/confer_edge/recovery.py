@@ -4,12 +4,15 @@ Stream SESSIONS, subject `session.<SHA-256 of the pid>`: written before a join i
 connection is lost, emptied when the client goes by itself. The pid is a secret; only its hash is stored.
 """
 
+import asyncio
 import hashlib
 import secrets
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 import nats.errors
 import nats.js.errors
+import orjson
 from pydantic import BaseModel, ValidationError
 
 from confer_contracts.message import Body
@@ -20,7 +23,7 @@ from confer_edge.identity import Claim
 from confer_edge.session import Attachment, Membership, Session
 from confer_kit import clock
 from confer_kit.event_log import Conflict, OutcomeUnknown, Unavailable
-from confer_kit.jetstream import replace
+from confer_kit.jetstream import replace, replace_later
 from confer_kit.logs import logger
 from confer_kit.nats_link import Link
 
@@ -75,36 +78,28 @@ class Recovery:
         self._feed = feed
         self._window_s = window_s
 
-    async def save(self, session: Session, *, lost: bool = False) -> None:
+    async def save(self, session: Session) -> None:
         """Best effort: a session that could not be stored cannot be recovered, but works."""
+        await self._store_alone(session, lambda: encoded(session))
+
+    async def end(self, session: Session, *, lost: bool) -> None:
+        """Its connection has ended. `lost`: the client may come back for it; else it has gone by itself."""
+        await self._store_alone(session, lambda: _last(session, lost=lost))
+
+    async def end_later(self, session: Session, *, lost: bool) -> Callable[[], Awaitable[None]] | None:
+        """As `end`, of a session that is not being stored just now. The function that is returned waits for the
+        answer."""
         if session.pid is None:
-            return
-        async with session.storing:
-            await self._store(session, self._record(session, lost=lost).model_dump_json().encode())
-
-    @staticmethod
-    def _record(session: Session, *, lost: bool) -> SessionRecord:
-        return SessionRecord(
-            sid=session.sid,
-            claim=session.claim,
-            bound=session.bound,
-            epoch=session.epoch,
-            began=session.began,
-            since=session.since,
-            whole_from=session.whole_from,
-            memberships={a: StoredMembership(since=m.since, as_of=m.as_of) for a, m in session.memberships.items()},
-            attachments={
-                r: StoredAttachment(step=a.step, screening=a.screening) for r, a in session.attachments.items()
-            },
-            ended=session.ended,
-            lost_at=clock.now() if lost else None,
-        )
-
-    async def forget(self, session: Session) -> None:
-        """The client has gone by itself."""
-        if session.pid is not None:
-            async with session.storing:
-                await self._store(session, b"")
+            return None
+        try:
+            answer = await replace_later(
+                self._link.nc, _subject(session.pid), _last(session, lost=lost), expected=session.stored_at,
+                timeout=TIMEOUT_S,
+            )  # fmt: skip
+        except OutcomeUnknown as error:
+            _not_stored(error)
+            return None
+        return lambda: self._note(session, answer())
 
     async def find(self, auth: Any, claim: Claim | None) -> Found | None:
         """The session that a CONNECT packet names, if the pid is known, the person the same, the window open and the
@@ -112,8 +107,8 @@ class Recovery:
 
         Raises Unavailable when that cannot be known now: the client does best to come again.
         """
-        pid = auth.get("pid") if isinstance(auth, dict) else None
-        if not isinstance(pid, str) or not pid:
+        pid = pid_in(auth)
+        if pid is None:
             return None
         loaded = await self._load(pid) if len(pid) <= PID_CHARS_MAX else None
         if loaded is None:
@@ -180,22 +175,68 @@ class Recovery:
         except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
             raise Unavailable(f"{type(error).__name__}: {error}") from error
 
-    async def _store(self, session: Session, body: bytes) -> None:
-        """Only over what this session has stored before: it may have been taken up elsewhere meanwhile."""
-        assert session.pid is not None
+    async def _store_alone(self, session: Session, body: Callable[[], bytes]) -> None:
+        """One after the other, each with the state of its turn."""
+        if session.pid is None:
+            return
+        while session.storing is not None:
+            await session.storing.wait()
+        session.storing = asyncio.Event()
         try:
-            session.stored_at = await replace(
-                self._link.nc, _subject(session.pid), body, expected=session.stored_at, timeout=TIMEOUT_S
-            )
+            subject, expected = _subject(session.pid), session.stored_at
+            storing = replace(self._link.nc, subject, body(), expected=expected, timeout=TIMEOUT_S)
+            await self._note(session, storing)
+        finally:
+            session.storing.set()
+            session.storing = None
+
+    @staticmethod
+    async def _note(session: Session, storing: Awaitable[int]) -> None:
+        """Only over what this session has stored before: it may have been taken up elsewhere meanwhile."""
+        try:
+            session.stored_at = await storing
         except Conflict:
             session.cut("it was taken up by another connection")
         except (OutcomeUnknown, Unavailable) as error:
-            log.debug("a session was not stored", error=f"{type(error).__name__}: {error}")
+            _not_stored(error)
+
+
+def encoded(session: Session, lost_at: float | None = None) -> bytes:
+    """Its `SessionRecord`. All of it is our own: checking it again would cost more than storing it."""
+    return orjson.dumps(
+        {
+            "sid": session.sid,
+            "claim": session.claim.model_dump(),
+            "bound": session.bound,
+            "epoch": session.epoch,
+            "began": session.began,
+            "since": session.since,
+            "whole_from": session.whole_from,
+            "memberships": {a: {"since": m.since, "as_of": m.as_of} for a, m in session.memberships.items()},
+            "attachments": {r: {"step": a.step, "screening": a.screening} for r, a in session.attachments.items()},
+            "ended": session.ended,
+            "lost_at": lost_at,
+        }
+    )
+
+
+def _last(session: Session, *, lost: bool) -> bytes:
+    return encoded(session, lost_at=clock.now()) if lost else b""
+
+
+def _not_stored(error: Exception) -> None:
+    log.debug("a session was not stored", error=f"{type(error).__name__}: {error}")
 
 
 def _not_found(why: str) -> Found | None:
     metrics.RECOVERIES.labels(why).inc()
     return None
+
+
+def pid_in(auth: Any) -> str | None:
+    """The pid of the session that a CONNECT packet names."""
+    pid = auth.get("pid") if isinstance(auth, dict) else None
+    return pid if isinstance(pid, str) and pid else None
 
 
 def new_pid() -> str:

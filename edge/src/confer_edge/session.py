@@ -88,7 +88,7 @@ class Session:
         self.attachments: dict[str, Attachment] = {}
         self.ended: dict[str, str] = {}  # audiences that it had to leave, and why: told again when it is taken up
         self.stored_at = 0  # sequence of its record in SESSIONS
-        self.storing = asyncio.Lock()
+        self.storing: asyncio.Event | None = None  # set when what is being stored just now is
         self.began = began  # Unix seconds; taken up, it is as old as before
         self.heard = heard  # the number of the last kick that was known before it
         self.closed = False

@@ -20,11 +20,16 @@ class Turnstile:
         self._at_once = at_once
         self._turns = asyncio.Semaphore(at_once)
 
+    @property
+    def crowded(self) -> bool:
+        """Whoever comes now has to wait."""
+        return self._turns.locked()
+
     @asynccontextmanager
     async def turn(self, patience_s: float | None) -> AsyncIterator[None]:
         """Crowded (unavailable) for who has waited that long; None: as long as it takes those before."""
         try:
-            if self._turns.locked():
+            if self.crowded:
                 async with asyncio.timeout(patience_s):
                     await self._turns.acquire()
             else:  # it is had at once

@@ -78,10 +78,10 @@ async def test_many_records_are_stored_without_waiting_for_each(link: Link) -> N
     await link.nc.jetstream().add_stream(StreamConfig(name="SESSIONS", subjects=["session.*"]))
     subjects = [f"session.{number}" for number in range(20)]
     under_way = [await replace_later(link.nc, s, b"1", expected=0, timeout=PATIENCE_S) for s in subjects]
-    sequences = [await each for each in under_way]
+    sequences = [await answer() for answer in under_way]
     assert sequences == sorted(set(sequences))
     assert await replace(link.nc, subjects[0], b"2", expected=sequences[0], timeout=PATIENCE_S) > sequences[-1]
     with pytest.raises(Conflict):
-        await (await replace_later(link.nc, subjects[1], b"2", expected=0, timeout=PATIENCE_S))
+        await (await replace_later(link.nc, subjects[1], b"2", expected=0, timeout=PATIENCE_S))()
     with pytest.raises(Unavailable):
-        await (await replace_later(link.nc, "no.stream.has.this", b"", expected=0, timeout=PATIENCE_S))
+        await (await replace_later(link.nc, "no.stream.has.this", b"", expected=0, timeout=PATIENCE_S))()

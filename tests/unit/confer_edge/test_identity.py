@@ -10,20 +10,18 @@ from confer_edge.identity import Claim, TrustedQuery
 
 async def test_trusted_query_takes_the_query_before_auth_and_may_know_nobody() -> None:
     trusting = TrustedQuery()
-    claim = await trusting.on_connect(
-        {"user_id": "q", "user_name": "สมชาย ใจดี", "user_role": "nurse"}, {"user_id": "a"}
-    )
+    claim = trusting.on_connect({"user_id": "q", "user_name": "สมชาย ใจดี", "user_role": "nurse"}, {"user_id": "a"})
     assert claim is not None
     assert (claim.user_id, claim.name, claim.role) == ("q", "สมชาย ใจดี", "nurse")
-    claim = await trusting.on_connect({}, {"user_id": "a", "role": "doctor"})
+    claim = trusting.on_connect({}, {"user_id": "a", "role": "doctor"})
     assert claim is not None
     assert (claim.user_id, claim.name, claim.role) == ("a", "a", "doctor")
-    assert await trusting.on_connect({}, None) is None
+    assert trusting.on_connect({}, None) is None
 
 
 async def test_a_hostile_id_in_the_query_is_refused() -> None:
     with pytest.raises(Rejection) as refusal:
-        await TrustedQuery().on_connect({"user_id": "a\nb"}, None)
+        TrustedQuery().on_connect({"user_id": "a\nb"}, None)
     assert refusal.value.field == "user_id"
 
 

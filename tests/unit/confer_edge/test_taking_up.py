@@ -6,7 +6,7 @@ from confer_edge.access import Access
 from confer_edge.doorway import still_allowed
 from confer_edge.identity import Claim
 from confer_edge.lane import Lane
-from confer_edge.recovery import Found, Recovery, SessionRecord, StoredAttachment, StoredMembership, restore
+from confer_edge.recovery import Found, SessionRecord, StoredAttachment, StoredMembership, encoded, restore
 from confer_edge.revocations import Revocations
 from confer_edge.session import NOWHERE, Session
 from confer_kit.tasks import Tasks
@@ -50,5 +50,4 @@ async def test_who_is_cut_again_before_presence_has_heard_of_it_is_still_in_its_
         buffer_bytes_max=1, epoch="", since=9, pid="pid",
     )  # fmt: skip
     restore(session, Found("pid", record, 1, 1))
-    stored = Recovery._record(session, lost=False)
-    assert stored == record
+    assert SessionRecord.model_validate_json(encoded(session)) == record

@@ -6,7 +6,7 @@ import http.server
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from joserfc.jwk import ECKey, Key, KeySet, OctKey, OKPKey, RSAKey
 
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_edge import keys
-from confer_edge.identity import Identities
+from confer_edge.identity import Claim, Identities
 from confer_edge.settings import EdgeSettings
 from confer_edge.tokens import provider
 from confer_edge.watched_file import BYTES_MAX
@@ -45,6 +45,12 @@ def with_secret(**settings: Any) -> Identities:
     return provider(EdgeSettings(identity="jwt", jwt_secret=SECRET, **settings))
 
 
+async def connected(identities: Identities, auth: object) -> Claim | None:
+    who = identities.on_connect({"user_id": "somebody-else"}, auth)
+    assert isinstance(who, Awaitable)
+    return await who
+
+
 def written(path: Path, *chosen: Key) -> Path:
     """In place of what was there, as an orchestrator does it."""
     new = path.with_suffix(".new")
@@ -54,7 +60,7 @@ def written(path: Path, *chosen: Key) -> Path:
 
 async def refusal_of(identities: Identities, bad: str) -> Rejection:
     with pytest.raises(Rejection) as refusal:
-        await identities.on_connect({"user_id": "u1"}, {"token": bad})
+        await connected(identities, {"token": bad})
     assert not bad or bad not in refusal.value.message
     return refusal.value
 
@@ -64,7 +70,7 @@ async def refusal_of(identities: Identities, bad: str) -> Rejection:
 
 async def test_a_valid_token_names_the_user_whatever_the_query_says() -> None:
     good = token(name="Ana", role="doctor", rooms=["screening_*"])
-    claim = await with_secret().on_connect({"user_id": "somebody-else"}, {"token": good})
+    claim = await connected(with_secret(), {"token": good})
     assert claim is not None
     assert (claim.user_id, claim.name, claim.role, claim.rooms) == ("u1", "Ana", "doctor", ("screening_*",))
     assert claim.expires_at is not None
@@ -121,7 +127,7 @@ async def test_a_bad_token_is_refused_and_never_repeated(bad: str, capfd: pytest
 @pytest.mark.parametrize("auth", [None, {}, "token", {"token": 5}, {"token": None}, ["token"]])
 async def test_no_token_is_refused(auth: object) -> None:
     with pytest.raises(Rejection) as refusal:
-        await with_secret().on_connect({"user_id": "u1"}, auth)
+        await connected(with_secret(), auth)
     assert refusal.value.code is ErrorCode.UNAUTHENTICATED
 
 

@@ -1,6 +1,7 @@
 """The event log on JetStream: the only file that knows its headers and error codes (nats-server ADR-8, ADR-31)."""
 
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 import nats.errors
@@ -78,11 +79,11 @@ async def replace(
 
 async def replace_later(
     nc: DirectClient, subject: str, body: bytes, *, expected: int, timeout: float
-) -> Coroutine[Any, Any, int]:
-    """Send what `replace` sends. What that answers, or raises, is to be awaited: many may be under way at once.
-    OutcomeUnknown when it cannot even be sent."""
+) -> Callable[[], Awaitable[int]]:
+    """Send what `replace` sends, and answer with a function that waits for what `replace` answers: many may be under
+    way at once. OutcomeUnknown when it cannot even be sent."""
     try:
-        return _sequence(subject, await nc.ask(subject, body, timeout, {_EXPECTED: str(expected)}))
+        return partial(_sequence, subject, await nc.ask(subject, body, timeout, {_EXPECTED: str(expected)}))
     except nats.errors.Error as error:
         raise OutcomeUnknown(str(error)) from error
 
