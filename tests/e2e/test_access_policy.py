@@ -236,3 +236,35 @@ async def test_an_edge_does_not_start_without_a_policy_that_it_understands(syste
         assert f"CONFER_POLICY_FILE={path} cannot be used: " in edge.log
         assert said in edge.log
         assert "Traceback" not in edge.log
+
+
+async def test_activity_of_a_person_is_for_them_and_for_whom_the_policy_allows_it(system: System, policy: Path) -> None:
+    """And the record tells who was refused what in it."""
+    await counts_within(system, policy, EXAMPLE + "# as at the beginning\n")
+    update: dict[str, Any] = {"patient_id": "P-7", "field": "f", "value": 1}
+    async with (
+        person(system, "nora", "nurse") as nurse,
+        person(system, "pete", "patient") as patient,
+        person(system, "amy", "admin") as admin,
+    ):
+        assert (await nurse.call("field_update", update))["status"] == "ok"
+        assert (await patient.call("join_patient_room", {"patient_id": "P-7"}))["code"] == "forbidden"
+        assert (await patient.call("field_update", {"patient_id": "P-7", "field": "f", "value": 2}))[
+            "code"
+        ] == "forbidden"
+        assert (await nurse.call("activity_log", {"user": "pete"}))["code"] == "forbidden"
+        assert (await patient.call("activity_log", {"user": "pete"}))["status"] == "ok"
+
+        async def told(client: Any, count: int, **query: Any) -> list[tuple[str, str, str]]:
+            async with asyncio.timeout(30):
+                while True:
+                    rows = (await client.call("activity_log", query)).get("rows", [])
+                    if len(rows) >= count:
+                        return [(row["user_id"], row["kind"], row["outcome"]) for row in rows]
+                    await asyncio.sleep(0.05)
+
+        assert await told(nurse, 1, user="nora") == [("nora", "field", "ok")]
+        assert await told(admin, 1, user="nora") == [("nora", "field", "ok")]
+        refused = await told(nurse, 2, patient_id="P-7", kinds=["refusal"])
+        assert refused == [("pete", "refusal", "forbidden")] * 2
+        assert ("nora", "refusal", "forbidden") in await told(admin, 1, user="nora", kinds=["refusal"])

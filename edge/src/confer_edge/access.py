@@ -11,6 +11,7 @@ from pathlib import Path
 from confer_contracts import subjects
 from confer_contracts.access import JOIN, PERSONAL
 from confer_contracts.errors import ErrorCode, Rejection
+from confer_contracts.message import Identity
 from confer_contracts.portal import shown_name
 from confer_contracts.subjects import Kind
 from confer_edge import metrics
@@ -22,6 +23,7 @@ from confer_edge.revocations import Ended, Revocations
 from confer_edge.session import Session
 from confer_edge.settings import EdgeSettings
 from confer_edge.watched_file import WatchedFile
+from confer_kit.audit import Audit
 from confer_kit.logs import logger
 
 log = logger(__name__)
@@ -33,11 +35,13 @@ class Access:
     """`action` is one of `confer_contracts.access.ACTIONS`; an audience is in token form."""
 
     def __init__(
-        self, policy: PolicyFile | None, revocations: Revocations, authoriser: Authoriser | None = None
-    ) -> None:
+        self, policy: PolicyFile | None, revocations: Revocations, authoriser: Authoriser | None = None,
+        audit: Audit | None = None,
+    ) -> None:  # fmt: skip
         self._policy = policy
         self._revocations = revocations
         self._authoriser = authoriser
+        self._audit = audit
 
     def must_count(self, claim: Claim) -> None:
         """Rejection(unauthenticated) for an identity that has been revoked."""
@@ -58,8 +62,18 @@ class Access:
     def cannot_be_taken_up(self, claim: Claim, record: SessionRecord) -> bool:
         return self._revocations.of_stored(claim, record.sid, record.began) is not None
 
-    async def must(self, claim: Claim, session: str, action: str, audience: str) -> None:
-        """Rejection(forbidden) where a source says no, with `retry` where it cannot be known now."""
+    async def must(self, claim: Claim, session: str, action: str, audience: str, *, asked: bool = True) -> None:
+        """Rejection(forbidden) where a source says no, with `retry` where it cannot be known now. Where
+        somebody `asked` for it, the refusal is told to AUDIT."""
+        try:
+            await self._must(claim, session, action, audience)
+        except Rejection as refusal:
+            if asked and self._audit is not None:
+                who = Identity(user_id=claim.user_id, name=claim.name, role=claim.role, session=session)
+                await self._audit.note(action, audience, who, outcome=refusal.code)
+            raise
+
+    async def _must(self, claim: Claim, session: str, action: str, audience: str) -> None:
         self.must_now(claim, action, audience)
         if self._authoriser is not None and self.asks(claim, action, audience):
             await self._authoriser.ask(claim, session, action, audience)
@@ -83,7 +97,7 @@ class Access:
 
     async def may(self, claim: Claim, session: str, action: str, audience: str) -> bool:
         try:
-            await self.must(claim, session, action, audience)
+            await self.must(claim, session, action, audience, asked=False)
         except Rejection:
             return False
         return True

@@ -43,6 +43,7 @@ from confer_edge.transport import Server
 from confer_edge.turnstile import Turnstile
 from confer_edge.view_feed import ViewFeed
 from confer_kit import clock
+from confer_kit.audit import Audit
 from confer_kit.logs import logger
 from confer_kit.nats_link import Link
 from confer_kit.process import wait_for_stream
@@ -75,8 +76,9 @@ class Edge:
         identities = provider(settings)
         recovery = Recovery(link, self.feed, settings.recovery_window_s)
         access = Access(
-            policy_file(settings), revocations, Authoriser(link, settings) if settings.access_check else None
-        )
+            policy_file(settings), revocations, Authoriser(link, settings) if settings.access_check else None,
+            Audit(link, settings.audit_rate),
+        )  # fmt: skip
         self.joins = Joins(
             self.audiences, self.feed, calls, recovery, access,
             turns=Turnstile("joins", settings.joins_at_once), patience_s=settings.join_wait_s,

@@ -312,7 +312,7 @@ async def still_allowed(access: Access, claim: Claim | None, record: SessionReco
         return False
     for audience in record.memberships:
         try:
-            await access.must(who, record.sid, JOIN, audience)
+            await access.must(who, record.sid, JOIN, audience, asked=False)
         except Rejection as refusal:
             if refusal.retry:
                 raise Unavailable(refusal.message) from None

@@ -222,7 +222,7 @@ class Joins:
         beside = kind is Kind.ROOM and service == queue.SERVICE
         if beside:
             try:
-                await self._access.must(session.claim, session.sid, JOIN, DEFAULT_QUEUE)
+                await self._access.must(session.claim, session.sid, JOIN, DEFAULT_QUEUE, asked=False)
             except Rejection as refusal:
                 return UNAVAILABLE if refusal.retry else FORBIDDEN
         return await self._calls.snapshot(session, service, kind, ident, seen)

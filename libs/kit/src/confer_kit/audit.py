@@ -14,15 +14,16 @@ from confer_contracts import subjects
 from confer_contracts.audit import AuditFact, Event, subject
 from confer_contracts.errors import ErrorCode
 from confer_contracts.ids import token
+from confer_contracts.message import Identity
 from confer_contracts.subjects import Header, Kind
 from confer_kit import clock, metrics, telemetry
-from confer_kit.calls import Context
+from confer_kit.calls import Context, nobody
 from confer_kit.nats_link import Link
 
 BURST_S: Final = 5.0  # seconds' worth of the rate that may come at once
 # failures are not refusals: the caller sends it again, and what became of it is in the log
 FAILURES: Final = frozenset({ErrorCode.UNAVAILABLE, ErrorCode.OUTCOME_UNKNOWN, ErrorCode.INTERNAL})
-SYSTEM: Final = "system"
+OK: Final = "ok"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +47,33 @@ class Audit:
     async def tell(self, about: Audited, request: Any, context: Context, outcome: str, field: str | None) -> None:
         """A call was answered. Never raises."""
         who = context.identity
-        refused = outcome != "ok"
-        if (refused and outcome in FAILURES) or not (refused or about.reads) or who.user_id == SYSTEM or not self._rate:
+        if (outcome == OK and not about.reads) or who == nobody(who.session):
+            return
+        audience = about.audience(request) if about.audience else subjects.audience(Kind.USER, who.user_id)
+        await self.note(about.call, audience, who, outcome=outcome, field=field, op=context.op)
+
+    async def note(
+        self, call: str, audience: str, who: Identity, *, outcome: str, field: str | None = None, op: str | None = None
+    ) -> None:
+        """A read, or a refusal with its code, in `audience` (token form). Never raises."""
+        if outcome in FAILURES or not self._rate:
             return
         if not self._may():
             metrics.AUDIT.labels("over_rate").inc()
             return
-        audience = about.audience(request) if about.audience else subjects.audience(Kind.USER, who.user_id)
-        body = AuditFact(
-            call=about.call, outcome=outcome, field=field, role=who.role, timestamp=clock.iso(clock.now())
-        )  # fmt: skip
+        at = clock.iso(clock.now())
+        body = AuditFact(call=call, outcome=outcome, field=field, role=who.role, timestamp=at)
         headers = {
-            Header.EVENT: Event.REFUSED.value if refused else Event.READ.value,
-            Header.OP: token(context.op),
+            Header.EVENT: (Event.READ if outcome == OK else Event.REFUSED).value,
             Header.ACTOR: token(who.user_id),
             Header.ORIGIN: who.session,
-        } | telemetry.inject()
+            **({} if op is None else {Header.OP: token(op)}),
+            **telemetry.inject(),
+        }
         try:
             if not self._link.nc.is_connected:
                 raise nats.errors.ConnectionReconnectingError
-            await self._link.nc.publish(
-                str(subject(audience, about.call)), body.model_dump_json().encode(), headers=headers
-            )
+            await self._link.nc.publish(str(subject(audience, call)), body.model_dump_json().encode(), headers=headers)
             metrics.AUDIT.labels("told").inc()
         except nats.errors.Error:
             metrics.AUDIT.labels("away").inc()
