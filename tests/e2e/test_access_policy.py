@@ -216,6 +216,34 @@ async def test_an_end_that_was_lost_with_the_connection_is_told_again(system: Sy
         assert "room_left" not in third.names()
 
 
+async def test_the_inbox_holds_what_the_person_may_receive(system: System, policy: Path) -> None:
+    """In the snapshot, its count, the pages, the dashboard and what can be marked as read."""
+    shared = '[[rules]]\nroles = ["doctor"]\nactions = ["join"]\naudiences = ["role.*", "all.all"]\neffect = "deny"\n'
+    await counts_within(system, policy, f'default = "allow"\n{shared}')
+    async with person(system, "dina", "doctor") as doctor, person(system, "nora", "nurse") as nurse:
+        await doctor.got("notification_counts", lambda body: body["unread"] == 0)
+        await nurse.got("notification_counts", lambda body: body["unread"] == 0)
+        for to in ({"role": "doctor"}, {"all": True}, {"user": "dina"}):
+            note = {"to": to, "title": str(to), "type": "warning"}
+            assert (await nurse.call("notification_send", note))["status"] == "ok"
+        await nurse.got("notification_counts", lambda body: body["unread"] == 1)
+        inbox = await doctor.call("notification_inbox", {})
+        assert ([n["title"] for n in inbox["notifications"]], inbox["unread"]) == ([str({"user": "dina"})], 1)
+        assert (await doctor.call("notification_read", {"all": True}))["status"] == "ok"
+        await doctor.got("notification_read", lambda body: body["unread"] == 0)
+        theirs = await nurse.call("notification_inbox", {})
+        assert (await doctor.call("notification_read", {"ids": [theirs["notifications"][0]["id"]]}))[
+            "code"
+        ] == "not_found"
+    async with person(system, "dina", "doctor") as again:
+        await again.got("notification_counts", lambda body: body["unread"] == 0)
+        assert not (await again.got("doctor_dashboard_data"))["recent_alerts"][1:]
+    await counts_within(system, policy, 'default = "allow"\n')
+    async with person(system, "dina", "doctor") as allowed:
+        titles = [n["title"] for n in (await allowed.call("notification_inbox", {}))["notifications"]]
+        assert titles == [str(to) for to in ({"user": "dina"}, {"all": True}, {"role": "doctor"})]
+
+
 async def test_a_broken_version_is_refused_and_the_old_one_stays(system: System, policy: Path) -> None:
     await counts_within(system, policy, OWN)
     for broken in ("default = 'allow'\n[[rules]]\neffect = 'allw'\n", "", "default = 'allow"):

@@ -57,8 +57,10 @@ class Calls:
 
     async def ask(self, session: Session, call: Call[Any, Any], request: BaseModel, op: str) -> bytes:
         """The service's answer as bytes of JSON. Rejection as of `confer_kit.calls.ask`."""
-        body = request.model_dump_json().encode()
-        return await ask(self._link.nc, call.subject, body, session.identity, op=op, timeout_s=call.timeout_s)
+        body, who = request.model_dump_json().encode(), session.identity
+        if call.with_withheld:
+            who = who.model_copy(update={"withheld": session.withheld})
+        return await ask(self._link.nc, call.subject, body, who, op=op, timeout_s=call.timeout_s)
 
     async def reply(self, session: Session, call: Call[Any, Any], request: BaseModel) -> dict[str, Any]:
         """The service's answer, parsed; `{"status": "unavailable"}` in place of any failure."""
@@ -71,7 +73,8 @@ class Calls:
         self, session: Session, service: str, kind: Kind, ident: str, seen: dict[str, int]
     ) -> dict[str, Any]:
         """One part of the answer to a join; unavailable where its service is away or refuses."""
-        query = RoomSnapshotRequest(kind=kind, id=ident, seen=seen, role=session.identity.role)
+        withheld = session.withheld if kind is Kind.USER else ()
+        query = RoomSnapshotRequest(kind=kind, id=ident, seen=seen, role=session.identity.role, withheld=withheld)
         subject = subject_of(service, "snapshot")
         body = query.model_dump_json().encode()
         try:

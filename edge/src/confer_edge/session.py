@@ -5,8 +5,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from confer_contracts import subjects
 from confer_contracts.message import Identity
-from confer_contracts.subjects import Kind
+from confer_contracts.subjects import EVERYBODY, Kind
 from confer_edge.identity import Claim
 from confer_edge.lane import Lane
 from confer_edge.losses import Loss, Losses
@@ -109,6 +110,12 @@ class Session:
     def identity(self) -> Identity:
         who = self.claim
         return Identity(user_id=who.user_id, name=who.name, role=who.role, session=self.sid, guest=who.role == "guest")
+
+    @property
+    def withheld(self) -> tuple[str, ...]:
+        """What is the role's and everybody's, but is not received: there is no right to it."""
+        shared = subjects.audience(Kind.ROLE, self.claim.role), EVERYBODY
+        return tuple(a for a in shared if a not in self.memberships)
 
     @property
     def rooms(self) -> list[str]:

@@ -86,15 +86,16 @@ class PersonCodec:
     def encode(self, key: str, event: Seen | MarkedRead, origin: str | None = None) -> NewFact:
         subject = FactSubject.parse(self.guard(key))
         if isinstance(event, Seen):  # internal: no event name, never emitted
-            body = orjson.dumps({"role": event.role, "timestamp": clock.iso(event.at)})
-            return NewFact(subject=subject, body=body, actor=untoken(key))
-        told = NotificationReadFact(
+            told = {"role": event.role, "timestamp": clock.iso(event.at)}
+            withheld = {"withheld": event.withheld} if event.withheld else {}
+            return NewFact(subject=subject, body=orjson.dumps(told | withheld), actor=untoken(key))
+        read = NotificationReadFact(
             ids=list(event.ids), up_to=event.up_to, unread=event.unread, op=event.op, timestamp=clock.iso(event.at)
         )
         return NewFact(
             subject=subject,
             event=NOTIFICATION_READ,
-            body=told.model_dump_json().encode(),
+            body=read.model_dump_json().encode(),
             fold=orjson.dumps({"positions": event.positions, "mark": event.mark}),
             op=event.op,
             actor=event.user,
@@ -104,7 +105,8 @@ class PersonCodec:
     def decode(self, fact: StoredFact) -> Seen | MarkedRead | None:
         if fact.event is None:
             body = fact.json()
-            return Seen(role=body["role"], at=_unix(body["timestamp"]), position=fact.seq)
+            withheld = tuple(body.get("withheld", ()))
+            return Seen(role=body["role"], at=_unix(body["timestamp"]), position=fact.seq, withheld=withheld)
         if fact.event != NOTIFICATION_READ or fact.actor is None:
             return None
         told = NotificationReadFact.model_validate_json(fact.body)

@@ -82,22 +82,25 @@ class Handlers:
     async def notification_inbox(self, request: InboxQuery, context: Context) -> Inbox:
         user, role = token(context.identity.user_id), context.identity.role
         person = await self._known(user, role, context.deadline)
-        page = self._inboxes.page(request, user, role, person)
+        page = self._inboxes.page(request, user, role, person, context.identity.withheld)
         return page.model_copy(update={"op": context.op, "as_of": self._as_of()})
 
     async def dashboard(self, request: DashboardQuery, context: Context) -> NotifyDashboard:
         user, limit = token(request.user_id), max(1, min(request.limit, SNAPSHOT_NOTES))
         person = (await self.persons.load(user)).state
-        page = self._inboxes.page(InboxQuery(limit=limit), user, request.role, person)
-        urgent = alerts(self._inboxes.entries(user, request.role, person), person, limit)
+        withheld = context.identity.withheld
+        page = self._inboxes.page(InboxQuery(limit=limit), user, request.role, person, withheld)
+        urgent = alerts(self._inboxes.entries(user, request.role, person, withheld), person, limit)
         return NotifyDashboard(op=context.op, notifications=page.notifications, recent_alerts=urgent)
 
     async def snapshot(self, request: RoomSnapshotRequest) -> Inbox:
         """The inbox's first page; the first time that it is asked for, the person is known from then on."""
         deadline = clock.now() + SNAPSHOT_DEADLINE_S
-        person = await self._known(request.id, request.role, deadline, note_role=True)
+        withheld = request.withheld
+        person = await self._known(request.id, request.role, deadline, withheld=withheld)
         self._lately.saw(request.id, request.role)
-        page = self._inboxes.page(InboxQuery(limit=SNAPSHOT_NOTES), request.id, request.role or person.role, person)
+        role = request.role or person.role
+        page = self._inboxes.page(InboxQuery(limit=SNAPSHOT_NOTES), request.id, role, person, withheld)
         return page.model_copy(update={"as_of": self._as_of()})
 
     async def _send(self, key: str, content: Content, context: Context) -> Receipt:
@@ -116,7 +119,8 @@ class Handlers:
 
     async def _read(self, user: str, request: NotificationRead, context: Context) -> None:
         person = (await self.persons.load(user)).state
-        inbox = {e.note.id: e.position for e in self._inboxes.entries(user, context.identity.role, person)}
+        who = context.identity
+        inbox = {e.note.id: e.position for e in self._inboxes.entries(user, who.role, person, who.withheld)}
         up_to = next(iter(inbox), None) if request.all else request.up_to
         if request.all and up_to is None:
             return
@@ -126,13 +130,16 @@ class Handlers:
         )  # fmt: skip
         await self.persons.transact(user, self._deciding(user, command, context.identity.session), context.deadline)
 
-    async def _known(self, user: str, role: str | None, deadline: float, *, note_role: bool = False) -> Person:
-        """The person's state, after noting that they are here: at first, and with `note_role` in another role."""
-        folded = await self.persons.load(user)
-        known = folded.state.known_since is not None
-        if known and not (note_role and role not in (None, folded.state.role)):
-            return folded.state
-        command = See(role=role, now=clock.now())
+    async def _known(
+        self, user: str, role: str | None, deadline: float, *, withheld: tuple[str, ...] | None = None
+    ) -> Person:
+        """The person's state, after noting that they are here: at first, and where it is told what is `withheld` also
+        with that, or in another role."""
+        state = (await self.persons.load(user)).state
+        same = withheld is None or (role in (None, state.role) and withheld == state.withheld)
+        if state.known_since is not None and same:
+            return state
+        command = See(role=role, now=clock.now(), withheld=withheld or ())
         return (await self.persons.transact(user, self._deciding(user, command), deadline)).state
 
     def _deciding(

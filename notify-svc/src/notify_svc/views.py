@@ -2,7 +2,7 @@
 
 import heapq
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import accumulate, islice, takewhile
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from notify_svc.domain.person import MarkedRead, Person, Seen
 FLUSH_S = 0.1
 PAGE_BYTES_MAX = 384 * 1024  # of notes; two pages fit into one message, as a dashboard needs
 FLUSHED_MAX = 100  # people per flush: a note to everybody is spread over some seconds
+Withheld = Collection[str]  # shared audiences whose notes are not the reader's
 _KEPT_KINDS = frozenset({Kind.USER, Kind.ROLE, Kind.ALL})  # rooms and queues are told live only
 
 
@@ -71,35 +72,38 @@ class Inboxes:
         self._order.clear()
         self._dropped_to = 0
 
-    def entries(self, user: str, role: str | None, person: Person) -> Iterator[Entry]:
-        """The inbox of a person (a token), newest first: own notes; the role's and everybody's since they are known."""
-        notes = (self._since(name, since) for name, since in _sources(user, role, person))
+    def entries(self, user: str, role: str | None, person: Person, withheld: Withheld = ()) -> Iterator[Entry]:
+        """The inbox of a person (a token), newest first: own notes; the role's and everybody's since they are known,
+        but of `withheld` audiences."""
+        notes = (self._since(name, since) for name, since in _sources(user, role, person, withheld))
         return heapq.merge(*notes, key=_newest_first)
 
-    def unread(self, user: str, role: str | None, person: Person) -> int:
-        return sum(not person.has_read(entry.position) for entry in self.entries(user, role, person))
+    def unread(self, user: str, role: str | None, person: Person, withheld: Withheld = ()) -> int:
+        return sum(not person.has_read(entry.position) for entry in self.entries(user, role, person, withheld))
 
-    def page(self, query: InboxQuery, user: str, role: str | None, person: Person) -> Inbox:
+    def page(
+        self, query: InboxQuery, user: str, role: str | None, person: Person, withheld: Withheld = ()
+    ) -> Inbox:  # fmt: skip
         """A page of the inbox; Rejection(not_found) when `before` is not in it."""
-        entries: Iterator[Entry] = self.entries(user, role, person)
+        entries: Iterator[Entry] = self.entries(user, role, person, withheld)
         if query.before is not None:
             entries = _after(query.before, entries)
         shown = [_marked(e, person) for e in entries if not (query.unread_only and person.has_read(e.position))]
         page = _fitting(shown[: query.limit])
         return Inbox(
-            unread=self.unread(user, role, person),
+            unread=self.unread(user, role, person, withheld),
             notifications=page,
             more=len(shown) > len(page),
-            trimmed=self._is_trimmed(user, role, person),
+            trimmed=self._is_trimmed(user, role, person, withheld),
         )
 
     def _since(self, name: str, since: int) -> Iterator[Entry]:
         kept = self._audiences.get(name)
         return takewhile(lambda entry: entry.position >= since, reversed(kept.entries)) if kept else iter(())
 
-    def _is_trimmed(self, user: str, role: str | None, person: Person) -> bool:
+    def _is_trimmed(self, user: str, role: str | None, person: Person, withheld: Withheld) -> bool:
         """Whether the inbox lacks notes that were dropped (or may: of audiences of which nothing is left)."""
-        sources = _sources(user, role, person)
+        sources = _sources(user, role, person, withheld)
         gone = any(kept.dropped_to > since for name, since in sources if (kept := self._audiences.get(name)))
         return gone or self._dropped_to > (person.known_since or 0)
 
@@ -161,7 +165,7 @@ class Counts:
                 self._publish(user, person)
 
     def _publish(self, user: str, person: Person) -> None:
-        unread = self._inboxes.unread(user, person.role, person)
+        unread = self._inboxes.unread(user, person.role, person, person.withheld)
         drawn = UnreadCount(unread=unread).model_dump_json().encode(), self._service.position
         self._service.views.coalesce(COUNTS, user, lambda: drawn)
 
@@ -172,13 +176,13 @@ def alerts(entries: Iterator[Entry], person: Person, limit: int) -> list[Notific
     return _fitting([_marked(entry, person) for entry in islice(urgent, limit)])
 
 
-def _sources(user: str, role: str | None, person: Person) -> list[tuple[str, int]]:
+def _sources(user: str, role: str | None, person: Person, withheld: Withheld) -> list[tuple[str, int]]:
     """The audiences that an inbox is made of, each with the position from which on its notes are the person's."""
     own = [(f"{Kind.USER}.{user}", 0)]
     if person.known_since is None:
         return own
     shared = [EVERYBODY] if role is None else [EVERYBODY, audience(Kind.ROLE, role)]
-    return own + [(name, person.known_since) for name in shared]
+    return own + [(name, person.known_since) for name in shared if name not in withheld]
 
 
 def _marked(entry: Entry, person: Person) -> Notification:

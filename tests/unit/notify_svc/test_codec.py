@@ -56,6 +56,12 @@ def test_that_a_person_was_seen_is_never_emitted_and_knows_its_position() -> Non
     assert PERSONS.decode(fact.stored(seq=7, at=0)) == Seen(role="nurse", at=AT, position=7)
 
 
+def test_what_is_withheld_comes_back_and_older_facts_do_not_tell() -> None:
+    event = Seen(role="nurse", at=AT, position=7, withheld=("role.nurse", "all.all"))
+    assert PERSONS.decode(PERSONS.encode("ana", event).stored(seq=7, at=0)) == event
+    assert b"withheld" not in PERSONS.encode("ana", Seen(role="nurse", at=AT)).body
+
+
 @pytest.mark.parametrize(
     "what", [{"ids": ("a", "ข"), "positions": (3, 4)}, {"up_to": "a", "mark": 12}], ids=["ids", "up_to"]
 )

@@ -44,6 +44,15 @@ def test_a_person_who_was_never_seen_has_only_what_was_said_to_them() -> None:
     assert ids(inboxes("user.ana", "all.all", "role.nurse"), Person()) == ["n1"]
 
 
+@given(withheld=st.sets(st.sampled_from(["role.nurse", "all.all"])), audiences=st.lists(st.sampled_from(AUDIENCES)))
+def test_what_is_withheld_is_neither_shown_nor_counted(withheld: set[str], audiences: list[str]) -> None:
+    page = inboxes(*audiences).page(InboxQuery(), "ana", "nurse", Person(known_since=1, role="nurse"), withheld)
+    theirs = {"user.ana", "role.nurse", "all.all"} - withheld
+    expected = [f"n{position}" for position, audience in enumerate(audiences, start=1) if audience in theirs]
+    assert [n.id for n in page.notifications] == expected[::-1]
+    assert page.unread == len(expected)
+
+
 def test_pages_follow_one_another() -> None:
     made = inboxes(*["user.ana"] * 5)
     first = made.page(InboxQuery(limit=2), "ana", "nurse", NURSE)

@@ -46,13 +46,17 @@ class Body(BaseModel):
 
 
 class Identity(Body):
-    """Who calls: what the edge authenticated, never what a payload claims. Travels in `Confer-Identity`."""
+    """Who calls: what the edge authenticated, never what a payload claims. Travels in `Confer-Identity`.
+
+    `withheld`: which audiences of the role and of everybody the session does not receive, where a call asks for that.
+    """
 
     user_id: Id
     name: ShortText
     role: Id
     session: Id
     guest: bool = False
+    withheld: tuple[str, ...] = ()
 
 
 class Ok(Body):

@@ -198,15 +198,15 @@ NOTIFICATION_SEND = Call(service=SERVICE, event="notification_send", request=Not
                          reply=NotificationSendReply, audience=lambda q: q.to.audience,
                          doc="Tells somebody something; kept for those who are away.")  # fmt: skip
 NOTIFICATION_READ = Call(service=SERVICE, event="notification_read", request=NotificationRead, reply=Ok,
-                         doc="Marks own notifications as read, on every tab.")  # fmt: skip
+                         with_withheld=True, doc="Marks own notifications as read, on every tab.")  # fmt: skip
 NOTIFICATION_INBOX = Call(service=SERVICE, event="notification_inbox", request=InboxQuery, reply=Inbox,
-                          doc="A page of the own inbox.")  # fmt: skip
+                          with_withheld=True, doc="A page of the own inbox.")  # fmt: skip
 SEND_MESSAGE = Call(service=SERVICE, event="send_message", request=SendMessage, reply=SendMessageReply,
                     audience=lambda q: subjects.audience(Kind.USER, q.target_user), reply_event="message_sent",
                     error_event=lambda q, text: ("message_error", {"error": text, "target_user": q.target_user}),
                     doc="A direct message to every tab of a person, or to the inbox.")  # fmt: skip
 DASHBOARD = Call(service=SERVICE, event="dashboard", request=DashboardQuery, reply=NotifyDashboard, public=False,
-                 ordered=False, doc="The notifications' part of a role's dashboard.")  # fmt: skip
+                 ordered=False, with_withheld=True, doc="The notifications' part of a role's dashboard.")  # fmt: skip
 
 CALLS = (NOTIFICATION_SEND, NOTIFICATION_READ, NOTIFICATION_INBOX, SEND_MESSAGE, DASHBOARD)
 SNAPSHOTS = (Snapshot(service=SERVICE, kind=Kind.USER, reply=Inbox),)

@@ -146,13 +146,15 @@ def session_pages(incarnation: str, entries: Iterable[SessionEntry]) -> list[Edg
 class RoomSnapshotRequest(Body):
     """`seen`: the highest source sequence per stream that the asking edge has delivered.
 
-    `role`: that of the person, where `kind` is user. `after`: the `next` of the page before, where there are pages.
+    `role`: that of the person, where `kind` is user; `withheld` as of Identity. `after`: the `next` of the page before,
+    where there are pages.
     """
 
     kind: str
     id: str
     seen: dict[str, int] = {}
     role: str | None = None
+    withheld: tuple[str, ...] = ()
     after: str | None = None
 
 

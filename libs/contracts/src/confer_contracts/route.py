@@ -20,7 +20,8 @@ class Call(Generic[Q, A]):
     `ordered` calls of one session run one after the other; the others (typing, heartbeats) bypass that lane.
     `audience` names whose rights the caller needs; without it, the caller's own inbox stands for the caller.
     `reads`: what it answers is of a record, and that somebody read it is kept (`audit`).
-    `with_rooms`: the edge adds the rooms that the session is in. `public`: clients may send it under `event`.
+    `with_rooms`: the edge adds the rooms that the session is in. `with_withheld`: the edge adds to the identity what is
+    kept from it. `public`: clients may send it under `event`.
     `reply_event`: for portal events that are answered by an event instead of an ack; its body is the reply's
     `event_body`. `error_event` replaces `error` for them.
     """
@@ -34,6 +35,7 @@ class Call(Generic[Q, A]):
     timeout_s: float = 4.0
     public: bool = True
     with_rooms: bool = False
+    with_withheld: bool = False
     audience: Callable[[Q], str] | None = None
     reads: bool = False
     reply_event: str | None = None

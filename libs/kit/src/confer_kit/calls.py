@@ -31,7 +31,7 @@ def nobody(session: str = "service") -> Identity:
 
 def encode_context(identity: Identity, op: str, deadline: float) -> dict[str, str]:
     return {
-        Header.IDENTITY: ascii_json(identity.model_dump()),
+        Header.IDENTITY: ascii_json(identity.model_dump(exclude=None if identity.withheld else {"withheld"})),
         Header.OP: token(op),
         Header.DEADLINE: str(int(deadline * 1000)),
     }

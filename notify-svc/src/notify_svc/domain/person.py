@@ -16,10 +16,12 @@ NAMED_MAX = 10  # unknown ids that a refusal names
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class See:
-    """The person is here, in this role (None: the caller cannot tell)."""
+    """The person is here, in this role (None: the caller cannot tell). `withheld`: the shared audiences whose notes are
+    not theirs."""
 
     role: str | None
     now: float
+    withheld: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,7 @@ class Seen:
     role: str | None
     at: float
     position: int = 0
+    withheld: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +64,7 @@ class MarkedRead:
 class Person:
     known_since: int | None = None  # a position; None: never seen
     role: str | None = None
+    withheld: tuple[str, ...] = ()
     mark: int = 0
     read: set[int] = field(default_factory=set)
     operations: OperationLog[bool] = field(default_factory=OperationLog)
@@ -73,8 +77,9 @@ def decide(command: See | MarkRead, state: Person) -> Seen | MarkedRead | None:
     """What changes, or None when nothing does; Rejection(not_found) for notes that are not in the inbox."""
     match command:
         case See():
-            known = state.known_since is not None and command.role in (None, state.role)
-            return None if known else Seen(role=command.role, at=command.now)
+            same = command.role in (None, state.role) and command.withheld == state.withheld
+            known = state.known_since is not None and same
+            return None if known else Seen(role=command.role, at=command.now, withheld=command.withheld)
         case MarkRead():
             if state.operations.find(command.user, command.op):
                 return None
@@ -86,7 +91,7 @@ def evolve(state: Person, event: Seen | MarkedRead) -> Person:
     match event:
         case Seen():
             state.known_since = event.position if state.known_since is None else state.known_since
-            state.role = event.role or state.role
+            state.role, state.withheld = event.role or state.role, event.withheld
         case MarkedRead():
             state.mark = max(state.mark, event.mark)
             state.read.update(event.positions)
