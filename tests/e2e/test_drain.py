@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.node]
 EACH = 100  # clients of each transport
 ROOMS = [f"D{n}" for n in range(10)]
 DEADLINE_S = 20
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 TRANSPORTS = ("polling", "websocket")
 CLOSED = "transport closed by the server"  # how the client shows an Engine.IO CLOSE
 CROSSED = 400  # the answer to a request that was under way when its session was closed

@@ -19,6 +19,7 @@ from confer_kit import access
 from confer_kit.metrics import FORESEEN
 from confer_kit.testing import System, running_system
 from confer_kit.testing.javascript import WAYS, Node, Way, node
+from confer_kit.testing.metrics import Metrics
 from confer_kit.testing.raw import RawClient, raw_client
 from confer_kit.testing.tokens import SECRET, token
 
@@ -28,11 +29,10 @@ LIMITS = {
     "CONFER_ROOMS_MAX": "5",  # two of them are everybody's own
     "CONFER_NESTING_MAX": "3",
     "CONFER_PENDING_CALLS_MAX": "1",
-    "CONFER_HANDSHAKE_S": "0.5",
-    "CONFER_PING_INTERVAL_S": "0.5",
-    "CONFER_PING_TIMEOUT_S": "0.5",
     "CONFER_RECOVERY_WINDOW_S": "0.5",
 }
+STERN = {"CONFER_HANDSHAKE_S": "3", "CONFER_PING_INTERVAL_S": "3", "CONFER_PING_TIMEOUT_S": "3"}
+EDGES = ("edge", "limited", "stern", "jwt")
 _numbers = itertools.count(1)
 
 
@@ -40,9 +40,10 @@ _numbers = itertools.count(1)
 async def system() -> AsyncIterator[System]:
     async with running_system(CONFER_HEALTH_CHECK_S="600") as running:
         await running.add_edge("limited", **LIMITS)
+        await running.add_edge("stern", **STERN)
         await running.add_edge("jwt", CONFER_IDENTITY="jwt", CONFER_JWT_SECRET=SECRET)
-        await running.healthy("limited")
-        await running.healthy("jwt")
+        for edge in EDGES:
+            await running.healthy(edge)
         yield running
 
 
@@ -65,6 +66,11 @@ async def member(system: System, user: str, *rooms: str, edge: str = "edge", **m
         yield client
 
 
+async def quiet(system: System, edge: str = "edge") -> Metrics:
+    """The numbers when those of the test before have gone: what they do is not counted as this one's."""
+    return await system.settled(lambda shown: not shown.value("confer_edge_sessions"), edge)
+
+
 async def write(client: RawClient, room: str, value: Any) -> None:
     assert (await client.call("field_update", {"patient_id": room, "field": "f", "value": value}))["status"] == "ok"
 
@@ -74,7 +80,7 @@ async def write(client: RawClient, room: str, value: Any) -> None:
 
 @pytest.mark.parametrize("way", WAYS[-3:], ids=str)
 async def test_clients_by_transport(system: System, process: Node, way: Way) -> None:
-    before = await system.metrics()
+    before = await quiet(system)
     client = await process.open(way.version, system.url(), {"transports": way.transports})
     await client.is_connected()
     await system.risen(before, "confer_edge_handshakes_total", transport=way.transports[0])
@@ -89,7 +95,7 @@ async def test_clients_by_transport(system: System, process: Node, way: Way) -> 
 
 
 async def test_an_upgrade_that_fails(system: System) -> None:
-    before, path = await system.metrics(), f"{system.url()}/socket.io/?EIO=4&transport="
+    before, path = await quiet(system), f"{system.url()}/socket.io/?EIO=4&transport="
     async with aiohttp.ClientSession() as http:
         async with http.get(f"{path}polling") as answer:
             sid = json.loads((await answer.text())[1:])["sid"]
@@ -112,7 +118,7 @@ async def test_an_upgrade_that_fails(system: System) -> None:
     ],
 )
 async def test_refused_requests(system: System, reason: str, method: str, query: str, headers: dict[str, str]) -> None:
-    before = await system.metrics()
+    before = await quiet(system)
     url = f"{system.url()}/socket.io/?{query}"
     async with aiohttp.ClientSession() as http, http.request(method, url, headers=headers) as answer:
         assert answer.status == 400
@@ -121,7 +127,7 @@ async def test_refused_requests(system: System, reason: str, method: str, query:
 
 
 async def test_a_connection_that_breaks_the_protocol(system: System) -> None:
-    before = await system.metrics()
+    before = await quiet(system)
     async with member(system, "vandal") as client:
         await client.send("x")
         await client.until(lambda: client.ended, "the end")
@@ -130,7 +136,7 @@ async def test_a_connection_that_breaks_the_protocol(system: System) -> None:
 
 
 async def test_a_client_that_vanishes(system: System) -> None:
-    before, path = await system.metrics("limited"), f"{system.url('limited')}/socket.io/?EIO=4&transport=polling"
+    before, path = await quiet(system, "stern"), f"{system.url('stern')}/socket.io/?EIO=4&transport=polling"
     async with aiohttp.ClientSession() as http:
         async with http.get(path) as answer:
             sid = json.loads((await answer.text())[1:])["sid"]
@@ -157,7 +163,7 @@ async def test_a_client_that_vanishes(system: System) -> None:
     ],
 )
 async def test_refused_tokens(system: System, reason: str, told: str) -> None:
-    before = await system.metrics("jwt")
+    before = await quiet(system, "jwt")
     async with raw_client(system.url("jwt"), auth={"token": told}) as client:
         assert client.refused
     await system.risen(before, "confer_edge_refused_tokens_total", reason=reason)
@@ -166,9 +172,9 @@ async def test_refused_tokens(system: System, reason: str, told: str) -> None:
 
 
 async def test_claims_that_are_renewed_and_that_expire(system: System) -> None:
-    before = await system.metrics("jwt")
+    before = await quiet(system, "jwt")
     async with raw_client(system.url("jwt"), auth={"token": token()}) as client:
-        await client.call("authenticate", {"token": token(expires_s=2)})
+        await client.call("authenticate", {"token": token(expires_s=6)})
         await system.risen(before, "confer_edge_claims_total", what="renewed")
         await client.got("session_expired")
     await system.risen(before, "confer_edge_claims_total", what="expired")
@@ -176,7 +182,7 @@ async def test_claims_that_are_renewed_and_that_expire(system: System) -> None:
 
 
 async def test_rights_that_are_missing_and_that_end(system: System) -> None:
-    before, joined = await system.metrics("jwt"), room()
+    before, joined = await quiet(system, "jwt"), room()
     async with raw_client(system.url("jwt"), auth={"token": token(rooms=[joined])}) as client:
         assert (await client.call("join_room", {"room": "another"}))["code"] == "forbidden"
         await system.risen(before, "confer_edge_denied_total", source="claims")
@@ -186,7 +192,7 @@ async def test_rights_that_are_missing_and_that_end(system: System) -> None:
 
 
 async def test_sessions_that_are_ended_by_somebody_else(system: System) -> None:
-    user, before = "unwanted", await system.metrics("jwt")
+    user, before = "unwanted", await quiet(system, "jwt")
     nc = await nats.connect(system.nats.url)
     async with raw_client(system.url("jwt"), auth={"token": token(user, issued_s=-30)}):
         await access.kick(nc, "user", user, actor="test")
@@ -201,7 +207,7 @@ async def test_sessions_that_are_ended_by_somebody_else(system: System) -> None:
 
 
 async def test_a_claim_that_is_ignored(system: System) -> None:
-    before = await system.metrics()
+    before = await quiet(system)
     async with member(system, "ann") as client:
         await client.call("authenticate", {"user_id": "ben", "role": "doctor"})
     await system.risen(before, "confer_edge_claims_total", what="ignored")
@@ -211,7 +217,7 @@ async def test_a_claim_that_is_ignored(system: System) -> None:
 
 
 async def test_calls_by_route_and_outcome(system: System) -> None:
-    name, before = room(), await system.metrics()
+    name, before = room(), await quiet(system)
     async with member(system, "ann", name) as client:
         await write(client, name, 1)
         assert (await client.call("field_update", {"patient_id": name, "field": "f", "value": 2, "base_version": 99}))[
@@ -233,7 +239,7 @@ async def test_calls_by_route_and_outcome(system: System) -> None:
 
 
 async def test_a_join_while_a_service_is_away(system: System) -> None:
-    before = await system.metrics()
+    before = await quiet(system)
     async with member(system, "ann", room()):
         await system.risen(before, "confer_edge_joins_total", outcome="whole", by=2)  # her inbox is one
         await system.processes["sync-svc"].kill()
@@ -243,7 +249,7 @@ async def test_a_join_while_a_service_is_away(system: System) -> None:
 
 
 async def test_limits(system: System) -> None:
-    before = await system.metrics("limited")
+    before = await quiet(system, "limited")
     async with member(system, "ann", edge="limited") as client:
         answers = [await client.call("join_patient_room", {"patient_id": room()}) for _ in range(6)]
         assert answers[-1]["code"] == "limit_exceeded"
@@ -284,7 +290,7 @@ async def test_the_live_feed(system: System) -> None:
     await system.risen(before, "confer_edge_feed_delay_seconds_count", by=None)
     system.nats.freeze()
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while (await system.metrics()).value("confer_edge_feed_silence_seconds") < 5:
                 await asyncio.sleep(0.2)
     finally:
@@ -311,7 +317,7 @@ async def test_a_session_that_is_taken_up(system: System) -> None:
 
 
 async def test_a_session_that_goes_on_at_another_edge(system: System) -> None:
-    before, there = await system.metrics(), system.url("limited")
+    before, there = await quiet(system), system.url("limited")
     async with (
         member(system, "nomad", room()) as first,
         raw_client(there, {"user_id": "nomad"}, {"pid": first.pid}) as second,
@@ -354,17 +360,17 @@ async def test_a_new_log(system: System) -> None:
         await nc.jetstream().delete_stream("LIVE")
         await nc.close()
         await system.provision()
-        await client.got("resync", timeout=30)
+        await client.got("resync")
         await system.risen(before, "confer_edge_resyncs_total", by=None)
         await system.risen(before, "confer_follower_resets_total", stream="LIVE")
-    for edge in ("edge", "limited", "jwt"):
+    for edge in EDGES:
         await system.healthy(edge)
 
 
 # --- all of them ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("edge", ["edge", "limited", "jwt"])
+@pytest.mark.parametrize("edge", EDGES)
 async def test_no_label_has_a_value_that_was_not_foreseen(system: System, edge: str) -> None:
     """Runs after all others: a value that appears with its first event is missed by whoever watches for a rise."""
     shown, compared = await system.metrics(edge), 0
@@ -376,8 +382,9 @@ async def test_no_label_has_a_value_that_was_not_foreseen(system: System, edge: 
     assert compared > 30
 
 
-@pytest.mark.parametrize("edge", ["edge", "limited", "jwt"])
+@pytest.mark.parametrize("edge", EDGES)
 async def test_sessions_are_those_that_came_and_did_not_go(system: System, edge: str) -> None:
-    shown = await system.metrics(edge)
+    """When the last one has gone."""
+    shown = await quiet(system, edge)
     came = sum(shown.value("confer_edge_connects_total", outcome=outcome) for outcome in ("new", "recovered"))
-    assert shown.value("confer_edge_sessions") == came - shown.value("confer_edge_disconnects_total")
+    assert came == shown.value("confer_edge_disconnects_total")

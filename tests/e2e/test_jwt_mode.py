@@ -21,6 +21,7 @@ from confer_kit.testing.raw import raw_client
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.node]
 
 SECRET = "a secret of the tests, thirty-two bytes or more"
+SHORT_S = 6  # a slow machine connects in it
 _numbers = itertools.count(1)
 
 
@@ -142,7 +143,7 @@ async def test_authenticate_proves_the_same_user_or_nobody(system: System) -> No
 
 async def test_a_session_ends_with_its_token(system: System) -> None:
     patient = f"P-{next(_numbers)}"
-    async with raw_client(system.url(), auth={"token": token(expires_s=3)}) as client:
+    async with raw_client(system.url(), auth={"token": token(expires_s=SHORT_S)}) as client:
         assert (await client.call("join_patient_room", {"patient_id": patient}))["status"] == "ok"
         warned = await client.got("session_expiring")
         assert not client.ended
@@ -154,16 +155,16 @@ async def test_a_session_ends_with_its_token(system: System) -> None:
 
 
 async def test_a_newer_token_lets_the_session_go_on(system: System) -> None:
-    async with raw_client(system.url(), auth={"token": token(expires_s=3)}) as client:
+    async with raw_client(system.url(), auth={"token": token(expires_s=SHORT_S)}) as client:
         await client.got("session_expiring")
         answer = await client.call("authenticate", {"token": token(expires_s=60, role="doctor")})
         assert (answer["status"], answer["role"]) == ("ok", "doctor")
         assert (await client.call("join_room", {"room": "role_doctor"}))["status"] == "ok"
         assert (await client.call("join_room", {"room": "role_nurse"}))["code"] == "forbidden"
-        await asyncio.sleep(3.2)
+        await asyncio.sleep(SHORT_S + 0.2)
         assert (await client.call("ping"))["status"] == "ok"
         assert "session_expired" not in client.names()
-        shorter = await client.call("authenticate", {"token": token(expires_s=2)})
+        shorter = await client.call("authenticate", {"token": token(expires_s=SHORT_S)})
         assert shorter["status"] == "ok"  # the newest token counts
         await client.got("session_expired")
         await client.until(lambda: client.ended, "the end")
@@ -171,7 +172,7 @@ async def test_a_newer_token_lets_the_session_go_on(system: System) -> None:
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
 async def test_the_official_client_is_told_the_end_and_stays_away(system: System, process: Node, way: Way) -> None:
-    options = {"transports": way.transports, "reconnectionDelay": 50, "auth": {"token": token(expires_s=3)}}
+    options = {"transports": way.transports, "reconnectionDelay": 50, "auth": {"token": token(expires_s=SHORT_S)}}
     client: JavaScriptClient = await process.open(way.version, system.url(), options)
     await client.got("session_expiring")
     await client.got("session_expired")

@@ -32,7 +32,7 @@ _numbers = itertools.count(1)
 async def system() -> AsyncIterator[System]:
     async with running_system(CONFER_HEALTH_CHECK_S="600") as running:
         await running.add_edge(
-            "strict", CONFER_CONNECTIONS_PER_USER_MAX="2", CONFER_JOINS_AT_ONCE="1", CONFER_JOIN_WAIT_S="0.5"
+            "strict", CONFER_CONNECTIONS_PER_USER_MAX="2", CONFER_JOINS_AT_ONCE="1", CONFER_JOIN_WAIT_S="1"
         )
         await running.add_edge(
             "rare", CONFER_CONNECTS_PER_USER_BURST="3", CONFER_CONNECTS_PER_USER_PER_S="0.001",
@@ -68,7 +68,7 @@ async def test_a_burst_of_two_hundred_on_joining_a_form_passes(system: System, p
     options = {"transports": way.transports, "query": {"user_id": "page"}}
     page = await process.open(way.version, system.url(), options, ["emit", "join_patient_room", {"patient_id": room}])
     await page.steps(*burst)
-    await page.until(lambda: len(page.bodies("field_updated")) == len(burst), "all updates", timeout=30)
+    await page.until(lambda: len(page.bodies("field_updated")) == len(burst), "all updates")
     assert [body["value"] for body in page.bodies("field_updated")] == list(range(len(burst)))
     assert not page.bodies("error")
     await page.close()
@@ -82,7 +82,7 @@ async def test_who_sends_too_much_is_told_and_the_rest_is_done(system: System) -
         for number in calls:
             await client.send(f"42{number}" + json.dumps(["live_typing", {"refused": "not looked at"}]))
             await client.send(f"42{number}0000" + json.dumps(["field_update", update(room, number)]))
-        answers = [await client.acked(number * 10000, timeout=30) for number in calls]
+        answers = [await client.acked(number * 10000) for number in calls]
         refused = [answer for answer in answers if answer["status"] != "ok"]
         assert {(r["code"], r["retry"], r["message"]) for r in refused if r["message"] == LIMIT} == {
             ("limit_exceeded", True, LIMIT)
@@ -145,7 +145,7 @@ async def test_control_frames_of_the_websocket_are_bounded(system: System, kind:
             async with asyncio.timeout(30):
                 while True:
                     await getattr(socket, kind)(b"x")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             async for _ in socket:
                 pass
     await system.risen(before, "confer_edge_limits_total", limit="events_for_too_long")
@@ -175,7 +175,7 @@ async def test_who_floods_by_post_is_told_in_its_next_get(system: System, body: 
                 async with http.post(url, params=query, data=packets) as answer:
                     if answer.status != 200:
                         break
-        assert await tasks.finished(10)
+        assert await tasks.finished(30)
     (told,) = [packet for packet in heard if "the connection ends" in packet]
     assert told.startswith('42["error",{"status":"error","code":"limit_exceeded"')
 
@@ -194,7 +194,7 @@ async def test_a_flood_of_one_client_is_nobody_else_s_affair(system: System) -> 
                 room = flooded if name in ("anna", "mali") else other
                 assert (await member.call("field_update", update(room, name)))["status"] == "ok"
         await system.risen(before, "confer_edge_limits_total", limit="events_for_too_long")
-        assert await tasks.finished(10)
+        assert await tasks.finished(30)
         for name in ("bert", "nok"):
             assert "flood" not in [body["value"] for body in members[name].bodies("field_updated")]
         assert not any(member.bodies("error") or member.ended for member in members.values())
@@ -223,7 +223,7 @@ async def test_a_user_is_here_so_often(system: System, process: Node) -> None:
         await page.is_connected(times=2)
         assert page.recovered == [False, True]
         await page.close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 async with raw_client(url, anna) as again:
                     if again.sid:
@@ -277,7 +277,7 @@ async def test_a_storm_of_joins_is_served_while_another_room_works(system: Syste
             *(member.call("join_patient_room", {"patient_id": stormed}, timeout=60) for member in crowd)
         )
         while not joining.done():
-            assert (await writer.call("field_update", update(quiet, "on"), timeout=30))["status"] == "ok"
+            assert (await writer.call("field_update", update(quiet, "on")))["status"] == "ok"
         for answer in joining.result():
             assert answer["status"] == "ok"
             assert answer["sync"]["status"] == answer["presence"]["status"] == "ok"
@@ -296,5 +296,5 @@ async def test_a_join_that_waits_too_long_is_told(system: System) -> None:
         served, told = sorted(answers, key=lambda answer: answer["status"] != "ok")
         assert (served["status"], served["sync"]["status"]) == ("ok", "unavailable")
         assert (told["code"], told["retry"]) == ("unavailable", True)
-        assert told["message"] == "joins: 1 at a time, and this one has waited 0.5 s"
+        assert told["message"] == "joins: 1 at a time, and this one has waited 1 s"
         assert (await second.call("join_patient_room", room))["status"] == "ok"

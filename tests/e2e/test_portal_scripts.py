@@ -111,7 +111,7 @@ async def test_a_post_takes_more_than_sixteen_packets_and_a_get_brings_at_most_s
         await asyncio.sleep(0.3)
         gets: list[list[str]] = []
         while sum(len([p for p in packets if p.startswith('42["pong"')]) for packets in gets) < 100:
-            gets.append(await asyncio.wait_for(polling.get(), 10))
+            gets.append(await asyncio.wait_for(polling.get(), 30))
         assert max(len(packets) for packets in gets) == PACKETS_PER_GET_MAX
 
 

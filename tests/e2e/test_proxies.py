@@ -158,7 +158,7 @@ async def test_clients_stay_at_their_edge_and_go_to_the_other_one_when_it_ends(
         await system.processes["edge-a"].kill()
         await write(pages[0], room, "while one was dead")
         await all_saw(pages, ["first", "while one was dead"])
-        assert await sessions(system, "edge-b") == len(pages)
+        await system.settled(lambda shown: shown.value("confer_edge_sessions") == len(pages), "edge-b")
         lost = [page for page in pages if page.client.disconnects]
         assert {page.way for page in lost} <= set(TRANSPORTS)
         assert 0 < len(lost) < len(pages)

@@ -22,6 +22,7 @@ from confer_kit.testing.raw import RawClient, raw_client
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.node]
 
 UNSENT_BYTES, QUEUED_PACKETS, SLOW_S = 256 * 1024, 60, 3
+HANDSHAKE_S = 8
 WRITES, VALUE = 150, "x" * 50_000  # in all more than what the kernel's buffers take for one connection
 STOPPED, TURNS, OWN_VALUE = 20, 50, "x" * 60_000  # in all more than what the edge's memory may grow by
 TRANSPORT_BYTES = 64 * 1024 + len(OWN_VALUE)  # of each, beside what waits: what a WebSocket's transport has taken
@@ -32,12 +33,14 @@ TOO_SLOW = f"it has not read what waited for it within {SLOW_S} s"
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def system() -> AsyncIterator[System]:
-    """Of its edges, one has little patience."""
+    """Of its edges, one has little patience, and one much."""
     bounds = {"CONFER_UNSENT_BYTES_MAX": str(UNSENT_BYTES), "CONFER_QUEUED_PACKETS_MAX": str(QUEUED_PACKETS)}
     free = {"CONFER_EVENTS_PER_S": "100000", "CONFER_EVENTS_BURST": "100000", "CONFER_HEALTH_CHECK_S": "600"}
     async with running_system(**bounds, **free) as running:
-        await running.add_edge("impatient", CONFER_SLOW_CLIENT_S=str(SLOW_S), CONFER_HANDSHAKE_S="3")
-        await running.healthy("impatient")
+        await running.add_edge("impatient", CONFER_SLOW_CLIENT_S=str(SLOW_S), CONFER_HANDSHAKE_S=str(HANDSHAKE_S))
+        await running.add_edge("patient", CONFER_SLOW_CLIENT_S="120")
+        for edge in ("impatient", "patient"):
+            await running.healthy(edge)
         yield running
 
 
@@ -101,12 +104,11 @@ def resident_bytes(system: System) -> int:
 
 
 async def until_log(system: System, edge: str, what: str, times: int = 1) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(90):
         while system.processes[edge].log.count(what) < times:
             await asyncio.sleep(0.1)
 
 
-@pytest.mark.timeout(400)
 async def test_what_waits_for_the_deaf_is_bounded_and_nobody_else_notices(system: System) -> None:
     """Each has a room of its own, so that nothing of what waits for one is shared with another; and one room is all
     theirs. Whoever reads is in each of them."""
@@ -164,7 +166,7 @@ async def test_a_deaf_websocket_is_cut_off_in_the_end_and_told_why(system: Syste
         await until_log(system, "impatient", CUT, cut + 1)
         await system.risen(before, "confer_edge_limits_total", limit="slow_client")
         await system.risen(before, "confer_edge_disconnects_total", reason="cut_off")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert await deaf.close_frame() == (1013, TOO_SLOW)
 
 
@@ -184,15 +186,15 @@ async def test_a_page_that_paused_gets_snapshots_for_what_it_lost_and_goes_on(sy
     room = "paused-page"
     async with AsyncExitStack() as stack:
         writer = await entered(stack, system, "writer", room)
-        page = await open_page(process, system, room, "edge")
-        behind = system.processes["edge"].log.count(RESYNC)
+        page = await open_page(process, system, room, "patient")
+        behind = system.processes["patient"].log.count(RESYNC)
         process.freeze()
         try:
             await write(writer, room)
-            await until_log(system, "edge", RESYNC, behind + 1)
+            await until_log(system, "patient", RESYNC, behind + 1)
         finally:
             process.thaw()
-        await page.until(lambda: resynced(page, room) == [WRITES - 1], "a snapshot of the end", timeout=30)
+        await page.until(lambda: resynced(page, room) == [WRITES - 1], "a snapshot of the end", timeout=60)
         got = numbers(page)
         assert got == list(range(len(got))), "without a hole until the loss"
         assert len(got) < WRITES
@@ -222,9 +224,10 @@ async def test_a_page_that_is_cut_off_comes_back_and_has_missed_nothing(system: 
             await until_log(system, "impatient", CUT, cut + 1)
         finally:
             process.thaw()
-        await page.until(lambda: len(numbers(page)) >= WRITES, "all updates", timeout=30)
+        await page.until(lambda: len(numbers(page)) >= WRITES, "all updates", timeout=60)
         assert numbers(page) == list(range(WRITES))
-        assert page.recovered == [False, True]
+        first, *others = page.recovered  # one that is slow to read it all is cut off again
+        assert (first, set(others)) == (False, {True})
         assert not page.bodies("resync")
         await page.close()
 
@@ -234,6 +237,7 @@ async def test_a_poller_that_was_away_gets_the_newest_view_alone_and_every_fact(
     async with AsyncExitStack() as stack:
         member = await entered(stack, system, "member", room)
         away = await polling(stack, system, "away", room)
+        await away.until_polled(lambda: f"room.{room}" in {point["room"] for point in away.bodies("sync_point")})
         facts, views = len(away.bodies("user_joined")), len(away.bodies("active_users_updated"))
         before, numbers_before = len(member.bodies("active_users_updated")), await system.metrics()
         people = [f"visitor-{number}" for number in range(5)]
@@ -278,13 +282,13 @@ async def test_a_connection_without_connect_is_closed(system: System) -> None:
     async with AsyncExitStack() as stack:
         member = await entered(stack, system, "member", "handshake", "impatient")
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        async with http.ws_connect(url, params={**query, "transport": "websocket"}) as socket, asyncio.timeout(15):
+        async with http.ws_connect(url, params={**query, "transport": "websocket"}) as socket, asyncio.timeout(60):
             async for _ in socket:
                 pass
         query["transport"] = "polling"
         async with http.get(url, params=query) as answer:
             query["sid"] = json.loads((await answer.text())[1:])["sid"]
-        async with asyncio.timeout(15), http.get(url, params=query) as answer:
+        async with asyncio.timeout(60), http.get(url, params=query) as answer:
             assert (await answer.text()) == "1"
-        assert system.processes["impatient"].log.count("no CONNECT within 3 s") == 2
+        assert system.processes["impatient"].log.count(f"no CONNECT within {HANDSHAKE_S} s") == 2
         assert (await member.call("ping"))["status"] == "ok"

@@ -8,5 +8,5 @@ async def test_every_process_ends_cleanly_without_nats() -> None:
         await system.nats.kill()
         await system.healthy("edge", 503)
         for process in system.processes.values():
-            assert await process.stop(20) == 0, process.log[-2000:]
+            assert await process.stop(60) == 0, process.log[-2000:]
             assert "Traceback" not in process.log

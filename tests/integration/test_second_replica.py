@@ -50,14 +50,14 @@ class World:
         nc, inbox = self._link.nc, self._link.nc.new_inbox()
         replies = await nc.subscribe(inbox)
         await nc.publish(f"$SRV.STATS.{name}-svc", reply=inbox)
-        told = [orjson.loads((await replies.next_msg(timeout=5)).data) for _ in range(2)]
+        told = [orjson.loads((await replies.next_msg(timeout=30)).data) for _ in range(2)]
         return [sum(endpoint["num_requests"] for endpoint in replica["endpoints"]) for replica in told]
 
     async def ask(self, call: Call[Any, Any], request: Payload, user: str, op: str | None = None) -> Body:
         who = Identity(user_id=user, name=user, role="nurse", session=f"session-of-{user}")
         body = request.model_dump_json(exclude_unset=True).encode()
         return dict(
-            orjson.loads(await ask(self._link.nc, call.subject, body, who, op=op or clock.new_id(), timeout_s=10))
+            orjson.loads(await ask(self._link.nc, call.subject, body, who, op=op or clock.new_id(), timeout_s=30))
         )
 
     async def facts(self, guard: str) -> list[StoredFact]:

@@ -115,7 +115,7 @@ async def test_what_is_asked_already_is_not_asked_twice(link: Link, sample: Samp
     ],
 )  # fmt: skip
 async def test_in_doubt_it_is_no_for_the_moment(link: Link, sample: Sample, answer: bytes | None) -> None:
-    edge = asking(link, access_timeout_s=0.3)
+    edge = asking(link, access_timeout_s=3)
     sample.decide = lambda _: answer
     refused = await refusal(edge)
     assert refused is not None
@@ -131,7 +131,7 @@ async def test_nobody_answers(link: Link) -> None:
 
 
 async def test_questions_under_way_are_bounded(link: Link, sample: Sample) -> None:
-    edge = asking(link, access_in_flight_max=3, access_timeout_s=0.5)
+    edge = asking(link, access_in_flight_max=3, access_timeout_s=3)
     sample.decide = lambda _: None
     codes = [r.code for r in await asyncio.gather(*(refusal(edge, audience=f"queue.{n}") for n in range(10))) if r]
     assert sorted(codes) == [*[ErrorCode.LIMIT_EXCEEDED] * 7, *[ErrorCode.UNAVAILABLE] * 3]

@@ -19,7 +19,7 @@ async def test_the_handshake_by_polling_tells_everything_in_milliseconds(engine_
 
 async def test_an_interval_below_a_second_is_not_rounded(quick_engine_io: Any) -> None:
     told = await quick_engine_io.open()
-    assert (told["pingInterval"], told["pingTimeout"]) == (300, 200)
+    assert (told["pingInterval"], told["pingTimeout"]) == (300, 3000)
 
 
 async def test_the_handshake_by_websocket_offers_no_upgrade(engine_io: Any) -> None:
@@ -190,7 +190,7 @@ async def test_who_answers_pings_by_websocket_stays(quick_engine_io: Any) -> Non
 
 async def test_who_is_silent_by_polling_is_gone_after_interval_and_timeout(quick_engine_io: Any) -> None:
     sid = (await quick_engine_io.open())["sid"]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (status := (await quick_engine_io.poll(sid))[0]) == 200:
             pass
     assert status == 400
@@ -202,7 +202,7 @@ async def test_who_is_silent_by_websocket_is_closed_after_interval_and_timeout(q
         began = time.monotonic()
         assert await frames.hear() == "2"
         assert await frames.ends()
-        assert 0.4 < time.monotonic() - began < 2
+        assert time.monotonic() - began > 3
 
 
 # --- the end ----------------------------------------------------------------------------------------------------

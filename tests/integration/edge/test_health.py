@@ -29,7 +29,7 @@ class Rig:
 
     async def until(self, status: int, path: str = "/health") -> dict[str, Any]:
         """Wait for this answer; its body."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (answer := await asyncio.to_thread(_get, self.url + path))[0] != status:
                 await asyncio.sleep(0.05)
         return answer[1]
@@ -82,7 +82,7 @@ async def test_an_edge_that_drains_is_not_ready_but_alive(rig: Rig) -> None:
 
 def _get(url: str) -> tuple[int, dict[str, Any]]:
     try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
+        with urllib.request.urlopen(url, timeout=20) as answer:
             return answer.status, _json(answer.read())
     except urllib.error.HTTPError as error:
         with error:

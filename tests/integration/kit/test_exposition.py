@@ -54,7 +54,7 @@ async def test_garbage_ends_its_own_connection_alone(request_bytes: bytes) -> No
     async with exposed(settings, "test"), aiohttp.ClientSession() as http:
         reader, writer = await asyncio.open_connection("127.0.0.1", settings.metrics_port)
         writer.write(request_bytes)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             assert b" 200 " not in await reader.read()
         writer.close()
         async with http.get(f"http://127.0.0.1:{settings.metrics_port}/livez") as answer:
@@ -81,6 +81,6 @@ async def test_a_loop_that_stands_still_is_seen() -> None:
         before, until = delays(), loop.time() + 2 * EVERY_S
         while loop.time() < until:
             pass
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while delays() < before + 0.9 * EVERY_S:
                 await asyncio.sleep(0.01)

@@ -145,7 +145,7 @@ async def test_what_is_given_up_is_logged(
     rig.react(reaction)
     await rig.append(1)
     await reaction.has(2)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         out = ""
         while "given up" not in out:
             await asyncio.sleep(0.01)

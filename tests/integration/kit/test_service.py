@@ -22,7 +22,7 @@ from confer_kit.facts import NewFact, StoredFact
 from confer_kit.jetstream import JetStreamEventLog
 from confer_kit.nats_link import Link
 from confer_kit.process import started
-from confer_kit.service import SNAPSHOT_WAIT_S, Service
+from confer_kit.service import Service
 from confer_kit.settings import KitSettings
 from confer_kit.tasks import Tasks
 from confer_kit.testing import NatsServer, nats_server
@@ -76,7 +76,7 @@ class Rig:
             started("sync", await self.connected(), own, sync_service(handler, more))
         )
 
-    async def ask(self, request: Any = STEP, *, op: str = "op-1", timeout_s: float = 10, subject: str = SUBJECT) -> Any:
+    async def ask(self, request: Any = STEP, *, op: str = "op-1", timeout_s: float = 30, subject: str = SUBJECT) -> Any:
         body = request if isinstance(request, bytes) else orjson.dumps(request)
         return orjson.loads(await ask(self.link.nc, subject, body, ANN, op=op, timeout_s=timeout_s))
 
@@ -107,12 +107,12 @@ async def test_a_handler_gets_the_request_and_who_when_under_which_operation(rig
     ((request, context),) = heard
     assert request == sync.StepChange.model_validate(STEP)
     assert (context.identity, context.op) == (ANN, "ทำ 1.>")
-    assert abs(context.now - clock.now()) < 10
-    assert 0 < context.deadline - context.now <= 10
+    assert abs(context.now - clock.now()) < 30
+    assert 0 < context.deadline - context.now <= 30
 
 
 async def test_nobody_who_serves_is_told_at_once(rig: Rig) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         with pytest.raises(Rejection) as refused:
             await rig.ask(timeout_s=60)
     assert (refused.value.code, refused.value.code.retry) == (ErrorCode.UNAVAILABLE, True)
@@ -124,12 +124,12 @@ async def test_a_server_that_is_away_is_told_at_once(rig: Rig) -> None:
     rig.link.on_disconnect.append(away.set)
     await rig.server.kill()
     await away.wait()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         with pytest.raises(Rejection) as refused:
             await rig.ask(timeout_s=60)
     assert refused.value.code == ErrorCode.UNAVAILABLE
     await rig.server.start()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while not rig.link.nc.is_connected:
             await asyncio.sleep(0.02)
 
@@ -270,7 +270,7 @@ async def test_a_drain_answers_what_is_in_flight_and_takes_nothing_new(rig: Rig)
     answer = tasks.start(rig.ask(op="in flight"))
     await busy.wait()
     draining = tasks.start(service.drain())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:  # the server hears of the drain a moment later
             with pytest.raises(Rejection) as refused:
                 await rig.ask(timeout_s=0.2)
@@ -282,7 +282,10 @@ async def test_a_drain_answers_what_is_in_flight_and_takes_nothing_new(rig: Rig)
     await draining
 
 
-async def test_a_snapshot_waits_until_the_service_has_what_the_edge_has_seen(rig: Rig) -> None:
+async def test_a_snapshot_waits_until_the_service_has_what_the_edge_has_seen(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("confer_kit.service.SNAPSHOT_WAIT_S", 30.0)
     answered_at: list[int] = []
 
     def more(service: Service, settings: KitSettings) -> None:
@@ -296,7 +299,7 @@ async def test_a_snapshot_waits_until_the_service_has_what_the_edge_has_seen(rig
     seen = service.position + 1
     request = RoomSnapshotRequest(kind="room", id="r1", seen={"SYNC": seen}).model_dump()
     asked = asyncio.gather(rig.ask(request, subject="call.sync.snapshot"))
-    await asyncio.sleep(SNAPSHOT_WAIT_S / 5)
+    await asyncio.sleep(0.2)
     assert not answered_at
     await rig.append()
     (answer,) = await asked
@@ -362,7 +365,7 @@ async def test_periodic_work_goes_on_after_it_failed(rig: Rig) -> None:
         raise ValueError("this time")
 
     await rig.serve(more=lambda service, settings: service.every(0.01, work))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         for _ in range(3):
             await runs.acquire()
 

@@ -52,7 +52,7 @@ class Person:
 
     async def _ask(self, subject: str, request: BaseModel, op: str | None) -> dict[str, Any]:
         body = request.model_dump_json().encode()
-        answer = await ask(self._link.nc, subject, body, self._identity, op=op or clock.new_id(), timeout_s=4)
+        answer = await ask(self._link.nc, subject, body, self._identity, op=op or clock.new_id(), timeout_s=20)
         parsed: dict[str, Any] = orjson.loads(answer)
         return parsed
 
@@ -182,9 +182,9 @@ async def test_counts_follow_notes_and_readings(link: Link, ana: Person, bob: Pe
 
 async def _unread(counts: Any, expected: int) -> None:
     """Wait until the view says so."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
-            msg = await counts.next_msg(timeout=5)
+            msg = await counts.next_msg(timeout=30)
             assert msg.headers["Confer-Event"] == "notification_counts"
             if orjson.loads(msg.data) == {"unread": expected}:
                 return
@@ -264,11 +264,11 @@ async def test_acknowledged_notes_survive_a_killed_nats_server(
     sent = [await ana.send(f"note {number}", op=f"op-{number}", user="bob") for number in range(5)]
     await server.kill()
     await server.start()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not service.link.nc.is_connected:
             await asyncio.sleep(0.05)
     for number in range(5):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (again := await ana.send(f"note {number}", op=f"op-{number}", user="bob"))["status"] == "error":
                 assert again["retry"]
         assert again["id"] == sent[number]["id"]

@@ -35,7 +35,7 @@ async def audience(nc: Client, subject: str, count: int, stream: str = LIVE) -> 
     found: list[Msg] = []
     try:
         while len(found) < count:
-            found.append(await feed.next_msg(timeout=3))
+            found.append(await feed.next_msg(timeout=10))
     except nats.errors.TimeoutError:
         pass
     await feed.unsubscribe()

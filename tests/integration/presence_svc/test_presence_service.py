@@ -12,6 +12,7 @@ from nats.aio.msg import Msg
 from pydantic import BaseModel
 
 from confer_contracts import presence
+from confer_contracts.errors import Rejection
 from confer_contracts.ids import patient_room, token
 from confer_contracts.message import Identity
 from confer_contracts.presence import (
@@ -81,7 +82,9 @@ class World:
 
     async def ask(self, call: Call[Any, Any], request: BaseModel, caller: Identity | None = None, op: str = "") -> Body:
         body = request.model_dump_json().encode()
-        answer = await ask(self.link.nc, call.subject, body, caller or who("ana"), op=op or clock.new_id(), timeout_s=5)
+        answer = await ask(
+            self.link.nc, call.subject, body, caller or who("ana"), op=op or clock.new_id(), timeout_s=20
+        )
         found: Body = json.loads(answer)
         return found
 
@@ -100,7 +103,7 @@ class World:
 
     async def until_known(self, *sessions: tuple[str, str, int]) -> None:
         """Beat until every replica has heard it, as far as a few beats can tell."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not all([await self.beat(*sessions) for _ in range(6)]):
                 await asyncio.sleep(0.05)
 
@@ -111,7 +114,7 @@ class World:
     async def snapshot(self, seen: int = 0, room: str = ROOM, after: str | None = None) -> Body:
         request = RoomSnapshotRequest(kind="room", id=room, seen={"PRESENCE": seen}, after=after)
         body = request.model_dump_json().encode()
-        answer = await ask(self.link.nc, "call.presence.snapshot", body, who("ana"), op="o", timeout_s=5)
+        answer = await ask(self.link.nc, "call.presence.snapshot", body, who("ana"), op="o", timeout_s=20)
         found: Body = json.loads(answer)
         return found
 
@@ -123,7 +126,7 @@ class World:
         """Event and person of each fact about people."""
         return [(fact.event, fact.actor) for fact in await self.facts()]
 
-    async def until(self, *wanted: tuple[str | None, str | None], within: float = 15) -> None:
+    async def until(self, *wanted: tuple[str | None, str | None], within: float = 60) -> None:
         """Wait until these events are the log's last ones."""
         try:
             async with asyncio.timeout(within):
@@ -133,7 +136,7 @@ class World:
             raise AssertionError(await self.events()) from None
 
     async def until_view(self, event: str, enough: Callable[[Any], bool] = bool) -> Msg:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while True:
                 for msg in self.views:
                     if msg.headers and msg.headers[Header.EVENT] == event and enough(json.loads(msg.data)):
@@ -222,11 +225,11 @@ async def test_a_short_cut_is_no_news_and_a_long_one_ends_once_over_two_replicas
     await world.replica()
     await world.replica()
     await world.attach("ana", 1)
-    await world.detach("ana", 1, grace_s=1.0)
+    await world.detach("ana", 1, grace_s=5)
     await world.attach("ana", 2)
-    await asyncio.sleep(1.3)
+    await asyncio.sleep(5.3)
     assert await world.events() == [("user_joined", "ana"), (None, "ana"), (None, "ana")]
-    await world.detach("ana", 2, grace_s=0.5)
+    await world.detach("ana", 2, grace_s=3)
     assert names((await world.snapshot(seen=4))["users"]) == ["ana"]
     await world.until(("user_left", "ana"))
     await asyncio.sleep(0.5)  # the other replica's timer has fired as well
@@ -235,7 +238,7 @@ async def test_a_short_cut_is_no_news_and_a_long_one_ends_once_over_two_replicas
 
 async def test_heartbeats_show_the_roster_and_keep_a_person_active(world: World) -> None:
     await world.keep_views()
-    await world.replica(presence_away_after_s=1.0)
+    await world.replica(presence_away_after_s=4)
     await world.attach("ana", 1)
     await world.until(("user_updated", "ana"))
     assert (await world.snapshot(seen=2))["users"][0]["status"] == "away"
@@ -264,8 +267,8 @@ async def test_a_focus_is_told_to_the_room(world: World) -> None:
 
 async def test_all_who_edit_a_field_are_shown_until_they_are_silent(world: World) -> None:
     """Each tab has its own mark; whichever replica's timer fires, a silent one ends once."""
-    await world.replica(presence_editing_s=4)
-    await world.replica(presence_editing_s=4)
+    await world.replica(presence_editing_s=8)
+    await world.replica(presence_editing_s=8)
     for number, (user, session) in enumerate((("ana", "a1"), ("ana", "a2"), ("ben", "b1")), 1):
         await world.attach(user, number, session)
     for user, session, field in (("ana", "a1", "va"), ("ben", "b1", "va"), ("ana", "a2", "iop")):
@@ -275,7 +278,7 @@ async def test_all_who_edit_a_field_are_shown_until_they_are_silent(world: World
     assert {user: told["editing"] for user, told in shown.items()} == {"ana": ["va", "iop"], "ben": ["va"]}
     assert shown["ana"]["focus"] == "iop"
 
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while any(user["editing"] for user in (await world.snapshot())["users"]):
             await asyncio.sleep(0.1)
     ended = [fact.json()["editing"] for fact in await world.facts() if fact.actor == "ana" and fact.event]
@@ -293,13 +296,13 @@ async def test_who_writes_goes_on_editing(world: World) -> None:
     aged = NewFact(
         subject=marked[-1].subject, body=marked[-1].body, event="user_updated", fold=json.dumps(fold).encode()
     )
-    await world.log.append(aged, guard=str(aged.subject), expected=marked[-1].seq, timeout=2)
+    await world.log.append(aged, guard=str(aged.subject), expected=marked[-1].seq, timeout=10)
     subject = FactSubject("sync", "room", ROOM, "record")
     body = {"patient_id": "ผู้ป่วย.>", "changes": [{"field": "iop"}, {"field": "va"}]}
     written = NewFact(
         subject=subject, body=json.dumps(body).encode(), event="fields_updated", actor="ana", origin="s-ana"
     )
-    await world.log.append(written, guard=str(subject), expected=0, timeout=2)
+    await world.log.append(written, guard=str(subject), expected=0, timeout=10)
     await world.until((None, "ana"))
     fact = (await world.facts())[-1]
     assert (fact.op, fact.fold["marks"]["s-ana"][0]) == ("SYNC-1", "va")
@@ -312,7 +315,7 @@ async def test_a_step_that_sync_told_moves_the_person(world: World) -> None:
     body = {"user_id": "ana", "step": 4, "step_name": "tonometry", "patient_id": "ผู้ป่วย.>", "timestamp": ""}
     subject = FactSubject("sync", "room", ROOM, "record")
     fact = NewFact(subject=subject, body=json.dumps(body).encode(), event="step_changed", actor="ana")
-    await world.log.append(fact, guard=str(subject), expected=0, timeout=2)
+    await world.log.append(fact, guard=str(subject), expected=0, timeout=10)
     await world.until(("user_updated", "ana"))
     last = (await world.facts())[-1]
     assert (last.json()["step"], last.op) == (4, "SYNC-1")
@@ -366,12 +369,12 @@ async def test_a_page_sweeps_only_its_own_part(world: World) -> None:
 
 
 async def test_a_silent_edge_loses_its_sessions_and_a_beating_one_does_not(world: World) -> None:
-    await world.replica(presence_lease_s=3)
-    await world.replica(presence_lease_s=3)
+    await world.replica(presence_lease_s=8)
+    await world.replica(presence_lease_s=8)
     await world.attach("ana", 1)
     other = Attach(room=ROOM, incarnation="edgeB", attach=1)
     await world.ask(presence.ATTACH, other, who("ben"))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while ("user_left", "ben") not in await world.events():
             await world.beat((ROOM, "s-ana", 1))
             await asyncio.sleep(0.5)
@@ -387,8 +390,8 @@ async def test_a_new_process_knows_who_is_there_and_gives_every_edge_a_fresh_lea
         await world.detach("ben", 2, grace_s=0.5)
     with pytest.raises(Exception, match="away"):
         await world.attach("eve", 3)
-    await asyncio.sleep(3.5)
-    await world.replica(presence_lease_s=3)
+    await asyncio.sleep(8.5)
+    await world.replica(presence_lease_s=8)
     assert names((await world.snapshot())["users"])[0] == "ana"
     await world.until(("user_left", "ben"))
     await asyncio.sleep(1)
@@ -406,13 +409,21 @@ async def test_who_was_deaf_does_not_judge_silence(world: World) -> None:
     world.server.freeze()
     await asyncio.sleep(7)
     world.server.thaw()
-    async with asyncio.timeout(10):
-        while (await world.attach("ben", 3))["status"] != "ok":
+    async with asyncio.timeout(60):
+        while not await attached(world, "ben", 3):
             await asyncio.sleep(0.1)
     for _ in range(10):
         await world.beat((ROOM, "s-ana", 1), (ROOM, "s-ben", 3))
         await asyncio.sleep(0.5)
     assert [event for event in await world.events() if event[0]] == [("user_joined", "ana"), ("user_joined", "ben")]
+
+
+async def attached(world: World, user: str, n: int) -> bool:
+    """Whether it was; not while NATS is away."""
+    try:
+        return bool((await world.attach(user, n))["status"] == "ok")
+    except Rejection:
+        return False
 
 
 async def test_two_hundred_tabs_side_by_side_are_one_person_each(world: World) -> None:

@@ -62,19 +62,19 @@ class World:
         """The answer, as JSON; a fresh operation unless one is given."""
         body = request.model_dump_json().encode()
         answer: Body = json.loads(
-            await ask(self._link.nc, call.subject, body, who(user), op=op or clock.new_id(), timeout_s=5)
+            await ask(self._link.nc, call.subject, body, who(user), op=op or clock.new_id(), timeout_s=20)
         )
         return answer
 
     async def snapshot(self, kind: str, ident: str, seen: int) -> Body:
         body = RoomSnapshotRequest(kind=kind, id=ident, seen={"QUEUE": seen}).model_dump_json().encode()
         subject = "call.queue.snapshot"
-        answer: Body = json.loads(await ask(self._link.nc, subject, body, who("ana"), op=clock.new_id(), timeout_s=5))
+        answer: Body = json.loads(await ask(self._link.nc, subject, body, who("ana"), op=clock.new_id(), timeout_s=20))
         return answer
 
     async def live(self, audience: str) -> RawStreamMsg:
         """The last message of an audience in LIVE, once there is one."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while True:
                 with contextlib.suppress(NotFoundError):
                     return await self._link.nc.jetstream().get_last_msg("LIVE", audience)
@@ -85,14 +85,14 @@ class World:
         return list(await self.log.read(guard, after=0, upto=last.seq)) if last else []
 
     async def until_facts(self, enough: Callable[[list[StoredFact]], bool]) -> list[StoredFact]:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while not enough(facts := await self.facts()):
                 await asyncio.sleep(0.02)
         return facts
 
     async def until_table(self, enough: Callable[[list[Body]], bool]) -> tuple[list[Body], int]:
         """The first table among those that were published, or will be, that is as wanted; with its `as_of`."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while not (found := [table for table in self.tables if enough(table[0])]):
                 await asyncio.sleep(0.02)
         return found[0]
@@ -114,7 +114,7 @@ class World:
             fold=json.dumps(fold).encode() if fold else None,
             actor="ana",
         )
-        return await self.log.append(fact, guard=str(subject), expected=last.seq if last else 0, timeout=2)
+        return await self.log.append(fact, guard=str(subject), expected=last.seq if last else 0, timeout=10)
 
     async def tell_presence(self, user: str, event: str | None, *, screening: bool = False, step: int = 3) -> int:
         subject = FactSubject("presence", "room", patient_room("p1"), token(user))
@@ -266,7 +266,7 @@ async def test_two_replicas_return_a_claim_that_ended_once(world: World) -> None
 async def test_a_new_replica_knows_everything_from_the_log(world: World) -> None:
     op = clock.new_id()
     async with AsyncExitStack() as first:
-        await world.replica(claim_s=1.0, stack=first)
+        await world.replica(claim_s=5.0, stack=first)
         await enqueue(world, "p1")
         called = await world.ask(queue.CALL_NEXT, CallNext(), op=op)
     await world.replica()

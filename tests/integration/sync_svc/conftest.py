@@ -49,7 +49,7 @@ class Rig:
     async def call(self, event: str, request: dict[str, Any], *, user: str = "ann", op: str | None = None) -> Any:
         body = orjson.dumps(request)
         answer = await ask(
-            self.link.nc, f"call.sync.{event}", body, person(user), op=op or clock.new_id(), timeout_s=4.0
+            self.link.nc, f"call.sync.{event}", body, person(user), op=op or clock.new_id(), timeout_s=20
         )
         return orjson.loads(answer)
 

@@ -64,7 +64,7 @@ async def test_acknowledged_updates_survive_the_servers_death_and_none_is_double
 
         stop = asyncio.Event()
         writers = [Writer(link, f"u{n}") for n in range(WRITERS)]
-        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(300), asyncio.TaskGroup() as group:
             for writer in writers:
                 group.create_task(writer.write(stop))
             await _acknowledged(writers, 100)

@@ -30,7 +30,7 @@ async def test_a_snapshot_under_writers_is_the_log_up_to_where_it_says(rig: Rig)
             assert answer["status"] == "ok", answer
 
     taken: list[Any] = []
-    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(300), asyncio.TaskGroup() as group:
         for writer in range(WRITERS):
             group.create_task(write(writer))
         asked = RoomSnapshotRequest(kind=Kind.ROOM, id=patient_room(PATIENT), seen={}).model_dump(mode="json")

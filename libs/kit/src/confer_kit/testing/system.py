@@ -9,7 +9,7 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from confer_kit.testing.metrics import Metrics
 from confer_kit.testing.nats import STARTED_WITHIN_S, NatsCluster, NatsServer, free_port
 
 SERVICES = ("presence-svc", "sync-svc", "queue-svc", "notify-svc")
-RISEN_WITHIN_S = 30
+RISEN_WITHIN_S = 60
 HTTP_WITHIN_S = 10
 
 
@@ -136,6 +136,13 @@ class System:
         status, body = await asyncio.to_thread(_get, f"http://127.0.0.1:{self._metrics_ports[name] + worker}/metrics")
         assert status == 200, f"{name} answers {status} for its metrics"
         return Metrics(name, body.decode())
+
+    async def settled(self, condition: Callable[[Metrics], bool], name: str = "edge") -> Metrics:
+        """The first scrape of which the condition is true."""
+        async with asyncio.timeout(RISEN_WITHIN_S):
+            while not condition(shown := await self.metrics(name)):  # noqa: ASYNC110 - of another process
+                await asyncio.sleep(0.1)
+        return shown
 
     async def restart(self, name: str) -> None:
         """Start a killed process again and wait until it serves."""
