@@ -17,7 +17,7 @@ from playwright.async_api import Page, expect
 from confer_kit.testing import System, running_system
 from confer_kit.testing.browser import chromium, window
 from confer_kit.testing.javascript import JavaScriptClient, Node, node
-from confer_kit.testing.nats import free_port
+from confer_kit.testing.ports import free_port
 from confer_kit.testing.raw import raw_client
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.node]

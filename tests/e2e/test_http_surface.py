@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from confer_kit.testing import System, running_system
-from confer_kit.testing.nats import free_port
+from confer_kit.testing.ports import free_port
 from confer_kit.testing.raw import raw_client
 from confer_kit.testing.system import Process
 

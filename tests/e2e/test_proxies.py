@@ -18,7 +18,7 @@ from aiohttp import web
 
 from confer_kit.testing import System, running_system
 from confer_kit.testing.javascript import JavaScriptClient, Node, node
-from confer_kit.testing.nats import free_port
+from confer_kit.testing.ports import free_port
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.node, pytest.mark.proxy]
 

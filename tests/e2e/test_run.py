@@ -16,7 +16,7 @@ import nats
 import pytest
 
 from confer_kit.follower import EPOCH
-from confer_kit.testing.nats import free_port
+from confer_kit.testing.ports import free_port
 
 PARTS = ("nats-server", "presence-svc", "sync-svc", "queue-svc", "notify-svc", "confer-edge")
 RECORD = "log.sync.room.p1.record"

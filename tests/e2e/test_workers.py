@@ -17,7 +17,7 @@ import pytest_asyncio
 
 from confer_kit.testing import System, running_system
 from confer_kit.testing.javascript import JavaScriptClient, Node, node
-from confer_kit.testing.nats import free_port
+from confer_kit.testing.ports import free_port
 from confer_kit.testing.system import Process
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.node]

@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 from confer_kit.exposition import REQUEST_BYTES_MAX, exposed
 from confer_kit.loop_delay import EVERY_S
 from confer_kit.settings import KitSettings
-from confer_kit.testing.nats import free_port
+from confer_kit.testing.ports import free_port
 
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0"
 

@@ -1,15 +1,15 @@
 """A private nats-server per test: the real one, a free port, a store of its own, `sync_interval: always`."""
 
 import asyncio
-import secrets
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+
+from confer_kit.testing.ports import free_port
 
 _CONFIG = """
 listen: "127.0.0.1:{port}"
@@ -18,28 +18,6 @@ jetstream {{ store_dir: "{store}", sync_interval: always }}
 
 
 STARTED_WITHIN_S = 60
-_PORTS = range(10_000, 32_768)  # below those that a kernel gives to connections, one of which could be there first
-_given: set[int] = set()
-
-
-def free_port(following: int = 0) -> int:
-    """A port where nobody listens, nor on the `following` ones after it. Never the same again: who gets it may take
-    its time, and may leave and come back."""
-    while True:
-        first = secrets.choice(_PORTS)
-        ports = set(range(first, first + following + 1))
-        if not ports & _given and all(map(_is_free, ports)):
-            _given.update(ports)
-            return first
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
 
 
 def binary() -> str:

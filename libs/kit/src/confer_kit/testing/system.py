@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from confer_kit.testing.metrics import Metrics
-from confer_kit.testing.nats import STARTED_WITHIN_S, NatsCluster, NatsServer, free_port
+from confer_kit.testing.nats import STARTED_WITHIN_S, NatsCluster, NatsServer
+from confer_kit.testing.ports import free_port
 
 SERVICES = ("presence-svc", "sync-svc", "queue-svc", "notify-svc")
 RISEN_WITHIN_S = 60
