@@ -140,6 +140,10 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
             text = "Transport unknown: this edge serves WebSocket clients only"
         return super()._bad_request({"code": code, "message": text})
 
+    def _log_error_once(self, message: str, message_key: str) -> None:
+        """Nothing: a refusal is counted, and told to the client. The library would log the id of the session, and
+        whoever knows that can speak for its client."""
+
     def _method_not_found(self) -> Any:
         """Any method but GET and POST is refused with 400 as well."""
         metrics.REFUSED.labels("method").inc()
