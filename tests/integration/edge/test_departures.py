@@ -19,7 +19,7 @@ from confer_kit.testing import nats_server
 from confer_ops.provision import provision
 
 CLIENTS = 150  # more than are seen off before others get a turn
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
 TRANSPORT = {"EIO": "4", "transport": "websocket"}
 
 

@@ -15,7 +15,7 @@ from confer_kit.nats_link import Link
 from confer_kit.settings import KitSettings
 from confer_kit.testing import nats_server
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 SUBJECT = "test.asking"
 
 

@@ -30,12 +30,12 @@ from presence_svc.settings import Settings
 
 ROOMS = ("r1", "r2")
 PEOPLE = "log.presence.room.*.*"
-LEASE_S = 5
+LEASE_S = 12
 ENVIRONMENT = {
-    "CONFER_METRICS_PORT": "0", "CONFER_PRESENCE_LEASE_S": str(LEASE_S), "CONFER_PRESENCE_SETTLE_S": "3",
+    "CONFER_METRICS_PORT": "0", "CONFER_PRESENCE_LEASE_S": str(LEASE_S), "CONFER_PRESENCE_SETTLE_S": "6",
     "CONFER_PRESENCE_DROPPED_GRACE_S": "1",
 }  # fmt: skip
-PATIENCE_S = 150
+PATIENCE_S = 250
 
 
 class Replica:
@@ -108,7 +108,7 @@ class Edge:
         await self.beat()
 
     async def _tell(
-        self, subject: str, request: BaseModel, entry: SessionEntry | None = None, timeout_s: float = 2
+        self, subject: str, request: BaseModel, entry: SessionEntry | None = None, timeout_s: float = 4
     ) -> bool | None:
         """`known` of the answer; None where there is none: whoever is away hears of it by a later beat."""
         who = nobody("edge") if entry is None else Identity.model_validate(entry.model_dump(exclude={"room"}))

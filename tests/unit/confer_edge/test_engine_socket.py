@@ -25,7 +25,7 @@ def polling(query: str = "EIO=4&transport=polling") -> tuple[Engine, Socket]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():
             await asyncio.sleep(0.01)
 

@@ -25,7 +25,7 @@ class Fired:
         return fire
 
     async def until(self, count: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(self.names) < count:
                 self._more.clear()
                 await self._more.wait()

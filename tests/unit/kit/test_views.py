@@ -13,7 +13,7 @@ from confer_contracts.subjects import Header, Kind
 from confer_kit import views
 from confer_kit.nats_link import Link
 from confer_kit.tasks import Tasks
-from confer_kit.views import ANNOUNCED_FOR_S, Views
+from confer_kit.views import ANNOUNCED_FOR_S, COALESCE_S, Views
 
 TABLE = View(service="queue", event="queue_updated", kind=Kind.QUEUE, name="table", body=list[str], doc="rows")
 COUNTS = View(service="notify", event="notification_counts", kind=Kind.USER, name="counts", body=int, doc="unread")
@@ -44,7 +44,7 @@ class Rig:
         return str(self.value).encode(), self.value
 
     async def until_sent(self, count: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(self.recorder.sent) < count:
                 await asyncio.sleep(0.005)
 
@@ -80,14 +80,15 @@ async def test_many_changes_at_once_are_one_message_with_the_last_state(rig: Rig
 
 
 async def test_changes_over_time_are_few_messages_and_the_last_one_is_among_them(rig: Rig) -> None:
-    changes = 60
+    changes, began = 60, asyncio.get_running_loop().time()
     for rig.value in range(1, changes + 1):
         rig.views.coalesce(TABLE, "q", rig.draw)
         await asyncio.sleep(0.004)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while rig.bodies[-1:] != [str(changes)]:
             await asyncio.sleep(0.005)
-    assert len(rig.bodies) < changes / 3
+    passed_s = asyncio.get_running_loop().time() - began
+    assert len(rig.bodies) <= passed_s / COALESCE_S + 2
 
 
 async def test_each_audience_has_a_message_of_its_own(rig: Rig) -> None:
