@@ -30,6 +30,9 @@ _CLAIM = {"queue": "side", "ticket": "t-1", "token": "k-1"}
 SAMPLES: dict[str, list[dict[str, Any]]] = {
     "user_heartbeat": [{"step": 1, "last_activity": "2025-11-22", "rooms": ["elsewhere"]}],
     "field_focus": [{**_PATIENT, "field": "left_eye"}],
+    "field_lock": [{**_PATIENT, "field": "left_eye", "lasts_s": 30.5}],
+    "field_unlock": [{**_PATIENT, "field": "left_eye"}],
+    "field_lock_takeover": [{**_PATIENT, "field": "left_eye", "token": 1, "lasts_s": 30.5}],
     "live_typing": [{**_SESSION, "current_value": "6/", "user_name": "Anna", "typing_speed": 2.5}],
     "cursor_position": [{**_SESSION, "user_name": "Anna"}],
     "field_update": [

@@ -23,7 +23,7 @@ HEARD = {
     "step_updated", "field_conflict", "step_changed", "step_status_updated", "live_field_typing", "user_cursor_moved",
     "live_field_updated", "collaborative_conflict", "notification", "new_message", "notification_counts",
     "ticket_called", "patient_ticket_called", "queue_updated", "subscription_confirmed", "doctor_dashboard_data",
-    "sync_point",
+    "sync_point", "field_locked", "field_unlocked",
 }  # fmt: skip
 VOLATILE = {"timestamp", "last_activity", "joined_at", "offset", "op", "actual_duration", "duration_s", "name"}
 COUNTS = {"total", "count", "active"}  # of people: who watches is among them
@@ -91,6 +91,8 @@ async def test_whatever_a_browser_gets_is_in_the_catalogue_with_its_body(system:
         ("step_update", {**here, "step": 3, "status": "completed"}),
         ("step_change", {**here, "step": 4, "step_name": "Refraction"}),
         ("field_focus", {**here, "field": "a"}),
+        ("field_lock", {**here, "field": "a"}),
+        ("field_unlock", {**here, "field": "a"}),
         ("user_heartbeat", {"step": 4}),
         ("live_typing", {**session, "current_value": "6/", "user_name": "Nurse"}),
         ("cursor_position", session),

@@ -8,6 +8,7 @@ from presence_svc.edges import Edges
 from presence_svc.handlers import EVERYTHING, Handlers
 from presence_svc.hearing import CHECK_S, Hearing
 from presence_svc.index import Index
+from presence_svc.locks import Locks
 from presence_svc.people import People
 from presence_svc.settings import Settings
 from presence_svc.showing import Showing
@@ -22,7 +23,8 @@ def build(service: Service, settings: Settings) -> None:
     showing = Showing(service, index, hearing, settings.presence_page)
     people = People(service, settings, hearing, index, showing)
     edges = Edges(service, settings, hearing, people)
-    handlers = Handlers(service, people, edges, showing)
+    locks = Locks(service, settings, hearing, index)
+    handlers = Handlers(service, people, edges, showing, locks)
 
     service.serve(presence.ATTACH, handlers.attach)
     service.serve(presence.DETACH, handlers.detach)
@@ -30,6 +32,9 @@ def build(service: Service, settings: Settings) -> None:
     service.serve(presence.EDGE_SESSIONS, handlers.edge_sessions)
     service.serve(presence.USER_HEARTBEAT, handlers.user_heartbeat)
     service.serve(presence.FIELD_FOCUS, handlers.field_focus)
+    service.serve(presence.FIELD_LOCK, handlers.field_lock)
+    service.serve(presence.FIELD_UNLOCK, handlers.field_unlock)
+    service.serve(presence.FIELD_LOCK_TAKEOVER, handlers.field_lock_takeover)
     service.serve(presence.LIVE_TYPING, handlers.live_typing)
     service.serve(presence.CURSOR_POSITION, handlers.cursor_position)
     service.snapshot(Kind.ROOM, handlers.snapshot)
@@ -38,11 +43,13 @@ def build(service: Service, settings: Settings) -> None:
     def observe(fact: StoredFact) -> None:
         people.observe(fact)
         edges.observe(fact)
+        locks.observe(fact)
 
     def begin_anew() -> None:
         showing.clear()
         people.clear()
         edges.clear()
+        locks.clear()
         hearing.lost()
 
     service.follow(observe, start="last_per_subject")
@@ -52,3 +59,4 @@ def build(service: Service, settings: Settings) -> None:
     service.link.on_reconnect.append(hearing.interrupted)
     service.every(CHECK_S, edges.sweep)
     service.every(CHECK_S, showing.look)
+    service.every(CHECK_S, locks.sweep)

@@ -1,4 +1,4 @@
-"""People in the log: `log.presence.room.<room>.<user token>`.
+"""People in the log: `log.presence.room.<room>.<user token>` (see `lock_codec` for the locks beside them).
 
 Every fact carries the whole person in its fold header. Its body is what browsers get: an ActiveUser, or the bare user
 id of somebody who left.
@@ -7,7 +7,7 @@ id of somebody who left.
 import orjson
 
 from confer_contracts.ids import token, untoken
-from confer_contracts.presence import SERVICE, ActiveUser
+from confer_contracts.presence import LOCK, SERVICE, ActiveUser
 from confer_contracts.subjects import FactSubject, Kind, stream_of
 from confer_kit.clock import iso
 from confer_kit.facts import NewFact, StoredFact
@@ -34,7 +34,8 @@ class PersonCodec:
     last_only = True
 
     def aggregate(self, subject: FactSubject) -> str | None:
-        return f"{subject.ident}.{subject.key}" if subject.kind == Kind.ROOM else None
+        is_person = subject.kind == Kind.ROOM and not subject.key.startswith(LOCK)
+        return f"{subject.ident}.{subject.key}" if is_person else None
 
     def guard(self, key: str) -> str:
         return f"log.{SERVICE}.{Kind.ROOM}.{key}"

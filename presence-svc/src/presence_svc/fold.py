@@ -16,7 +16,7 @@ def read(fold: dict[str, Any], user_id: str) -> Person:
     plain = {name: fold[name] for name in _PLAIN & fold.keys()}
     return Person(
         **plain, user_id=user_id, sessions=_sessions(fold, "sessions"), lately=_sessions(fold, "lately"),
-        marks=_marks(fold), operations=_operations(fold),
+        marks=_marks(fold), operations=operations(fold),
     )  # fmt: skip
 
 
@@ -24,7 +24,7 @@ def written(person: Person) -> dict[str, Any]:
     """All but the user id, which is in the subject."""
     fold = {name: value for name in sorted(_PLAIN) if (value := getattr(person, name)) is not None}
     fold |= {name: _told(sessions) for name in ("sessions", "lately") if (sessions := getattr(person, name))}
-    return fold | _told_marks(person) | _told_operations(person.operations)
+    return fold | _told_marks(person) | told_operations(person.operations)
 
 
 def _told(sessions: Mapping[str, Session]) -> dict[str, Any]:
@@ -54,14 +54,14 @@ def _marks(fold: dict[str, Any]) -> dict[str, Mark]:
     return {fold.get("focus_session") or "": Mark(fold["focus"], fold.get("last_activity", 0.0))}
 
 
-def _told_operations(operations: Operations) -> dict[str, Any]:
-    if not operations.done:
+def told_operations(known: Operations) -> dict[str, Any]:
+    if not known.done:
         return {}
-    ops, makers = zip(*operations.done, strict=True)
-    return {"operations": ops, "operations_by": makers, "forgotten": operations.forgotten}
+    ops, makers = zip(*known.done, strict=True)
+    return {"operations": ops, "operations_by": makers, "forgotten": known.forgotten}
 
 
-def _operations(fold: dict[str, Any]) -> Operations:
+def operations(fold: dict[str, Any]) -> Operations:
     ops = fold.get("operations", ())
     makers = fold.get("operations_by") or [""] * len(ops)
     return Operations(tuple(zip(ops, makers, strict=True)), fold.get("forgotten", {}))

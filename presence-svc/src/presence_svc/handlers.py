@@ -1,5 +1,7 @@
 """One coroutine per call: model -> command -> the log -> reply."""
 
+from typing import Any
+
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.ids import patient_room, session_room, untoken
 from confer_contracts.message import Ok
@@ -13,9 +15,13 @@ from confer_contracts.presence import (
     EdgeBeatReply,
     EdgeSessions,
     FieldFocus,
+    FieldLockReply,
     LiveTyping,
+    LockedField,
+    LockField,
     RoomSnapshotRequest,
     Roster,
+    TakeOverLock,
     UserHeartbeat,
 )
 from confer_contracts.sync import StepChanged
@@ -26,7 +32,9 @@ from confer_kit.service import Service
 from presence_svc import views
 from presence_svc.codec import person_key
 from presence_svc.domain import commands
+from presence_svc.domain.lock import Acquire, Release
 from presence_svc.edges import Edges
+from presence_svc.locks import Locks
 from presence_svc.people import People
 from presence_svc.showing import Showing
 
@@ -37,11 +45,12 @@ EVERYTHING = f"log.{SERVICE}.>"
 class Handlers:
     """The answer to an attach is presence's part of a join: it holds all that the asking edge can have delivered."""
 
-    def __init__(self, service: Service, people: People, edges: Edges, showing: Showing) -> None:
+    def __init__(self, service: Service, people: People, edges: Edges, showing: Showing, locks: Locks) -> None:
         self._service = service
         self._people = people
         self._edges = edges
         self._showing = showing
+        self._locks = locks
 
     async def attach(self, asked: Attach, ctx: Context) -> AttachReply:
         who, room = ctx.identity, _room(asked.room)
@@ -55,8 +64,7 @@ class Handlers:
             seq = await self._last_seq()
         if not await self._service.reached(seq, ROSTER_WAIT_S):  # half a roster would look like people who left
             raise Rejection(ErrorCode.UNAVAILABLE, "presence is behind its log: try again")
-        page = self._showing.page(room).model_dump()
-        return AttachReply(**page | {"op": ctx.op, "as_of": self._service.position})
+        return AttachReply(**self._page(room) | {"op": ctx.op, "as_of": self._service.position})
 
     async def detach(self, asked: Detach, ctx: Context) -> Ok:
         command = commands.Detach(
@@ -84,12 +92,27 @@ class Handlers:
             if self._people.index.get(key) is None:
                 continue
             await self._people.noticed(key, command, deadline=ctx.deadline, op=ctx.op, origin=ctx.identity.session)
+            await self._locks.used(room, ctx.identity.user_id, ctx.now)
             self._showing.again(room)
         return Ok(op=ctx.op)
 
     async def field_focus(self, asked: FieldFocus, ctx: Context) -> Ok:
         command = commands.Focus(name=asked.field, session=ctx.identity.session, op=ctx.op, now=ctx.now)
-        await self._change(patient_room(asked.patient_id), command, ctx)
+        room = patient_room(asked.patient_id)
+        await self._change(room, command, ctx)
+        await self._locks.used(room, ctx.identity.user_id, ctx.now)
+        return Ok(op=ctx.op)
+
+    async def field_lock(self, asked: LockField, ctx: Context) -> FieldLockReply:
+        return await self._lock(asked, ctx, seen=None)
+
+    async def field_lock_takeover(self, asked: TakeOverLock, ctx: Context) -> FieldLockReply:
+        return await self._lock(asked, ctx, seen=asked.token)
+
+    async def field_unlock(self, asked: LockedField, ctx: Context) -> Ok:
+        command = Release(user=ctx.identity.user_id, op=ctx.op, now=ctx.now)
+        room, session = patient_room(asked.patient_id), ctx.identity.session
+        await self._locks.release(room, asked.field, command, deadline=ctx.deadline, origin=session)
         return Ok(op=ctx.op)
 
     async def live_typing(self, asked: LiveTyping, ctx: Context) -> Ok:
@@ -108,7 +131,7 @@ class Handlers:
 
     async def snapshot(self, asked: RoomSnapshotRequest) -> Roster:
         as_of = {self._service.stream: self._service.position}
-        return Roster(**self._showing.page(asked.id, asked.after).model_dump() | {"as_of": as_of})
+        return Roster(**self._page(asked.id, asked.after) | {"as_of": as_of})
 
     async def worked(self, fact: StoredFact) -> None:
         """Sync says that a person moved on, or wrote in the record."""
@@ -121,6 +144,7 @@ class Handlers:
         elif fact.event is not None and origin is not None:
             edit = commands.Edit(session=origin, at=fact.at, fields=_fields(fact))
             await self._people.noticed(key, edit, op=op, origin=origin)
+            await self._locks.used(fact.subject.ident, fact.actor, fact.at)
 
     async def _active(self, room: str, ctx: Context) -> None:
         session = ctx.identity.session
@@ -130,6 +154,17 @@ class Handlers:
     async def _change(self, room: str, command: commands.Command, ctx: Context) -> int:
         key = person_key(room, ctx.identity.user_id)
         return await self._people.change(key, command, deadline=ctx.deadline, op=ctx.op, origin=ctx.identity.session)
+
+    async def _lock(self, asked: LockField, ctx: Context, seen: int | None) -> FieldLockReply:
+        lasts_s = self._locks.lasts_s(asked.lasts_s)
+        command = Acquire(user=ctx.identity.user_id, op=ctx.op, now=ctx.now, lasts_s=lasts_s, seen=seen)
+        room, session = patient_room(asked.patient_id), ctx.identity.session
+        lock = await self._locks.acquire(room, asked.field, command, deadline=ctx.deadline, origin=session)
+        return FieldLockReply(op=ctx.op, lock=lock)
+
+    def _page(self, room: str, after: str | None = None) -> dict[str, Any]:
+        """With the room's locks, on the first page."""
+        return self._showing.page(room, after).model_dump() | {"locks": [] if after else self._locks.shown(room)}
 
     async def _last_seq(self) -> int:
         last = await self._service.log.last(EVERYTHING)

@@ -24,3 +24,6 @@ class Settings(KitSettings):
     presence_page: int = Field(
         100, gt=0, le=500, description="people in a snapshot or roster; of a larger room these are the first page"
     )
+    presence_lock_s: float = Field(60, gt=0, description="how long a field stays locked without activity of its holder")
+    presence_lock_max_s: float = Field(600, gt=0, description="the longest time that a client may lock a field for")
+    presence_room_locks_max: int = Field(200, gt=0, description="fields that are locked in one room; more are refused")

@@ -23,8 +23,11 @@ from confer_contracts.presence import (
     EdgeBeat,
     FieldFocus,
     LiveTyping,
+    LockedField,
+    LockField,
     RoomSnapshotRequest,
     SessionEntry,
+    TakeOverLock,
     UserHeartbeat,
     digest,
     session_pages,
@@ -531,3 +534,59 @@ async def test_a_log_that_is_made_anew_shows_nobody_as_gone(world: World) -> Non
     await world.until_view("presence_summary", lambda told: told["count"] == 2 and not told["stale"])
     rosters = [names(json.loads(msg.data)) for msg in world.views if msg.subject.endswith(".roster")]
     assert rosters and all(sorted(roster) == ["ana", "ben"] for roster in rosters), rosters
+
+
+async def test_a_lock_has_one_holder_and_ends_with_their_leave_or_its_time(world: World) -> None:
+    await world.replica()
+    await world.replica()
+    people = {name: who(name) for name in ("ana", "ben")}
+    for number, name in enumerate(people):
+        await world.attach(name, number)
+    field: Body = {"patient_id": "ผู้ป่วย.>", "field": "va.*"}
+
+    async def lock(name: str, **more: float) -> Body:
+        return await world.ask(presence.FIELD_LOCK, LockField(**field, **more), people[name])
+
+    answers = await asyncio.gather(*(lock(name) for name in [*people] * 5))
+    holders = {answer["lock"]["user_id"] for answer in answers}
+    assert len(holders) == 1, "side by side, one is first and the other is told who"
+    (holder,) = holders
+    other = next(name for name in people if name != holder)
+    assert {answer.get("code") for answer in answers} == {None, "conflict"}
+    for _ in range(6):  # of both replicas
+        assert [held["user_id"] for held in (await world.snapshot(seen=2))["locks"]] == [holder]
+    assert (await world.ask(presence.FIELD_UNLOCK, LockedField(**field), people[other]))["code"] == "conflict"
+
+    taken = await world.ask(presence.FIELD_LOCK_TAKEOVER, TakeOverLock(**field, token=1, lasts_s=2), people[other])
+    assert (taken["lock"]["user_id"], taken["lock"]["token"]) == (other, 2)
+    late = await world.ask(presence.FIELD_LOCK_TAKEOVER, TakeOverLock(**field, token=1), people[holder])
+    assert (late["code"], late["lock"]["token"]) == ("conflict", 2)
+    await world.until(("field_unlocked", other))
+    assert (await world.facts())[-1].json()["reason"] == "expired"
+
+    assert (await lock(holder))["lock"]["token"] == 3
+    await world.detach(holder, [*people].index(holder))
+    await world.until(("user_left", holder), ("field_unlocked", holder))
+    told = [fact for fact in await world.facts() if fact.event in ("field_locked", "field_unlocked")]
+    assert [(fact.event, fact.json().get("taken_from"), fact.json().get("reason")) for fact in told] == [
+        ("field_locked", None, None),
+        ("field_locked", holder, None),
+        ("field_unlocked", None, "expired"),
+        ("field_locked", None, None),
+        ("field_unlocked", None, "holder_left"),
+    ]
+    assert (await lock(holder))["code"] == "unavailable", "who is not there locks nothing"
+
+
+async def test_the_limits_of_locks_are_told_by_name(world: World) -> None:
+    await world.replica(presence_room_locks_max=1, presence_lock_max_s=100)
+    await world.attach("ana", 1)
+    for request, code, named in (
+        (LockField(patient_id="ผู้ป่วย.>", field="va", lasts_s=101), "invalid", "lasts_s"),
+        (LockField(patient_id="ผู้ป่วย.>", field="va"), None, None),
+        (LockField(patient_id="ผู้ป่วย.>", field="iop"), "limit_exceeded", "1 locks"),
+        (LockField(patient_id="ผู้ป่วย.>", field="va"), None, None),
+    ):
+        answer = await world.ask(presence.FIELD_LOCK, request)
+        assert answer.get("code") == code, answer
+        assert named is None or named in answer["message"]

@@ -8,12 +8,15 @@ import pytest
 from confer_contracts.presence import FACTS, ActiveUser
 from confer_contracts.subjects import FactSubject, Header
 from presence_svc.codec import PersonCodec, person_key
+from presence_svc.domain import lock as locked
+from presence_svc.domain.lock import Lock
 from presence_svc.domain.marks import Mark
 from presence_svc.domain.person import Changed, Notice, Person, Session
 from presence_svc.lease_codec import LeaseCodec
+from presence_svc.lock_codec import LockCodec, lock_key
 
 CODEC = PersonCodec()
-KEY = person_key("p=2E1", "ana@x")
+KEY, LOCK_KEY = person_key("p=2E1", "ana@x"), lock_key("p=2E1", "va")
 PERSON = Person(
     user_id="ana@x", name="สมชาย ใจดี", role="nurse", step=0, sessions={"tab1": Session("edgeA", 4, screening=True)},
     joined_at=1_700_000_000.25, last_activity=1_700_000_001.0, screening=True,
@@ -44,7 +47,10 @@ def test_what_nobody_needs_to_see_has_no_event() -> None:
 
 def test_every_event_is_in_the_catalogue() -> None:
     told = {CODEC.encode(KEY, Changed(person=PERSON, notice=notice)).event for notice in Notice}
-    assert told - {None} == {fact.event for fact in FACTS}
+    free = locked.Changed(lock=Lock(), notice=locked.Notice.UNLOCKED, reason="expired")
+    held = locked.Changed(lock=Lock(), notice=locked.Notice.LOCKED)
+    locks = {LockCodec().encode(LOCK_KEY, event).event for event in (free, held)}
+    assert (told | locks) - {None} == {fact.event for fact in FACTS}
 
 
 def test_each_codec_knows_its_own_facts() -> None:

@@ -41,7 +41,8 @@ EXAMPLES: Final[dict[str, Example]] = {
             "patient_id": "P-1001",
             "offset": "5f1c9a2e.412",
             "presence": {
-                "status": "ok", "users": [_ME], "total": 1, "away": 0, "next": None, "stale": False, "since": None,
+                "status": "ok", "users": [_ME], "locks": [], "total": 1, "away": 0, "next": None, "stale": False,
+                "since": None,
             },
             "sync": {
                 "status": "ok",

@@ -1,6 +1,7 @@
 """Presence: who is in which room, with which step and focus. Owner: presence-svc.
 
-The aggregate is a person in a room: `log.presence.room.<room>.<user token>`; every fact carries the whole entry.
+The aggregates are a person in a room, `log.presence.room.<room>.<user token>`, and the lock of a field in a room,
+`log.presence.room.<room>.<LOCK><field token>`; every fact carries the whole entry.
 """
 
 import hashlib
@@ -11,12 +12,13 @@ from pydantic import Field
 
 from confer_contracts import subjects
 from confer_contracts.ids import patient_room, session_room
-from confer_contracts.message import Body, Id, Ok, Payload, PortalPayload, ShortText, Step, Text
+from confer_contracts.message import Body, Id, Ok, Payload, PortalPayload, ShortText, Step, Text, Version
 from confer_contracts.route import Call, Fact, Snapshot, View
 from confer_contracts.subjects import Kind
 
 SERVICE = "presence"
 SESSIONS_PER_PAGE = 200
+LOCK = "=6Cock_"  # no token of a user begins so (`ids.token` never escapes a letter), yet it is one to who reads it
 
 
 class ActiveUser(Body):
@@ -34,6 +36,19 @@ class ActiveUser(Body):
     editing: list[str] = []
     last_activity: str
     joined_at: str
+
+
+class FieldLock(Body):
+    """Who holds the exclusive lock of a field, since when and until when (ISO 8601).
+
+    `token` grows with each holder of the field: a fencing token, by which a write under an older lock is told.
+    """
+
+    field: str
+    user_id: str
+    token: int
+    since: str
+    expires_at: str
 
 
 # --- between the edge and presence-svc ------------------------------------------------------------------
@@ -63,10 +78,12 @@ class People(Body):
 
     total, away    people in the room; those of them who are away
     next           where the next page begins (`after` of `presence_get`); None: this is the last one
+    locks          the fields of the room that are locked
     stale, since   presence has not heard of some of the edges since that time (ISO 8601): people may have come or gone
     """
 
     users: list[ActiveUser] = []
+    locks: list[FieldLock] = []
     total: int = 0
     away: int = 0
     next: str | None = None
@@ -210,6 +227,49 @@ class FieldFocus(Payload):
     op: Id | None = None
 
 
+class LockedField(Payload):
+    patient_id: Id
+    field: Id
+    op: Id | None = None
+
+
+LockSeconds = Annotated[float, Field(strict=True, ge=1, le=24 * 3600)]
+
+
+class LockField(LockedField):
+    """The caller wants to be the only one who edits a field, for `lasts_s` (CONFER_PRESENCE_LOCK_S, and at most
+    CONFER_PRESENCE_LOCK_MAX_S); their heartbeats, focus and writes in the room renew it, as this call does."""
+
+    lasts_s: LockSeconds | None = None
+
+
+class TakeOverLock(LockField):
+    """`token`: of the lock that is taken over, so that it is the one that the caller has seen."""
+
+    token: Version
+
+
+class FieldLockReply(Ok):
+    lock: FieldLock
+
+
+class FieldLocked(FieldLock):
+    """`taken_from`: who held it until now, where it was taken over."""
+
+    patient_id: str
+    taken_from: str | None = None
+
+
+class FieldUnlocked(Body):
+    """`user_id` held it. `reason`: released, expired, or holder_left (the room)."""
+
+    patient_id: str
+    field: str
+    user_id: str
+    token: int
+    reason: Literal["released", "expired", "holder_left"]
+
+
 class SessionField(PortalPayload):
     """A place in the form of a hospital_mobile session."""
 
@@ -273,6 +333,21 @@ FIELD_FOCUS = Call(
     audience=lambda q: subjects.room_audience(patient_room(q.patient_id)),
     doc="Marks the field that the caller edits; everybody gets `user_updated` with `focus` and `editing`.",
 )  # fmt: skip
+FIELD_LOCK = Call(
+    service=SERVICE, event="field_lock", request=LockField, reply=FieldLockReply,
+    audience=lambda q: subjects.room_audience(patient_room(q.patient_id)),
+    doc="Locks a field, or renews the caller's lock of it; `conflict` with the `lock` where somebody else holds it.",
+)  # fmt: skip
+FIELD_UNLOCK = Call(
+    service=SERVICE, event="field_unlock", request=LockedField, reply=Ok,
+    audience=lambda q: subjects.room_audience(patient_room(q.patient_id)),
+    doc="Ends the caller's lock of a field.",
+)  # fmt: skip
+FIELD_LOCK_TAKEOVER = Call(
+    service=SERVICE, event="field_lock_takeover", request=TakeOverLock, reply=FieldLockReply,
+    audience=lambda q: subjects.room_audience(patient_room(q.patient_id)),
+    doc="Takes a field's lock from who holds it; the fact says from whom.",
+)  # fmt: skip
 LIVE_TYPING = Call(
     service=SERVICE, event="live_typing", request=LiveTyping, reply=Ok, ordered=False,
     audience=lambda q: subjects.room_audience(session_room(q.session_id)),
@@ -284,7 +359,10 @@ CURSOR_POSITION = Call(
     doc="Where the cursor is; the others get `user_cursor_moved`. Not stored.",
 )  # fmt: skip
 
-CALLS = (ATTACH, DETACH, EDGE_BEAT, EDGE_SESSIONS, USER_HEARTBEAT, FIELD_FOCUS, LIVE_TYPING, CURSOR_POSITION)
+CALLS = (
+    ATTACH, DETACH, EDGE_BEAT, EDGE_SESSIONS, USER_HEARTBEAT, FIELD_FOCUS, FIELD_LOCK, FIELD_UNLOCK,
+    FIELD_LOCK_TAKEOVER, LIVE_TYPING, CURSOR_POSITION,
+)  # fmt: skip
 SNAPSHOTS = (Snapshot(service=SERVICE, kind=Kind.ROOM, reply=Roster),)
 FACTS = (
     Fact(service=SERVICE, event="user_joined", kind=Kind.ROOM, body=ActiveUser, others=True,
@@ -293,6 +371,9 @@ FACTS = (
          doc="A person's step, focus or status changed."),
     Fact(service=SERVICE, event="user_left", kind=Kind.ROOM, body=str,
          doc="A person's last session is gone and the grace period over: the bare user id."),
+    Fact(service=SERVICE, event="field_locked", kind=Kind.ROOM, body=FieldLocked,
+         doc="A field has a holder; a renewal is not told."),
+    Fact(service=SERVICE, event="field_unlocked", kind=Kind.ROOM, body=FieldUnlocked, doc="A field's lock is over."),
 )  # fmt: skip
 VIEWS = (
     View(service=SERVICE, event="active_users_updated", kind=Kind.ROOM, name="roster", body=list[ActiveUser],

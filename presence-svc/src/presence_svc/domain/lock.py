@@ -9,11 +9,12 @@ It is advisory: whoever stores something under it compares the token. Times are 
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import assert_never
+from typing import Literal, assert_never
 
 from confer_contracts.errors import ErrorCode, Rejection
 from presence_svc.domain.operations import Operations
 
+Reason = Literal["released", "expired", "holder_left"]
 RENEWED_SHARE = 0.5  # of its time: a lock that is in use is renewed when less than this is left
 
 
@@ -46,7 +47,7 @@ class Changed:
 
     lock: Lock
     notice: Notice
-    reason: str | None = None
+    reason: Reason | None = None
     earlier: str | None = None
 
 
@@ -94,8 +95,8 @@ class HolderLeft:
 Command = Acquire | Release | Use | Expire | HolderLeft
 
 
-def evolve(lock: Lock, event: Changed) -> Lock:
-    return event.lock
+def evolve(lock: Lock, event: Lock) -> Lock:
+    return event
 
 
 def decide(command: Command, lock: Lock) -> Changed | None:
@@ -149,6 +150,6 @@ def _renewed(lock: Lock, now: float) -> Changed:
     return Changed(lock=replace(lock, expires_at=expires_at), notice=Notice.NOTHING)
 
 
-def _freed(lock: Lock, reason: str) -> Changed:
+def _freed(lock: Lock, reason: Reason) -> Changed:
     free = replace(lock, holder=None, since=0.0, lasts_s=0.0, expires_at=0.0)
     return Changed(lock=free, notice=Notice.UNLOCKED, reason=reason, earlier=lock.holder)
