@@ -287,7 +287,7 @@ async def test_activity_of_a_person_is_for_them_and_for_whom_the_policy_allows_i
             async with asyncio.timeout(30):
                 while True:
                     rows = (await client.call("activity_log", query)).get("rows", [])
-                    if len(rows) >= count:
+                    if len(rows) == count:
                         return [(row["user_id"], row["kind"], row["outcome"]) for row in rows]
                     await asyncio.sleep(0.05)
 

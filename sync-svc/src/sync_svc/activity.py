@@ -32,6 +32,7 @@ from sync_svc.history import History
 SEARCHED_MAX = 1000  # rows that are read for a page
 READ_AT_ONCE = 25
 HISTORIES_AT_ONCE = 10  # records whose log is looked into at a time
+COMMITS_MAX, COMMITS_EACH_MIN = 1000, 20  # that are looked through for older values: of a page, of a record on it
 CLOCKS_S = 60.0  # that a service's clock may differ from NATS'
 REFILLED_S = 3600.0  # after ACTIVITY was made anew it takes in what is older
 UNTOLD: Final[frozenset[ActivityKind]] = frozenset({"read", "refusal"})  # unless they are asked for
@@ -104,9 +105,10 @@ class Activity:
     async def _known(self, wanted: Mapping[str, Wanted]) -> dict[Version, JsonValue]:
         """The values of older versions, as far as the records' own logs tell them."""
         known: dict[Version, JsonValue] = {}
+        most = max(COMMITS_EACH_MIN, COMMITS_MAX // max(1, len(wanted)))
 
         async def look(room: str, each: Wanted) -> None:
-            found = await self._history.versions(room, each.versions, each.before, SEARCHED_MAX)
+            found = await self._history.versions(room, each.versions, each.before, most)
             known.update({(room, *at): change.value for at, change in found.items()})
 
         rooms = list(wanted.items())

@@ -17,7 +17,7 @@ from confer_kit.jetstream import JetStreamEventLog
 from confer_kit.nats_link import Link
 from confer_kit.process import connected, started
 from confer_kit.service import Service
-from confer_kit.testing import nats_server
+from confer_kit.testing import NatsServer, nats_server
 from confer_ops.provision import provision
 from sync_svc.app import build
 from sync_svc.settings import Settings
@@ -33,8 +33,9 @@ def person(user: str) -> Identity:
 class Rig:
     """A server with provisioned streams, one client, and as many replicas of the service as a test starts."""
 
-    def __init__(self, url: str, link: Link, stack: AsyncExitStack) -> None:
-        self.settings = Settings(nats_url=url, metrics_port=0)
+    def __init__(self, server: NatsServer, link: Link, stack: AsyncExitStack) -> None:
+        self.server = server
+        self.settings = Settings(nats_url=server.url, metrics_port=0)
         self.link = link
         self.log = JetStreamEventLog(link.nc)
         self._stack = stack
@@ -67,4 +68,4 @@ async def rig() -> AsyncIterator[Rig]:
         await link.connect(Settings(nats_url=server.url), "test")
         stack.push_async_callback(link.nc.close)
         await provision(link.nc)
-        yield Rig(server.url, link, stack)
+        yield Rig(server, link, stack)
