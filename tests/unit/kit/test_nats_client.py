@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from nats.aio.client import Client
 
-from confer_kit.nats_client import DirectClient, parsed
+from confer_kit.nats_client import DirectClient, parsed, written
 
 NAMES = st.text(string.ascii_letters + string.digits + "-", min_size=1, max_size=20)
 VALUES = st.text(st.characters(min_codepoint=32, max_codepoint=0x2FFF), max_size=40)
@@ -109,3 +109,18 @@ async def test_who_fails_does_not_end_the_reading(later: bool) -> None:
     client._direct[9] = receive
     await client._ps.parse(wired(9, "", b"1", "a") + wired(7, "", b"2", "a"))
     assert [one[3] for one in client.read] == [b"2"]
+
+
+@given(st.dictionaries(NAMES, st.text(max_size=20), max_size=5))
+def test_what_is_sent_with_headers_is_what_the_library_would_send(headers: dict[str, str]) -> None:
+    """Or it is left to the library, as with a line break in a value."""
+    block = written(headers)
+    assert block is None or parsed(block) == {name: value.strip(" \t") for name, value in headers.items()}
+    if any("\r" in value or "\n" in value for value in headers.values()):
+        assert block is None
+
+
+def test_headers_of_ours_need_no_help() -> None:
+    assert written({"Confer-Op": "0198", "traceparent": "00-ab-cd-00"}) == (
+        b"NATS/1.0\r\nConfer-Op: 0198\r\ntraceparent: 00-ab-cd-00\r\n\r\n"
+    )

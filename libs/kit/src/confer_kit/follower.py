@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import functools
 import random
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -211,11 +212,10 @@ class Follower:
         )
 
     async def _watch(self) -> None:
-        loop = asyncio.get_running_loop()
         while not self._broken.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._broken.wait(), HEARTBEAT_S)
-            if loop.time() - self._last_heard > SILENCE_S:
+            if time.monotonic() - self._last_heard > SILENCE_S:
                 log.warning("nothing heard from the stream", stream=self._stream)
                 self._count_break("silence")
                 return
@@ -243,7 +243,7 @@ class Follower:
                 await self._link.nc.jetstream(timeout=1).delete_consumer(self._stream, consumer)
 
     def _heard(self) -> None:
-        self._last_heard = asyncio.get_running_loop().time()
+        self._last_heard = time.monotonic()
 
     def _receive(
         self, life: int, subject: str, reply: str, data: bytes, headers: Mapping[str, str]

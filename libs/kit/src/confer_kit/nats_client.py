@@ -1,8 +1,8 @@
 """nats-py's client, and subscriptions whose messages are handed on as soon as they are read.
 
 An ordinary subscription puts each message into a queue and wakes a task: at low rates that costs more than the rest
-of its way (docs/adr/0016); so do the answers to requests. The connection, its reconnects and all that is sent stay the
-library's.
+of its way (docs/adr/0016); so do the answers to requests, and what is sent, which is written without a task. The
+connection and its reconnects stay the library's.
 """
 
 import asyncio
@@ -15,6 +15,8 @@ import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+from nats.aio.transport import TcpTransport
+from nats.protocol import command
 from nats.protocol.parser import AWAITING_CONTROL_LINE, Parser
 
 from confer_kit.logs import logger
@@ -26,7 +28,7 @@ log = logger(__name__)
 Receive = Callable[[str, str, bytes, Mapping[str, str]], Awaitable[None] | None]
 
 _VERSION: Final = b"NATS/1.0"
-_MESSAGE: Final = re.compile(rb"HMSG (\S+) (\d+) (?:(\S+) )?(\d+) (\d+)\r\n")
+_MESSAGE: Final = re.compile(rb"(?:HMSG (\S+) (\d+) (?:(\S+) )?(\d+)|MSG (\S+) (\d+)(?: (\S+))?) (\d+)\r\n")
 _END: Final = b"\r\n"
 _NONE: Final[Mapping[str, str]] = {}
 
@@ -41,6 +43,7 @@ class DirectClient(Client):
         self._asked: dict[str, tuple[asyncio.Future[Msg], asyncio.TimerHandle]] = {}
         self._numbers = itertools.count(1)
         self._ps = DirectParser(self)
+        self._to_be_written = False
 
     async def subscribe_direct(self, subject: str, receive: Receive, queue: str = "") -> Subscription:
         """As `subscribe` with a callback; nothing is queued, so no pending limit applies."""
@@ -77,6 +80,45 @@ class DirectClient(Client):
     ) -> Msg:
         """The library's would wake two tasks for the answer."""
         return await (await self.ask(subject, payload, timeout, headers))
+
+    async def _send_publish(
+        self, subject: str, reply: str, payload: bytes, payload_size: int, headers: dict[str, Any] | None
+    ) -> None:
+        """The library's looks at each header by itself."""
+        block = written(headers) if headers else None
+        if block is None or not subject:
+            await super()._send_publish(subject, reply, payload, payload_size, headers)
+            return
+        self.stats["out_msgs"] += 1
+        self.stats["out_bytes"] += payload_size
+        await self._send_command(command.hpub_cmd(subject, reply, block, payload))
+        await self._flush_pending()
+
+    async def _flush_pending(self, force_flush: bool = False) -> Any:
+        """The library's wakes a task, which writes."""
+        if force_flush or not self.is_connected or not isinstance(self._transport, TcpTransport):
+            return await super()._flush_pending(force_flush)
+        if not self._to_be_written:
+            self._to_be_written = True
+            asyncio.get_running_loop().call_soon(self._write)
+        return None
+
+    def _write(self) -> None:
+        """All that was sent in the last turn of the loop. While the connection does not take everything at once, it is
+        the library's task that writes, and waits."""
+        self._to_be_written = False
+        if not self.is_connected or not self._pending:
+            return
+        assert isinstance(self._transport, TcpTransport)
+        writer = self._transport._io_writer
+        assert writer is not None
+        assert self._flush_queue is not None
+        if writer.transport.is_closing() or writer.transport.get_write_buffer_size():
+            if self._flush_queue.empty():
+                self._flush_queue.put_nowait(asyncio.get_running_loop().create_future())
+            return
+        writer.write(b"".join(self._pending))
+        self._pending, self._pending_data_size = [], 0
 
     def _answered(self, subject: str, reply: str, body: bytes, headers: Mapping[str, str]) -> None:
         future, timer = self._asked.pop(subject[len(self._inbox) :], (None, None))
@@ -143,12 +185,13 @@ class DirectParser(Parser):
             self._kept.clear()
         at = 0
         while self._is_between() and (line := _MESSAGE.match(data, at)):
-            subject, sid, reply, head_size, size = line.groups()
+            with_headers = line[1] is not None
+            subject, sid, reply = line.group(1, 2, 3) if with_headers else line.group(5, 6, 7)
             receive = self.nc.direct(int(sid))
             if receive is None:
                 break
             head = line.end()
-            body, end = head + int(head_size), head + int(size)
+            body, end = head + int(line[4] or 0), head + int(line[8])
             if len(data) < end + len(_END):
                 self._kept += data[at:]
                 self._awaited = end + len(_END) - at
@@ -174,6 +217,14 @@ def _log_failure(subject: bytes) -> None:
 def nobody_answers(answer: Msg) -> bool:
     """Whether it is the server's word that nobody serves the subject (nats-server ADR-4, "503 No Responders")."""
     return answer.headers is not None and answer.headers.get("Status") == "503"
+
+
+def written(headers: Mapping[str, str]) -> bytes | None:
+    """The headers as they are sent; None where one may not be sent as it is."""
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    if lines.count("\n") != len(headers) or lines.count("\r") != len(headers) or not lines.isascii():
+        return None
+    return b"%b\r\n%b\r\n" % (_VERSION, lines.encode())
 
 
 def parsed(block: bytes) -> dict[str, str]:
