@@ -87,14 +87,11 @@ class Pages:
         return await self._process.open(way.version, self.url, options, ["emit", "join_screening", join], name="form")
 
     async def present_form(self, way: Way, patient: str, who: Person, step: int = 3) -> JavaScriptClient:
-        """A form that has joined: all that joining shows has come."""
+        """A form that has joined, by its query and again by `join_screening`: all that both show has come."""
         form = await self.form(way, patient, who, step)
         await form.got("active_users_updated", lambda users: who.user_id in ids(users))
         await form.got("queue_updated", lambda rows: row_of(rows, patient) is not None)
-        await form.until(
-            lambda: {f"room.{patient}", "queue.screening"} <= {point["room"] for point in form.bodies("sync_point")},
-            "the end of both snapshots",
-        )
+        await form.until(lambda: all(ends(form, room) >= 2 for room in rooms_of(patient)), "the end of all snapshots")
         return form
 
     async def service(self, way: Way, auth: Any = None) -> JavaScriptClient:
@@ -108,6 +105,15 @@ class Pages:
         client = await self._process.open(way.version, self.url, options, name="service")
         await client.got("system_message")
         return client
+
+
+def rooms_of(patient: str) -> tuple[str, str]:
+    return f"room.{patient}", "queue.screening"
+
+
+def ends(form: JavaScriptClient, room: str, since: int = 0) -> int:
+    """How many snapshots of the room are complete."""
+    return [point["room"] for point in form.bodies("sync_point", since)].count(room)
 
 
 def ids(users: list[dict[str, Any]]) -> list[str]:
@@ -221,6 +227,7 @@ async def test_after_a_cut_the_form_is_back_by_its_query_alone(pages: Pages, way
 
     await cut.cut()
     await cut.is_connected(times=2)
+    await cut.until(lambda: all(ends(cut, room, before) for room in rooms_of(patient)), "the end of the snapshots")
     await cut.got("user_joined", lambda user: user["user_id"] == first.user_id, since=before)
     await stays.emit("step_change", step_change(patient, first, 0, "Registration"))
     assert (await cut.got("step_changed", since=before))["step"] == 0
