@@ -9,6 +9,8 @@ export interface Failure {
   retry: boolean;
   op?: string | null;
   field?: string;
+  /** Of a field update: which changes stood in its way. */
+  refused?: RefusedChange[];
   [detail: string]: unknown;
 }
 export type Answer<Reply> = (Reply & { status: "ok" }) | Failure;
@@ -23,8 +25,28 @@ export interface ActiveUser {
   step: number | null;
   status: "active" | "away";
   focus: string | null;
+  /** The fields that they edit, over all their tabs. */
+  editing: string[];
   last_activity: string;
   joined_at: string;
+}
+export interface PresenceSummary {
+  count: number;
+  active: number;
+  away: number;
+  /** The roster shows the first people alone. */
+  truncated: boolean;
+  /** Presence has not heard of some of the connections since then: people may have come or gone. */
+  stale: boolean;
+  since: string | null;
+}
+/** A page of a room's people, and what the whole room is like. */
+export interface People {
+  users: ActiveUser[];
+  total: number;
+  away: number;
+  stale: boolean;
+  since: string | null;
 }
 
 // --- fields and steps ---
@@ -33,11 +55,29 @@ export interface Change {
   value: Json;
   base_version: number;
 }
+/** What became of a stale base. */
+export type Outcome = "accepted" | "overwrote" | "merged";
+/** The version that a writer wrote over without having seen it. `omitted`: too large to be told here. */
+export type Replaced = RecordField & { omitted?: boolean };
 export interface CommittedChange {
   field: string;
   version: number;
   value: Json;
-  outcome: "accepted" | "overwrote";
+  outcome: Outcome;
+  replaced?: Replaced;
+  /** The version that it repeats. */
+  restored?: number;
+}
+export interface RefusedChange {
+  field: string;
+  code: "conflict" | "invalid";
+  message: string;
+  current: RecordField | null;
+}
+export interface UpdateReply {
+  changes: CommittedChange[];
+  version: number | null;
+  refused?: RefusedChange[];
 }
 interface Commit {
   patient_id: string;
@@ -45,7 +85,7 @@ interface Commit {
   op: string;
   timestamp: string;
 }
-export type FieldUpdated = Commit & { field: string; value: Json; version: number };
+export type FieldUpdated = Commit & CommittedChange;
 export type FieldsUpdated = Commit & { changes: CommittedChange[] };
 export interface RecordField {
   value: Json;
@@ -53,18 +93,47 @@ export interface RecordField {
   user_id: string;
   timestamp: string;
 }
+/** At this character (code point) of the old text, `removed` became `added`. */
+export interface TextEdit {
+  at: number;
+  removed: string;
+  added: string;
+}
+export interface HistoryRow {
+  field: string;
+  version: number;
+  value: Json;
+  outcome: Outcome;
+  user_id: string;
+  op: string;
+  timestamp: string;
+  restored: number | null;
+  previous: RecordField | null;
+  diff: TextEdit[] | null;
+}
 export type StepStatus = "waiting" | "in_progress" | "completed" | "blocked";
 export interface StepState {
   step: number;
   step_name: string;
   status: StepStatus;
   version: number;
+  /** Minutes that a completed step took. */
+  actual_duration: number | null;
 }
 export type StepUpdated = Commit & { step: number; step_name: string | null; status: StepStatus; version: number };
 export interface StepChanged {
   user_id: string;
   step: number;
   step_name: string;
+}
+export type ActivityKind = "field" | "step" | "presence" | "queue" | "notification" | "read" | "refusal";
+/** `name` (a field, `step`, `status`) went from `old` to `new`. */
+export interface ActivityChange {
+  name: string;
+  old: Json;
+  new: Json;
+  unknown?: boolean;
+  omitted?: boolean;
 }
 export interface ActivityRow {
   sequence: number;
@@ -74,6 +143,17 @@ export interface ActivityRow {
   user_id: string;
   trace_id: string | null;
   detail: Json;
+  kind: ActivityKind;
+  outcome: string;
+  changes: ActivityChange[];
+}
+export interface ActivityQuery {
+  patient_id: string;
+  limit: number;
+  user?: string;
+  kinds?: ActivityKind[];
+  since?: string;
+  before?: number;
 }
 
 // --- queue ---
@@ -138,10 +218,16 @@ export interface NotificationRead {
 // --- joins ---
 export interface Snapshot {
   room: string;
-  presence: Part<{ users: ActiveUser[] }>;
+  presence: Part<People>;
   sync: Part<{ fields: Record<string, RecordField>; steps: StepState[] }>;
 }
 export type JoinReply = Snapshot & { patient_id: string; offset: string };
+
+/** `message` is for the person. After a kick a new session may begin. */
+export interface SessionEnded {
+  reason: "revoked" | "kicked";
+  message: string;
+}
 
 type Nothing = Record<never, never>;
 
@@ -153,15 +239,23 @@ export interface Calls {
   user_heartbeat: [{ step: number; last_activity: string }, Nothing];
   field_focus: [{ patient_id: string; field: string | null; op: string }, Nothing];
   field_update: [
-    { patient_id: string; op: string } & (Change | { changes: Change[] }),
-    { changes: CommittedChange[]; version: number | null },
+    { patient_id: string; op: string; partial: boolean } & (Change | { changes: Change[] }),
+    UpdateReply,
+  ];
+  field_history: [
+    { patient_id: string; field: string; limit: number; before?: number },
+    { rows: HistoryRow[]; before: number | null },
+  ];
+  field_restore: [
+    { patient_id: string; field: string; version: number; base_version: number; op: string },
+    UpdateReply,
   ];
   step_change: [{ patient_id: string; step: number; step_name: string; op: string }, Nothing];
   step_update: [
     { patient_id: string; step: number; step_name: string; status: StepStatus; op: string },
     { step: number; step_status: StepStatus; version: number },
   ];
-  activity_log: [{ patient_id: string; limit: number }, { rows: ActivityRow[] }];
+  activity_log: [ActivityQuery, { rows: ActivityRow[]; more: boolean; before: number | null }];
   queue_enqueue: [{ queue: string; patient_id: string; priority: Priority; op: string }, TicketReply];
   queue_call_next: [{ queue: string; op: string }, TicketReply];
   queue_serve: [Claimed, TicketReply];
@@ -184,8 +278,10 @@ export interface Events {
   user_updated: ActiveUser;
   user_left: string;
   active_users_updated: ActiveUser[];
+  presence_summary: PresenceSummary;
   field_updated: FieldUpdated;
   fields_updated: FieldsUpdated;
+  field_conflict: FieldUpdated | FieldsUpdated;
   step_updated: StepUpdated;
   step_changed: StepChanged;
   step_status_updated: StepState[];
@@ -206,5 +302,7 @@ export interface Events {
   new_message: NewMessage;
   message_error: { error: string; target_user: string };
   error: Failure;
-  resync: { room: string; snapshot: Partial<Snapshot> & { rows?: QueueRow[] } };
+  session_ended: SessionEnded;
+  room_left: { room: string; message: string };
+  resync: { room: string; snapshot: Partial<Snapshot> & { queue?: Part<{ rows: QueueRow[] }> } };
 }

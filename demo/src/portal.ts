@@ -4,14 +4,17 @@ import { signal } from "@preact/signals";
 import type { Answer, Calls, Events, Part, QueueRow, Snapshot } from "./contract";
 import { newOp } from "./ids";
 import type { Place } from "./identity";
+import { fieldLabel } from "./screening";
 import { connect } from "./socket";
 import { createActivity } from "./state/activity";
+import { createHistory } from "./state/history";
 import { createInbox } from "./state/inbox";
+import { createOverwritten } from "./state/overwritten";
 import { createPresence } from "./state/presence";
 import { createQueue, QUEUE } from "./state/queue";
 import { createRecord } from "./state/record";
 import { createSteps } from "./state/steps";
-import { say } from "./state/toasts";
+import { say, withdrawOffers } from "./state/toasts";
 
 const ASK_AGAIN_MS = 3000;
 const HEARTBEAT_MS = 25_000;
@@ -26,10 +29,19 @@ export function createPortal(place: Place) {
   const link = connect(me);
   const presence = createPresence(me);
   const steps = createSteps(current, call, say);
-  const record = createRecord(me.user_id, current, call, say, () => void join());
+  const record = createRecord(me.user_id, current, call, sayMerged);
+  const history = createHistory(current, call, say, record.accept, me.user_id);
+  const overwritten = createOverwritten(me.user_id, presence.nameOf, say, history.restore);
   const queue = createQueue(call, say);
   const activity = createActivity(current, call);
   const inbox = createInbox(call, presence.nameOf, say);
+  const closed = signal<string | null>(null); // why this person may not be in the record any more
+
+  function sayMerged(field: string, by?: string): void {
+    const who = by ? presence.nameOf(by) : "somebody else";
+    const offer = { label: "See both", run: () => history.show(field) };
+    say("info", `${fieldLabel(field)}: put together`, `${who} changed it at the same time. Both changes are in.`, offer);
+  }
 
   /** A service that is away is asked for what it shows, and again until it answers: its panel says so meanwhile. */
   async function call<E extends keyof Calls>(event: E, request: Calls[E][0]): Promise<Answer<Calls[E][1]>> {
@@ -67,16 +79,26 @@ export function createPortal(place: Place) {
     answered = mine;
     if (answer.status === "ok") {
       room = answer.room;
+      closed.value = null;
       const whole = applySnapshot(answer);
       if (!whole) again = setTimeout(() => void join(), ASK_AGAIN_MS);
       record.resume();
       if (focus && presence.available.peek()) sendFocus();
     } else if (answer.retry) again = setTimeout(() => void join(), ASK_AGAIN_MS);
-    else say("error", "The record cannot be opened", answer.message);
+    else close(answer.message);
     const facts = held;
     held = [];
     for (const apply of facts) apply();
     activity.soon();
+  }
+
+  /** The right to the record has ended, or there was none. What is not saved stays in the window. */
+  function close(why: string): void {
+    record.suspend();
+    record.available.value = presence.available.value = true; // it is not they who are away
+    presence.empty();
+    history.close();
+    closed.value = why;
   }
 
   /** Join again, unless that is under way or will be soon. */
@@ -87,7 +109,7 @@ export function createPortal(place: Place) {
   /** False when a part is away. */
   function applySnapshot(snapshot: Partial<Snapshot>): boolean {
     const users = take(snapshot.presence, presence.available);
-    if (users) presence.replace(users.users);
+    if (users) presence.replaceAll(users);
     const state = take(snapshot.sync, record.available);
     if (state) {
       record.replace(state.fields);
@@ -103,6 +125,7 @@ export function createPortal(place: Place) {
     queueAgain = undefined;
     const answer = await call("queue_open", { queue: QUEUE });
     if (answer.status === "ok") return setRows(answer.rows);
+    if (answer.code === "forbidden") return queue.close(answer.message);
     queue.available.value = false;
     if (link.status.peek() === "connected") queueAgain = setTimeout(() => void openQueue(), ASK_AGAIN_MS);
   }
@@ -130,9 +153,17 @@ export function createPortal(place: Place) {
   fact("user_joined", presence.put);
   fact("user_updated", presence.put);
   fact("user_left", presence.remove);
-  fact("active_users_updated", presence.replace);
-  fact("field_updated", record.fieldUpdated);
-  fact("fields_updated", record.fieldsUpdated);
+  fact("active_users_updated", presence.shown);
+  fact("presence_summary", (summary) => (presence.whole.value = summary));
+  fact("field_updated", (change) => {
+    record.fieldUpdated(change);
+    history.changed(change.field);
+  });
+  fact("fields_updated", (commit) => {
+    record.fieldsUpdated(commit);
+    for (const { field } of commit.changes) history.changed(field);
+  });
+  fact("field_conflict", overwritten.happened);
   fact("step_updated", steps.put);
   fact("step_changed", ({ user_id, step }) => presence.moved(user_id, step));
   fact("step_status_updated", (states) => states.forEach(steps.put));
@@ -148,10 +179,23 @@ export function createPortal(place: Place) {
   link.on("new_message", inbox.messageArrived);
   link.on("notification_counts", ({ unread }) => (inbox.unread.value = unread));
   link.on("notification_read", inbox.wasRead);
-  link.on("error", (failure) => say("error", "The server refused something", failure.message));
+  link.on("error", ({ code, message }) => {
+    if (code === "limit_exceeded") say("warning", "That was too much at once", message);
+    else say("error", "The server refused something", message);
+  });
+  link.on("room_left", ({ room: name, message }) => {
+    if (name === `screening_${current()}`) close(message);
+    else if (name === `queue.${QUEUE}`) queue.close(message);
+    else say("warning", `You are no longer in ${name}`, message);
+  });
   link.on("resync", ({ room: name, snapshot }) => {
-    if (name === room) applySnapshot(snapshot);
-    if (snapshot.rows) setRows(snapshot.rows);
+    if (name === room) {
+      applySnapshot(snapshot);
+      history.changed(history.field.peek() ?? "");
+      say("info", "Brought up to date", "This window had missed something. Everything shown is fresh.");
+    }
+    const rows = snapshot.queue?.status === "unavailable" ? null : snapshot.queue;
+    if (rows && "rows" in rows) setRows(rows.rows);
     void inbox.load();
     activity.soon();
   });
@@ -159,6 +203,7 @@ export function createPortal(place: Place) {
   function setRows(rows: QueueRow[]): void {
     queue.rows.value = rows;
     queue.available.value = true;
+    queue.closed.value = null;
   }
 
   // --- what this person does ---
@@ -185,11 +230,13 @@ export function createPortal(place: Place) {
     void call("leave_patient_room", { patient_id: current() });
     patient.value = id;
     room = null;
-    presence.replace([]);
-    record.replace({});
-    record.loaded.value = false;
+    closed.value = null;
+    presence.empty();
+    record.empty();
+    history.close();
+    withdrawOffers();
     steps.replace([]);
-    activity.rows.value = [];
+    activity.empty();
     await join();
     return true;
   }
@@ -208,7 +255,10 @@ export function createPortal(place: Place) {
     if (record.waiting.peek()) event.preventDefault();
   });
 
-  return { me, patient, link, presence, record, steps, queue, activity, inbox, focusOn, openPatient };
+  return {
+    me, patient, link, closed, presence, record, history, steps, queue, activity, inbox, focusOn, openPatient,
+    askAgain: () => void join(),
+  };
 }
 
 function take<Body>(part: Part<Body> | undefined, available: { value: boolean }): Body | null {

@@ -2,19 +2,22 @@
 
 import { signal, type ReadonlySignal } from "@preact/signals";
 import { io } from "socket.io-client";
-import type { Answer, Calls, Events, Failure } from "./contract";
+import type { Answer, Calls, Events, Failure, SessionEnded } from "./contract";
 import type { Person } from "./identity";
 
 const ANSWER_WITHIN_MS = 5000;
 const TRY_AGAIN_MS = 3000;
 
-export type Status = "connecting" | "connected" | "reconnecting";
+export type Status = "connecting" | "connected" | "reconnecting" | "ended";
 export type Call = <E extends keyof Calls>(event: E, request: Calls[E][0]) => Promise<Answer<Calls[E][1]>>;
 
 export interface Link {
   status: ReadonlySignal<Status>;
   /** Why the server refuses us, if it does. */
   refusal: ReadonlySignal<string | null>;
+  /** Somebody has ended this session: nothing is tried again before `comeBack`. */
+  ended: ReadonlySignal<SessionEnded | null>;
+  comeBack(): void;
   /** Never throws: no connection and no answer in time are failures that may be tried again. */
   call: Call;
   on<E extends keyof Events>(event: E, handler: (body: Events[E]) => void): void;
@@ -24,14 +27,19 @@ export interface Link {
 export function connect(me: Person): Link {
   const status = signal<Status>("connecting");
   const refusal = signal<string | null>(null);
+  const ended = signal<SessionEnded | null>(null);
   const socket = io({ query: { user_id: me.user_id, user_name: me.name, user_role: me.role } });
 
   socket.on("connect", () => {
     status.value = "connected";
     refusal.value = null;
   });
+  socket.on("session_ended", (end: SessionEnded) => {
+    ended.value = end;
+    socket.disconnect();
+  });
   socket.on("disconnect", () => {
-    status.value = "reconnecting";
+    status.value = ended.value ? "ended" : "reconnecting";
     reviveIfDropped();
   });
   socket.on("connect_error", (error) => {
@@ -41,7 +49,13 @@ export function connect(me: Person): Link {
   });
 
   function reviveIfDropped(): void {
-    if (!socket.active) setTimeout(() => socket.connect(), TRY_AGAIN_MS);
+    if (!socket.active && !ended.value) setTimeout(() => socket.connect(), TRY_AGAIN_MS);
+  }
+
+  function comeBack(): void {
+    ended.value = null;
+    status.value = "reconnecting";
+    socket.connect();
   }
 
   const call: Call = async (event, request) => {
@@ -56,6 +70,8 @@ export function connect(me: Person): Link {
   return {
     status,
     refusal,
+    ended,
+    comeBack,
     call,
     on: (event, handler) => void socket.on(event as string, handler),
     onConnect: (handler) => void socket.on("connect", handler),

@@ -53,10 +53,22 @@ def pages() -> Path:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def office(pages: Path) -> AsyncIterator[Office]:
     settings = {
-        "CONFER_DEMO_DIR": str(pages), "CONFER_PRESENCE_AWAY_AFTER_S": str(AWAY_AFTER_S), "CONFER_DROP_GRACE_S": "2",
+        "CONFER_DEMO_DIR": str(pages), "CONFER_SYNC_SCHEMAS": str(Demo(root()).forms),
+        "CONFER_PRESENCE_AWAY_AFTER_S": str(AWAY_AFTER_S), "CONFER_DROP_GRACE_S": "2",
     }  # fmt: skip
     async with running_system(**settings) as system, chromium() as browser:
         yield Office(system, browser)
+
+
+async def differ(ann: Desk, bob: Desk, field: str, mine: str, theirs: str) -> None:
+    """Ann chooses while she does not share; Bob is first; Ann saves, and is asked."""
+    await ann.get("live-toggle").uncheck()
+    await ann.field(field).select_option(mine)
+    await bob.field(field).select_option(theirs)
+    await expect(ann.get(f"meanwhile-{field}")).to_contain_text(theirs)
+    await ann.get("live-toggle").check()
+    await ann.get("save-all").click()
+    await expect(ann.get("conflict")).to_be_visible()
 
 
 # --- the beginning ------------------------------------------------------------------------------------------
@@ -140,22 +152,132 @@ async def test_what_one_types_the_other_reads_with_the_author(office: Office) ->
         await expect(bob.get("editing-glasses")).to_contain_text("Ann is editing")
 
 
-async def test_two_people_in_one_field_are_told_who_overwrote_what(office: Office) -> None:
-    warning = "Notes: two of you wrote"
-    async with office.desks("conflict", "Ann", "Bob") as (ann, bob):
+async def test_both_are_told_who_wrote_over_what_and_either_can_put_it_back(office: Office) -> None:
+    async with office.desks("overwrite", "Ann", "Bob") as (ann, bob):
         await ann.get("live-toggle").uncheck()
-        await ann.field("notes").fill("from Ann")
-        await bob.field("notes").fill("from Bob")
-        await expect(ann.get("meanwhile-notes")).to_contain_text("Bob wrote “from Bob” meanwhile")
-        await expect(ann.field("notes")).to_have_value("from Ann")
+        await ann.field("iop_right").fill("17")
+        await bob.field("iop_right").fill("16")
+        await expect(ann.get("meanwhile-iop_right")).to_contain_text("Bob wrote “16” meanwhile")
+        await expect(ann.field("iop_right")).to_have_value("17")
         await ann.get("save-all").click()
-        await expect(ann.toast(warning)).to_be_visible()
-        await expect(bob.field("notes")).to_have_value("from Ann")
-        await expect(ann.activity("from Bob")).to_have_count(1)
+        await expect(ann.toast("you wrote over Bob’s value")).to_contain_text("Bob: “16”. Yours is shown: “17”.")
+        told = bob.toast("Ann wrote over yours")
+        await expect(told).to_contain_text("Yours: “16”. Ann’s is shown: “17”.")
+        await expect(bob.field("iop_right")).to_have_value("17")
+        await told.get_by_test_id("toast-offer").click()
+        for desk in (ann, bob):
+            await expect(desk.field("iop_right")).to_have_value("16")
+        await expect(ann.activity("restored Pressure, right to “16” (was “17”)")).to_have_count(1)
 
-        await bob.field("notes").fill("from both")
-        await expect(ann.field("notes")).to_have_value("from both")
-        await expect(bob.toast(warning)).to_have_count(0)  # this one was based on what Bob saw
+        await bob.field("iop_right").fill("18")
+        await expect(ann.field("iop_right")).to_have_value("18")
+        await bob.is_saved()
+        await expect(bob.get("toast").filter(has_text="wrote over")).to_have_count(0)  # based on what Bob saw
+
+
+async def test_a_conflict_shows_both_values_and_waits_for_a_decision(office: Office) -> None:
+    """Three times: mine, theirs, and put off; until then nothing of it is saved or lost."""
+    async with office.desks("conflict", "Ann", "Bob") as (ann, bob):
+        await bob.field("referral").select_option("None")
+        await expect(ann.field("referral")).to_have_value("None")
+        await differ(ann, bob, "referral", "Optometry", "Ophthalmology, urgent")
+        await expect(ann.get("conflict-mine")).to_have_text("Optometry")
+        await expect(ann.get("conflict-theirs")).to_have_text("Ophthalmology, urgent")
+        await expect(ann.get("conflict")).to_contain_text("Bob")
+        await expect(ann.get("conflict-merged")).to_have_count(0)
+        await ann.page.keyboard.press("Escape")
+        await expect(ann.get("conflict")).to_have_count(0)
+        await expect(ann.field("referral")).to_have_value("Optometry")
+        await expect(ann.get("form-status")).to_have_text("1 change needs your decision.")
+        await expect(bob.field("referral")).to_have_value("Ophthalmology, urgent")
+        await ann.get("choose-referral").click()
+        await ann.get("keep-mine").click()
+        await expect(bob.field("referral")).to_have_value("Optometry")
+        await ann.is_saved()
+
+        await differ(ann, bob, "referral", "None", "Ophthalmology, routine")
+        await ann.get("keep-theirs").click()
+        await expect(ann.field("referral")).to_have_value("Ophthalmology, routine")
+        await ann.is_saved()
+
+
+async def test_a_text_that_both_change_is_put_together(office: Office) -> None:
+    """In two places: by itself. In one place: by hand, from a proposal that has both."""
+    async with office.desks("merge", "Ann", "Bob") as (ann, bob):
+        await bob.field("notes").fill("Left eye red. Right eye clear.")
+        await expect(ann.field("notes")).to_have_value("Left eye red. Right eye clear.")
+        await bob.is_saved()
+        await ann.get("live-toggle").uncheck()
+        await ann.field("notes").fill("Left eye very red. Right eye clear.")
+        await bob.field("notes").fill("Left eye red. Right eye clear. Seen at noon.")
+        await expect(ann.get("meanwhile-notes")).to_contain_text("Seen at noon")
+        await ann.get("save-all").click()
+        for desk in (ann, bob):
+            await expect(desk.field("notes")).to_have_value("Left eye very red. Right eye clear. Seen at noon.")
+        await ann.is_saved()
+        await ann.toast("Notes: put together").get_by_test_id("toast-offer").click()
+        await expect(ann.versions().first).to_contain_text("put together")
+        await ann.get("history-close").click()
+
+        await ann.field("notes").fill("Left eye pale.")
+        await bob.field("notes").fill("Left eye swollen.")
+        await expect(ann.get("meanwhile-notes")).to_contain_text("swollen")
+        await ann.get("save-all").click()
+        await expect(ann.get("conflict-merged")).to_have_value("Left eye swollen pale.")
+        await ann.get("conflict-merged").fill("Left eye swollen, pale.")
+        await ann.get("keep-merged").click()
+        await ann.get("save-all").click()
+        await ann.is_saved()
+        await expect(bob.field("notes")).to_have_value("Left eye swollen, pale.")
+
+
+async def test_typing_goes_on_while_another_writes_in_the_same_text(office: Office) -> None:
+    async with office.desks("both-type", "Ann", "Bob") as (ann, bob):
+        await bob.field("notes").fill("First line.\n\nLast line.")
+        await expect(ann.field("notes")).to_have_value("First line.\n\nLast line.")
+        await bob.is_saved()
+        await ann.field("notes").evaluate("field => { field.focus(); field.setSelectionRange(11, 11); }")
+        await ann.field("notes").press_sequentially(" Ann was here.")
+        await bob.field("notes").press("ControlOrMeta+End")
+        await bob.field("notes").press_sequentially(" Bob too.")
+        await ann.field("notes").press_sequentially(" Twice.")
+        for desk in (ann, bob):
+            both = "First line. Ann was here. Twice.\n\nLast line. Bob too."
+            await expect(desk.field("notes")).to_have_value(both)
+            await desk.is_saved()
+
+
+async def test_a_value_that_breaks_a_rule_says_so_at_its_field_and_stays(office: Office) -> None:
+    async with office.desks("rules", "Ann", "Bob") as (ann, bob):
+        await ann.field("iop_left").fill("high")
+        await expect(ann.get("problem-iop_left")).to_contain_text("must be a number from 0 to 99")
+        await expect(ann.field("iop_left")).to_have_value("high")
+        await expect(ann.field("iop_left")).to_have_attribute("aria-invalid", "true")
+        await ann.field("iop_left").fill("21")
+        await expect(bob.field("iop_left")).to_have_value("21")
+        await expect(ann.get("problem-iop_left")).to_have_count(0)
+        await ann.is_saved()
+
+
+async def test_every_version_is_kept_and_can_be_brought_back(office: Office) -> None:
+    async with office.desks("history", "Ann", "Bob") as (ann, bob):
+        await ann.field("notes").fill("Cornea clear.")
+        await expect(bob.field("notes")).to_have_value("Cornea clear.")
+        await bob.field("notes").fill("Cornea not clear.")
+        await expect(ann.field("notes")).to_have_value("Cornea not clear.")
+        await ann.get("history-notes").click()
+        await expect(ann.versions()).to_have_count(2)
+        newest, oldest = ann.versions().nth(0), ann.versions().nth(1)
+        await expect(newest).to_contain_text("Bob")
+        await expect(newest.locator("ins")).to_have_text(re.compile("^ ?not ?$"))
+        await expect(oldest).to_contain_text("You")
+        await ann.get("restore-1").click()
+        await expect(ann.versions()).to_have_count(3)
+        await expect(ann.versions().first).to_contain_text("version 1 again")
+        await expect(bob.field("notes")).to_have_value("Cornea clear.")
+        await ann.page.keyboard.press("Escape")
+        await expect(ann.get("history")).to_have_count(0)
+        await expect(ann.get("history-notes")).to_be_focused()
 
 
 async def test_save_all_is_one_commit(office: Office) -> None:
@@ -295,6 +417,35 @@ async def test_what_is_typed_without_a_connection_is_saved_when_it_is_back(offic
         await expect(ann.field("iop_right")).to_have_value("15")
         await expect(bob.activity("Before the cut, and after it")).to_have_count(1)
         await expect(bob.get("staff-badge")).to_have_count(2)
+
+
+async def test_each_change_made_offline_is_decided_and_reported(office: Office) -> None:
+    async with office.desks("report", "Ann", "Bob") as (ann, bob):
+        await bob.field("referral").select_option("None")
+        await bob.field("notes").fill("Calm.")
+        await bob.is_saved()
+        await expect(ann.field("notes")).to_have_value("Calm.")
+        await expect(ann.field("referral")).to_have_value("None")
+        ann.window.excuse("ERR_INTERNET_DISCONNECTED")
+        await ann.window.context.set_offline(True)
+        await ann.field("colour_vision").fill("14 / 14")
+        await ann.field("notes").fill("Calm. No pain.")
+        await ann.field("referral").select_option("Optometry")
+        await expect(ann.get("form-status")).to_contain_text("3 changes are kept here")
+        await bob.field("notes").fill("Very calm.")
+        await bob.field("referral").select_option("Ophthalmology, routine")
+        await bob.is_saved()
+        await ann.window.context.set_offline(False)
+        for field, became in {"colour_vision": "saved", "notes": "merged", "referral": "conflict"}.items():
+            await expect(ann.reported(field)).to_have_attribute("data-became", became)
+        for desk in (ann, bob):
+            await expect(desk.field("notes")).to_have_value("Very calm. No pain.")
+        await expect(ann.get("conflict-theirs")).to_have_text("Ophthalmology, routine")
+        await ann.get("keep-mine").click()
+        await expect(bob.field("referral")).to_have_value("Optometry")
+        await ann.is_saved()
+        await ann.get("report-close").click()
+        await expect(ann.get("report")).to_have_count(0)
 
 
 async def test_the_edge_is_killed_while_somebody_types(office: Office) -> None:

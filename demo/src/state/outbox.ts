@@ -1,17 +1,20 @@
 // Commits on their way: sent one after the other, again with the same operation id until they are answered.
 
 import { signal } from "@preact/signals";
-import type { Change, CommittedChange, Failure, Json } from "../contract";
+import type { Change, Failure, Json, UpdateReply } from "../contract";
 import type { Call } from "../socket";
+import { carry } from "../text";
 
 const AGAIN_AFTER_MS = [500, 1000, 2000, 4000];
 
+/** `waited`: it was made while nothing could be sent, so what becomes of each change is told one by one. */
 export interface Commit {
   op: string;
   changes: Change[];
+  waited: boolean;
 }
 interface Outcome {
-  settled(commit: Commit, changes: readonly CommittedChange[]): void;
+  settled(commit: Commit, reply: UpdateReply): void;
   refused(commit: Commit, failure: Failure): void;
 }
 
@@ -23,7 +26,8 @@ export function createOutbox(patient: () => string, call: Call, outcome: Outcome
   let attempts = 0; // of the first commit
   let again: ReturnType<typeof setTimeout> | undefined;
 
-  function add(commit: Commit): void {
+  function add(op: string, changes: Change[]): void {
+    const commit = { op, changes, waited: !open };
     const merged = joined(commits.value.at(-1), commit);
     commits.value = merged ? [...commits.value.slice(0, -1), merged] : [...commits.value, commit];
     void send();
@@ -35,7 +39,7 @@ export function createOutbox(patient: () => string, call: Call, outcome: Outcome
     const [before, ...others] = earlier?.changes ?? [];
     const [after, ...more] = later.changes;
     if (!earlier || sent || !before || !after || others.length || more.length || before.field !== after.field) return undefined;
-    return { op: earlier.op, changes: [{ ...after, base_version: before.base_version }] };
+    return { ...earlier, changes: [{ ...after, base_version: before.base_version }] };
   }
 
   async function send(): Promise<void> {
@@ -54,15 +58,16 @@ export function createOutbox(patient: () => string, call: Call, outcome: Outcome
       commits.value = commits.value.slice(1);
       attempts = 0;
       stuck.value = !open;
-      if (answer.status === "ok") outcome.settled(commit, answer.changes);
+      if (answer.status === "ok") outcome.settled(commit, answer);
       else outcome.refused(commit, answer);
     }
     busy = false;
   }
 
-  function request({ op, changes }: Commit) {
+  /** Of several changes that waited, each is saved if it can be; otherwise all of them, or none. */
+  function request({ op, changes, waited }: Commit) {
     const [only, ...others] = changes;
-    return { patient_id: patient(), op, ...(only && !others.length ? only : { changes }) };
+    return { patient_id: patient(), op, partial: waited, ...(only && !others.length ? only : { changes }) };
   }
 
   /** The room is joined: what waits is sent now. */
@@ -78,13 +83,24 @@ export function createOutbox(patient: () => string, call: Call, outcome: Outcome
     clearTimeout(again);
   }
 
-  /** Commits that were typed on top of our own, by now saved, value are based on it. Called between two sends. */
-  function rebase(field: string, version: number): void {
-    const onTop = (change: Change) => change.field === field && change.base_version < version;
+  /** What was typed on top of our own `sent`, which `became` this version. Called between two sends. */
+  function rebase(field: string, version: number, sent: Json, became: Json): void {
     commits.value = commits.value.map((commit) => ({
       ...commit,
-      changes: commit.changes.map((change) => (onTop(change) ? { ...change, base_version: version } : change)),
+      changes: commit.changes.map((change) => {
+        if (change.field !== field || change.base_version >= version) return change;
+        const value = carried(change.value, sent, became);
+        return value === undefined ? change : { ...change, value, base_version: version };
+      }),
     }));
+  }
+
+  /** Takes the changes of a field out: their latest value, or undefined. Called between two sends. */
+  function withdraw(field: string): Json | undefined {
+    const value = valueOf(field);
+    const rest = commits.value.map((commit) => ({ ...commit, changes: commit.changes.filter((c) => c.field !== field) }));
+    commits.value = rest.filter((commit) => commit.changes.length);
+    return value;
   }
 
   function valueOf(field: string): Json | undefined {
@@ -95,5 +111,14 @@ export function createOutbox(patient: () => string, call: Call, outcome: Outcome
     return undefined;
   }
 
-  return { commits, stuck, add, resume, suspend, rebase, valueOf };
+  return { commits, stuck, add, resume, suspend, rebase, withdraw, valueOf };
+}
+
+/** The same typing on top of what `sent` became; undefined where it changed the same place. */
+export function carried(typed: Json, sent: Json, became: Json): Json | undefined {
+  if (became === sent) return typed;
+  const texts = [sent, typed, became].map((value) => (value === null ? "" : value));
+  const [was, now, is] = texts;
+  if (typeof was !== "string" || typeof now !== "string" || typeof is !== "string") return undefined;
+  return carry(was, now, is) ?? undefined;
 }

@@ -20,6 +20,7 @@ export type ClaimAction = keyof typeof ACTIONS;
 export function createQueue(call: Call, say: Say) {
   const rows = signal<readonly QueueRow[]>([]);
   const available = signal(true);
+  const closed = signal<string | null>(null); // why this person does not see the queue any more
   const claims = signal<readonly Claim[]>([]);
   const waiting = computed(() => rows.value.filter((row) => row.status === "waiting").length);
 
@@ -53,6 +54,12 @@ export function createQueue(call: Call, say: Say) {
     if (answer.status !== "ok") say("warning", "The ticket was not taken out", answer.message);
   }
 
+  function close(why: string): void {
+    rows.value = [];
+    claims.value = [];
+    closed.value = why;
+  }
+
   function drop(ticket: string): void {
     claims.value = claims.value.filter((claim) => claim.ticket !== ticket);
   }
@@ -65,7 +72,7 @@ export function createQueue(call: Call, say: Say) {
     drop(fact.ticket);
   }
 
-  return { rows, available, claims, waiting, enqueue, callNext, act, cancel, ended };
+  return { rows, available, closed, claims, waiting, enqueue, callNext, act, cancel, ended, close };
 }
 
 export type Queue = ReturnType<typeof createQueue>;

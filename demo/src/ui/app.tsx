@@ -7,7 +7,10 @@ import { ActivityPanel } from "./activity";
 import { Avatar } from "./avatar";
 import { Bell } from "./bell";
 import { Collaboration } from "./collaboration";
+import { Conflicts } from "./conflict";
+import { RecordClosed, SessionEnd } from "./ended";
 import { Form } from "./form";
+import { HistoryDialog } from "./history";
 import { QueuePanel } from "./queue";
 import { Logo } from "./start";
 import { StepsPanel } from "./steps";
@@ -34,6 +37,7 @@ export function App({ portal }: { portal: Portal }) {
       </header>
       <main class="page">
         <PatientLine portal={portal} />
+        <RecordClosed portal={portal} />
         <Collaboration portal={portal} />
         <StepsPanel portal={portal} />
         <div class="columns">
@@ -44,6 +48,9 @@ export function App({ portal }: { portal: Portal }) {
           </div>
         </div>
       </main>
+      <HistoryDialog portal={portal} />
+      <Conflicts portal={portal} />
+      <SessionEnd portal={portal} />
       <Toasts />
     </>
   );

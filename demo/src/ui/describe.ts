@@ -1,6 +1,6 @@
 // An activity row in words.
 
-import type { ActivityRow, Json } from "../contract";
+import type { ActivityChange, ActivityRow, Json } from "../contract";
 import { fieldLabel, stepName } from "../screening";
 import { shownValue } from "./format";
 
@@ -15,28 +15,36 @@ const TICKET: Record<string, string> = {
   no_show: "marked the patient as not there",
   cancelled: "took the patient out of the queue",
 };
+/** What is worth a word beside the row. */
+export const OUTCOMES: Record<string, string> = {
+  overwrote: "over another’s",
+  merged: "put together",
+  conflict: "conflict",
+  invalid: "not accepted",
+  forbidden: "not allowed",
+  limit_exceeded: "too much",
+};
 
-/** Null for what would only be noise in a list that people read: each move of somebody's focus. */
-export function describe(row: ActivityRow): string | null {
+export function describe(row: ActivityRow): string {
   const detail: Detail = row.detail !== null && typeof row.detail === "object" && !Array.isArray(row.detail) ? row.detail : {};
   const ticket = /^(?:patient_)?ticket_(\w+)$/.exec(row.event)?.[1];
   if (ticket) return TICKET[ticket] ?? row.event;
+  if (row.kind === "read") return "looked at the record";
+  if (row.kind === "refusal") return `was refused: ${String(detail.event ?? row.event).replaceAll("_", " ")}`;
   switch (row.event) {
-    case "user_updated":
-      return null;
     case "user_joined":
       return "came in";
     case "user_left":
       return "left";
     case "field_updated":
     case "live_field_updated":
-      return `set ${fieldLabel(String(detail.field))} to “${shownValue(detail.value)}”`;
+      return row.changes.map((change) => wrote(change, detail)).join(", ");
     case "fields_updated":
-      return `saved ${fieldsOf(detail)}`;
+      return `saved ${row.changes.length} fields together: ${row.changes.map(({ name }) => fieldLabel(name)).join(", ")}`;
     case "step_changed":
-      return `moved to ${stepName(Number(detail.step))}`;
+      return `moved to ${stepName(Number(detail.step))}${took(detail)}`;
     case "step_updated":
-      return `marked ${stepName(Number(detail.step))} as ${shownValue(detail.status).replace("_", " ")}`;
+      return `marked ${stepName(Number(detail.step))} as ${shownValue(detail.status).replace("_", " ")}${took(detail)}`;
     case "notification":
       return "told everybody here something";
     default:
@@ -44,8 +52,14 @@ export function describe(row: ActivityRow): string | null {
   }
 }
 
-function fieldsOf({ changes }: Detail): string {
-  if (!Array.isArray(changes)) return "several fields together";
-  const names = changes.map((change) => fieldLabel(String((change as Detail).field)));
-  return `${names.length} fields together: ${names.join(", ")}`;
+function wrote({ name, old, new: now, unknown, omitted }: ActivityChange, detail: Detail): string {
+  const how = typeof detail.restored === "number" ? "restored" : "set";
+  const was = unknown || omitted || old === null || old === "" ? "" : ` (was “${shownValue(old)}”)`;
+  return `${how} ${fieldLabel(name)} to “${omitted ? "a long value" : shownValue(now)}”${was}`;
+}
+
+/** How long the step took that was completed by this. */
+function took({ duration_s: seconds }: Detail): string {
+  if (typeof seconds !== "number") return "";
+  return seconds < 90 ? `, after ${Math.max(1, Math.round(seconds))} s` : `, after ${Math.round(seconds / 60)} min`;
 }

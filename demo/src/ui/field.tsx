@@ -1,9 +1,11 @@
 // One field: its input, who is editing it, who wrote it last, and whether it is saved.
 
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Json } from "../contract";
 import type { Portal } from "../portal";
 import type { FieldSpec } from "../screening";
-import { Avatar } from "./avatar";
+import { caretAfter } from "../text";
+import { Avatar, personal } from "./avatar";
 import { clock, shownValue } from "./format";
 
 interface Props {
@@ -12,34 +14,65 @@ interface Props {
 }
 
 export function Field({ portal, spec }: Props) {
-  const { record, presence } = portal;
+  const { record, presence, history } = portal;
   const editors = presence.editors.value.get(spec.name) ?? [];
   const flash = record.fresh.value.get(spec.name);
   const id = `input-${spec.name}`;
+  const state = record.saveState(spec.name);
   return (
-    <div class={`field ${spec.wide ? "wide" : ""} ${editors.length ? "busy" : ""}`}>
+    <div class={`field ${spec.wide ? "wide" : ""} ${editors.length ? "busy" : ""} ${state}`} style={editors[0] && personal(editors[0].user_id)}>
       {flash !== undefined && <span key={flash} class="flash" data-testid={`flash-${spec.name}`} />}
-      <label for={id} id={`label-${spec.name}`}>{spec.label}{spec.hint && <small> {spec.hint}</small>}</label>
-      <Input portal={portal} spec={spec} id={id} />
-      <p class="field-foot">
+      <div class="field-head">
+        <label for={id} id={`label-${spec.name}`}>{spec.label}{spec.hint && <small> {spec.hint}</small>}</label>
         {editors.length > 0 && (
           <span class="editing" data-testid={`editing-${spec.name}`}>
             <Avatar userId={editors[0]!.user_id} name={editors[0]!.name} small />
             {editors.map((user) => user.name).join(", ")} {editors.length > 1 ? "are" : "is"} editing
           </span>
         )}
-        <LastWrite portal={portal} name={spec.name} brief={editors.length > 0} />
+      </div>
+      <Input portal={portal} spec={spec} id={id} />
+      <Trouble portal={portal} spec={spec} />
+      <p class="field-foot" id={`foot-${spec.name}`}>
+        <LastWrite portal={portal} name={spec.name} />
         <Saved portal={portal} name={spec.name} />
+        {record.fields.value.has(spec.name) && (
+          <button type="button" class="link" data-testid={`history-${spec.name}`} aria-label={`History of ${spec.label}`} onClick={() => history.show(spec.name)}>History</button>
+        )}
       </p>
     </div>
+  );
+}
+
+/** Why the server did not take what was typed, or that somebody else was first. */
+function Trouble({ portal: { record }, spec }: Props) {
+  const problem = record.problem(spec.name);
+  if (record.conflicts.value.has(spec.name)) {
+    return (
+      <p class="trouble" role="status">
+        Two values. <button type="button" class="link" data-testid={`choose-${spec.name}`} onClick={() => record.ask(spec.name)}>Choose which is kept</button>
+      </p>
+    );
+  }
+  if (problem === undefined) return null;
+  return (
+    <p class="trouble" role="alert" id={`problem-${spec.name}`} data-testid={`problem-${spec.name}`}>
+      Not saved: {spec.rule ? `must be ${spec.rule}` : problem}{" "}
+      <button type="button" class="link" onClick={() => record.discard(spec.name)}>Discard</button>
+    </p>
   );
 }
 
 function Input({ portal, spec, id }: Props & { id: string }) {
   const { record } = portal;
   const value = record.shown(spec.name);
+  const text = typeof value === "string" || typeof value === "number" ? String(value) : "";
+  const caret = useCaret(text);
+  const wrong = record.problem(spec.name) !== undefined;
   const common = {
     id,
+    "aria-invalid": wrong || undefined,
+    "aria-describedby": wrong ? `problem-${spec.name}` : `foot-${spec.name}`,
     "data-testid": `field-${spec.name}`,
     onFocus: () => portal.focusOn(spec.name),
     onBlur: () => {
@@ -49,10 +82,9 @@ function Input({ portal, spec, id }: Props & { id: string }) {
   };
   const typed = (text: string) => record.edit(spec.name, text, "typed");
   const chosen = (choice: Json) => record.edit(spec.name, choice, "chosen");
-  const text = typeof value === "string" || typeof value === "number" ? String(value) : "";
   switch (spec.kind) {
     case "area":
-      return <textarea {...common} rows={3} maxLength={2000} value={text} onInput={(e) => typed(e.currentTarget.value)} />;
+      return <textarea {...common} ref={caret} rows={3} maxLength={2000} value={text} onInput={(e) => typed(e.currentTarget.value)} />;
     case "choice":
       return (
         <select {...common} value={text} onChange={(e) => chosen(e.currentTarget.value || null)}>
@@ -74,23 +106,35 @@ function Input({ portal, spec, id }: Props & { id: string }) {
         </div>
       );
     case "text":
-      return <input {...common} type="text" inputMode={spec.inputMode} placeholder={spec.placeholder} maxLength={120}
+      return <input {...common} ref={caret} type="text" inputMode={spec.inputMode} placeholder={spec.placeholder} maxLength={120}
         value={text} onInput={(e) => typed(e.currentTarget.value)} />;
   }
 }
 
-/** Who wrote the value, or what somebody wrote since the edit here began; `brief`: only the latter. */
-function LastWrite({ portal, name, brief }: { portal: Portal; name: string; brief: boolean }) {
+/** What others change in a text does not move the caret of who is typing in it. */
+function useCaret(text: string) {
+  const element = useRef<HTMLInputElement & HTMLTextAreaElement>(null);
+  const input = element.current;
+  const typing = input !== null && input === document.activeElement && input.value !== text;
+  const before = typing ? { text: input.value, start: input.selectionStart ?? 0, end: input.selectionEnd ?? 0 } : null;
+  useLayoutEffect(() => {
+    if (before) element.current?.setSelectionRange(caretAfter(before.text, text, before.start), caretAfter(before.text, text, before.end));
+  });
+  return element;
+}
+
+/** Who wrote the value, or what somebody wrote since the edit here began. */
+function LastWrite({ portal, name }: { portal: Portal; name: string }) {
   const known = portal.record.fields.value.get(name);
   const other = portal.record.meanwhile(name);
   if (other) return <span class="meanwhile" data-testid={`meanwhile-${name}`}>{portal.presence.nameOf(other.user_id)} wrote “{shownValue(other.value)}” meanwhile</span>;
-  if (!known || brief) return null;
+  if (!known) return null;
   const by = known.user_id === portal.me.user_id ? "you" : portal.presence.nameOf(known.user_id);
   return <span data-testid={`by-${name}`} title={`version ${known.version}`}>{by}, {clock(known.timestamp)}</span>;
 }
 
 function Saved({ portal, name }: { portal: Portal; name: string }) {
   const state = portal.record.saveState(name);
-  const text = { saved: "", draft: "typing…", saving: "saving…", unsaved: "not saved yet" }[state];
+  const text = { saved: "", draft: "typing…", saving: "saving…", unsaved: "not saved yet", invalid: "not saved", conflict: "not saved" }[state];
   return <span class={`saved ${state}`} data-testid={`state-${name}`} data-state={state}>{text}</span>;
 }

@@ -4,6 +4,7 @@ import type { Portal } from "../portal";
 import { FIELDS } from "../screening";
 import { Field } from "./field";
 import { Panel } from "./panel";
+import { OfflineReport } from "./report";
 
 export function Form({ portal }: { portal: Portal }) {
   const { record } = portal;
@@ -16,7 +17,8 @@ export function Form({ portal }: { portal: Portal }) {
         Share as I type
       </label>
     }>
-      <fieldset class="fields" disabled={!record.loaded.value}>
+      <OfflineReport portal={portal} />
+      <fieldset class="fields" disabled={!record.loaded.value || portal.closed.value !== null}>
         {FIELDS.map((spec) => <Field key={spec.name} portal={portal} spec={spec} />)}
       </fieldset>
       <footer class="form-foot">
@@ -30,6 +32,8 @@ export function Form({ portal }: { portal: Portal }) {
 function summary({ record, link }: Portal, waiting: number): string {
   if (!record.loaded.value) return "Opening the record…";
   if (!waiting) return "Everything is saved.";
+  const undecided = record.conflicts.value.size;
+  if (undecided) return `${undecided === 1 ? "1 change needs" : `${undecided} changes need`} your decision.`;
   const changes = waiting === 1 ? "1 change is" : `${waiting} changes are`;
   return link.status.value === "connected" ? `${changes} not saved yet.` : `${changes} kept here until the connection is back.`;
 }

@@ -12,6 +12,13 @@ import { Panel } from "./panel";
 export function QueuePanel({ portal }: { portal: Portal }) {
   const { queue } = portal;
   const rows = queue.rows.value;
+  if (queue.closed.value) {
+    return (
+      <Panel id="queue" title="Queue">
+        <p class="away-note" role="status" data-testid="queue-closed">You no longer see the queue: {queue.closed.value}</p>
+      </Panel>
+    );
+  }
   return (
     <Panel id="queue" title="Queue" away={!queue.available.value} aside={
       <button class="primary" data-testid="call-next" onClick={() => void queue.callNext()}>Call next</button>

@@ -8,12 +8,13 @@ from confer_ops.checkout import fingerprint
 
 
 class Demo:
-    """`demo/` of a checkout; `dist/` is what the edge serves."""
+    """`demo/` of a checkout; `dist/` is what the edge serves, `forms/` the rules of its fields, for sync-svc."""
 
     def __init__(self, checkout: Path) -> None:
         self._checkout = checkout
         self._sources = checkout / "demo"
         self.dist = self._sources / "dist"
+        self.forms = self._sources / "forms"
         self._stamp = self.dist / ".built-from"
 
     @property

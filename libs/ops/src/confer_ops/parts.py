@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from confer_contracts import catalogue
 from confer_ops import nats_process
-from confer_ops.child import Child
+from confer_ops.child import Child, environment
 from confer_ops.console import Console
 from confer_ops.data import DataDirectory
 from confer_ops.demo import Demo
@@ -39,13 +39,14 @@ class Parts:
             "nats-server", [nats_process.binary(), "-c", str(config)], console,
             pass_fds=[data.lock_fd], shown=nats_process.shown,
         )  # fmt: skip
-        self.services = [self._python(name) for name in SERVICES]
+        demo = Demo(options.checkout)
+        self.services = [self._python(name, **_forms(options, demo)) for name in SERVICES]
         self.edge = self._python(
             EDGE,
             CONFER_HOST=HOST,
             CONFER_PORT=str(options.port),
             CONFER_IDENTITY=options.identity,
-            CONFER_DEMO_DIR=str(Demo(options.checkout).dist),
+            CONFER_DEMO_DIR=str(demo.dist),
         )
         self.builder = Child("demo", [sys.executable, "-m", "confer_ops.cli", "demo"], console)
 
@@ -68,3 +69,9 @@ class Parts:
         await asyncio.gather(self.edge.stop(GRACE_S), self.builder.stop(1))
         await asyncio.gather(*(service.stop(GRACE_S) for service in self.services))
         await self.nats.stop(NATS_GRACE_S)
+
+
+def _forms(options: "Options", demo: Demo) -> dict[str, str]:
+    """The demo's forms, unless somebody has set their own."""
+    wanted = options.demo and demo.forms.is_dir() and "CONFER_SYNC_SCHEMAS" not in environment({})
+    return {"CONFER_SYNC_SCHEMAS": str(demo.forms)} if wanted else {}

@@ -51,6 +51,14 @@ class Desk:
         """Of the queue."""
         return self.page.locator(f'[data-testid="queue-row"][data-patient="{patient}"]')
 
+    def versions(self) -> Locator:
+        """Of the field whose history is open, newest first."""
+        return self.get("history-row")
+
+    def reported(self, field: str) -> Locator:
+        """What became of a change that was made offline."""
+        return self.page.locator(f'[data-testid="report-row"][data-field="{field}"]')
+
     def activity(self, text: str) -> Locator:
         return self.get("activity-row").filter(has_text=text)
 
