@@ -105,6 +105,9 @@ async def client(system: System, log: LogReader) -> AsyncIterator[RawClient]:
             ("queue_open", {"queue": "side"}),
         ):  # fmt: skip
             assert (await raw.call(event, payload))["status"] == "ok"
+        await raw.got(
+            "queue_updated", lambda rows: [row["staff_working"] for row in rows] == [["anna"]]
+        )  # the last of it
         before = None
         while before != (before := await sequences(log)):
             await asyncio.sleep(0.5)

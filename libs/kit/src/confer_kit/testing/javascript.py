@@ -174,6 +174,7 @@ class Node:
 
     async def command(self, name: str, *steps: list[Any]) -> None:
         assert self._process.stdin
+        assert self._process.returncode is None, f"Node has ended, exit status {self._process.returncode}"
         self._process.stdin.write(json.dumps([name, *steps]).encode() + b"\n")
         await self._process.stdin.drain()
 
