@@ -18,6 +18,7 @@ HOSTILE = "ผู้ป่วย a.>*"
 SAMPLES: dict[str, dict[str, object]] = {
     "user_heartbeat": {"step": 3},
     "field_focus": {"patient_id": HOSTILE, "field": "va"},
+    "presence_get": {"patient_id": HOSTILE},
     "field_lock": {"patient_id": HOSTILE, "field": "va"},
     "field_unlock": {"patient_id": HOSTILE, "field": "va"},
     "field_lock_takeover": {"patient_id": HOSTILE, "field": "va", "token": 1},

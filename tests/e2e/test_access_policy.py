@@ -83,6 +83,8 @@ REQUESTS: list[tuple[str, dict[str, Any]]] = [
     ("field_update", {"patient_id": "P-9", "field": "f", "value": 1}),
     ("step_update", {"patient_id": "P-9", "step": 1}),
     ("field_focus", {"patient_id": "P-9", "field": "f"}),
+    ("presence_get", {"patient_id": "P-9"}),
+    ("field_lock", {"patient_id": "P-9", "field": "f"}),
     ("live_typing", {"session_id": "S", "step": "s", "field_name": "f", "current_value": "v", "user_name": "n"}),
     ("activity_log", {"patient_id": "P-9"}),
     ("queue_enqueue", {"queue": "eyes", "patient_id": "P-9"}),

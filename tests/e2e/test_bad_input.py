@@ -28,7 +28,8 @@ _PATIENT = {"patient_id": "P-1"}
 _SESSION = {"session_id": "S-1", "step": "vision", "field_name": "left_eye"}
 _CLAIM = {"queue": "side", "ticket": "t-1", "token": "k-1"}
 SAMPLES: dict[str, list[dict[str, Any]]] = {
-    "user_heartbeat": [{"step": 1, "last_activity": "2025-11-22", "rooms": ["elsewhere"]}],
+    "user_heartbeat": [{"step": 1, "last_activity": "2025-11-22", "rooms": ["elsewhere"], "device": "tablet"}],
+    "presence_get": [{**_PATIENT, "limit": 5, "after": "1.5~anna"}],
     "field_focus": [{**_PATIENT, "field": "left_eye"}],
     "field_lock": [{**_PATIENT, "field": "left_eye", "lasts_s": 30.5}],
     "field_unlock": [{**_PATIENT, "field": "left_eye"}],

@@ -32,6 +32,7 @@ def build(service: Service, settings: Settings) -> None:
     service.serve(presence.EDGE_SESSIONS, handlers.edge_sessions)
     service.serve(presence.USER_HEARTBEAT, handlers.user_heartbeat)
     service.serve(presence.FIELD_FOCUS, handlers.field_focus)
+    service.serve(presence.PRESENCE_GET, handlers.presence_get)
     service.serve(presence.FIELD_LOCK, handlers.field_lock)
     service.serve(presence.FIELD_UNLOCK, handlers.field_unlock)
     service.serve(presence.FIELD_LOCK_TAKEOVER, handlers.field_lock_takeover)

@@ -7,7 +7,7 @@ id of somebody who left.
 import orjson
 
 from confer_contracts.ids import token, untoken
-from confer_contracts.presence import LOCK, SERVICE, ActiveUser
+from confer_contracts.presence import LOCK, SERVICE, ActiveUser, PersonHere
 from confer_contracts.subjects import FactSubject, Kind, stream_of
 from confer_kit.clock import iso
 from confer_kit.facts import NewFact, StoredFact
@@ -75,3 +75,9 @@ def shown(person: Person) -> ActiveUser:
         focus=person.focus, editing=list(person.editing), last_activity=iso(person.last_activity),
         joined_at=iso(person.joined_at),
     )  # fmt: skip
+
+
+def described(person: Person) -> PersonHere:
+    """A person as somebody sees them who asks."""
+    devices = sorted({session.device for session in person.sessions.values() if session.device is not None})
+    return PersonHere(**shown(person).model_dump(), tabs=len(person.sessions), devices=devices)

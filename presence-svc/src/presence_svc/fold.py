@@ -33,7 +33,7 @@ def _told(sessions: Mapping[str, Session]) -> dict[str, Any]:
 
 def _sessions(fold: dict[str, Any], part: str) -> dict[str, Session]:
     return {
-        name: Session(s["incarnation"], s["attach"], s.get("screening", False), s.get("step"))
+        name: Session(s["incarnation"], s["attach"], s.get("screening", False), s.get("step"), s.get("device"))
         for name, s in fold.get(part, {}).items()
     }
 

@@ -19,6 +19,8 @@ from confer_contracts.presence import (
     LiveTyping,
     LockedField,
     LockField,
+    PresenceQuery,
+    PresenceReply,
     RoomSnapshotRequest,
     Roster,
     TakeOverLock,
@@ -86,15 +88,20 @@ class Handlers:
     async def user_heartbeat(self, asked: UserHeartbeat, ctx: Context) -> Ok:
         """The roster is shown at each heartbeat, as the portal expects, but in large rooms; a fact is made only where
         something is new."""
-        command = commands.Heartbeat(now=ctx.now, step=asked.step)
+        session = ctx.identity.session
+        command = commands.Heartbeat(now=ctx.now, step=asked.step, session=session, device=asked.device)
         for room in asked.rooms:
             key = person_key(_room(room), ctx.identity.user_id)
             if self._people.index.get(key) is None:
                 continue
-            await self._people.noticed(key, command, deadline=ctx.deadline, op=ctx.op, origin=ctx.identity.session)
+            await self._people.noticed(key, command, deadline=ctx.deadline, op=ctx.op, origin=session)
             await self._locks.used(room, ctx.identity.user_id, ctx.now)
             self._showing.again(room)
         return Ok(op=ctx.op)
+
+    async def presence_get(self, asked: PresenceQuery, ctx: Context) -> PresenceReply:
+        room = patient_room(asked.patient_id)
+        return self._showing.described(room, asked.after, asked.limit).model_copy(update={"op": ctx.op})
 
     async def field_focus(self, asked: FieldFocus, ctx: Context) -> Ok:
         command = commands.Focus(name=asked.field, session=ctx.identity.session, op=ctx.op, now=ctx.now)

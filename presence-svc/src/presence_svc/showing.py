@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from confer_contracts.presence import RosterPage
+from confer_contracts.presence import PresenceReply, RosterPage
 from confer_kit import clock
 from confer_kit.service import Service
 from presence_svc import views
@@ -26,10 +26,13 @@ class Showing:
         self._stale: dict[str, float] = {}
         self._cleared: set[str] = set()  # rooms that had people before the log was made anew
 
-    def page(self, room: str, after: str | None = None, limit: int | None = None) -> RosterPage:
+    def page(self, room: str, after: str | None = None) -> RosterPage:
         """Rejection(invalid) for an `after` that is no cursor."""
-        most = self._page if limit is None else min(limit, self._page)
-        return views.page(self._index.roll(room), after, most, self.stale_since(room))
+        return views.page(self._index.roll(room), after, self._page, self._stale_since(room))
+
+    def described(self, room: str, after: str | None, limit: int) -> PresenceReply:
+        """Rejection as for `page`."""
+        return views.described(self._index.roll(room), after, limit, self._stale_since(room))
 
     def listed(self, place: int | None) -> bool:
         """Whether who has that place in a room is in its roster."""
@@ -49,10 +52,6 @@ class Showing:
         """Somebody asks for the roster, in a room where it is read by few."""
         if len(self._index.roll(room)) <= self._page:
             self._service.views.coalesce(views.ROSTER, room, partial(self._roster, room), again=True)
-
-    def stale_since(self, room: str) -> float | None:
-        """Since when this room may be other than we know; None: it is as we know it."""
-        return self._hearing.blind_since or self._stale.get(room)
 
     async def look(self) -> None:
         """Called every second or so: rooms that we cannot see any more, or can see again, say so."""
@@ -77,6 +76,10 @@ class Showing:
         self._cleared.update(self._index.rooms())
         self._late.clear()
 
+    def _stale_since(self, room: str) -> float | None:
+        """Since when this room may be other than we know; None: it is as we know it."""
+        return self._hearing.blind_since or self._stale.get(room)
+
     async def _show_late(self, room: str) -> None:
         self._show(room, *self._late.pop(room))
 
@@ -93,4 +96,4 @@ class Showing:
         return views.roster(self._index.roll(room), self._page), self._service.position
 
     def _summary(self, room: str) -> tuple[bytes, int]:
-        return views.summary(self._index.roll(room), self._page, self.stale_since(room)), self._service.position
+        return views.summary(self._index.roll(room), self._page, self._stale_since(room)), self._service.position

@@ -1,5 +1,7 @@
 """What presence shows without storing it: who and how many are in a room, what is being typed, where a cursor is."""
 
+from typing import Any
+
 from pydantic import TypeAdapter
 
 from confer_contracts.message import Identity
@@ -9,11 +11,13 @@ from confer_contracts.presence import (
     CursorPosition,
     LiveFieldTyping,
     LiveTyping,
+    PresenceReply,
     PresenceSummary,
     RosterPage,
     UserCursorMoved,
 )
 from confer_kit.clock import iso
+from presence_svc import codec
 from presence_svc.codec import shown
 from presence_svc.roll import Roll
 
@@ -25,7 +29,15 @@ def page(roll: Roll, after: str | None, limit: int, stale_since: float | None) -
     people, cursor = roll.page(after, limit)
     return RosterPage(
         users=[shown(person) for person in people], total=len(roll), away=roll.away, next=cursor,
-        stale=stale_since is not None, since=None if stale_since is None else iso(stale_since),
+        **_stale(stale_since),
+    )  # fmt: skip
+
+
+def described(roll: Roll, after: str | None, limit: int, stale_since: float | None) -> PresenceReply:
+    people, cursor = roll.page(after, limit)
+    return PresenceReply(
+        users=[codec.described(person) for person in people], total=len(roll), active=len(roll) - roll.away,
+        away=roll.away, next=cursor, **_stale(stale_since),
     )  # fmt: skip
 
 
@@ -36,9 +48,13 @@ def roster(roll: Roll, limit: int) -> bytes:
 def summary(roll: Roll, limit: int, stale_since: float | None) -> bytes:
     body = PresenceSummary(
         count=len(roll), active=len(roll) - roll.away, away=roll.away, truncated=len(roll) > limit,
-        stale=stale_since is not None, since=None if stale_since is None else iso(stale_since),
+        **_stale(stale_since),
     )  # fmt: skip
     return body.model_dump_json().encode()
+
+
+def _stale(since: float | None) -> dict[str, Any]:
+    return {"stale": since is not None, "since": None if since is None else iso(since)}
 
 
 def typing(told: LiveTyping, who: Identity, now: float) -> bytes:

@@ -25,6 +25,7 @@ from confer_contracts.presence import (
     LiveTyping,
     LockedField,
     LockField,
+    PresenceQuery,
     RoomSnapshotRequest,
     SessionEntry,
     TakeOverLock,
@@ -590,3 +591,24 @@ async def test_the_limits_of_locks_are_told_by_name(world: World) -> None:
         answer = await world.ask(presence.FIELD_LOCK, request)
         assert answer.get("code") == code, answer
         assert named is None or named in answer["message"]
+
+
+async def test_who_asks_is_told_who_is_here_since_when_and_with_what(world: World) -> None:
+    await world.replica()
+    for number, (user, session) in enumerate((("ana", "a1"), ("ana", "a2"), ("ben", "b1"))):
+        await world.attach(user, number, session)
+    for session, device in (("a1", "tablet"), ("a2", "desktop"), ("a2", "desktop")):
+        beat = UserHeartbeat(step=1, rooms=[ROOM], device=device)
+        await world.ask(presence.USER_HEARTBEAT, beat, who("ana", session))
+    assert len(await world.facts()) == 5, "a device is stored once"
+    await world.attach("ana", 7, "a1")  # its connection was made anew
+    query = PresenceQuery(patient_id="ผู้ป่วย.>", limit=1)
+    first = await world.ask(presence.PRESENCE_GET, query)
+    (ana,) = first["users"]
+    assert (ana["user_id"], ana["tabs"], ana["devices"], ana["status"]) == ("ana", 2, ["desktop", "tablet"], "active")
+    assert ana["joined_at"] <= ana["last_activity"]
+    assert (first["total"], first["active"], first["away"], first["stale"]) == (2, 2, 0, False)
+    second = await world.ask(presence.PRESENCE_GET, query.model_copy(update={"after": first["next"]}))
+    assert (names(second["users"]), second["next"]) == (["ben"], None)
+    wrong = await world.ask(presence.PRESENCE_GET, query.model_copy(update={"after": "soon"}))
+    assert (wrong["code"], wrong["field"]) == ("invalid", "after")

@@ -36,7 +36,7 @@ commands = st.one_of(
               now=times, step=steps, screening=st.booleans(), settled_s=st.sampled_from([0.0, 2.0])),
     st.builds(Detach, session=sessions, incarnation=edges, attach=numbers, now=times, grace_s=graces),
     st.builds(LoseEdge, incarnation=edges, now=times),
-    st.builds(Heartbeat, now=times, step=steps),
+    st.builds(Heartbeat, now=times, step=steps, session=st.none() | sessions, device=st.sampled_from([None, "tablet"])),
     st.builds(Focus, name=st.none() | st.sampled_from(["va", "iop"]), session=sessions,
               op=st.uuids().map(str), now=times),
     st.builds(MoveStep, step=st.integers(0, 3), at=times),

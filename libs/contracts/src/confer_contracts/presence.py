@@ -208,11 +208,42 @@ def summary_of(page: dict[str, Any]) -> dict[str, Any] | None:
 
 
 class UserHeartbeat(PortalPayload):
-    """The person is there. `rooms` is filled in by the edge."""
+    """The person is there. `device`: what they use in this session, as `presence_get` shows it ("tablet"). `rooms` is
+    filled in by the edge."""
 
     step: Step | None = None
+    device: Annotated[str, Field(strict=True, min_length=1, max_length=40)] | None = None
     last_activity: ShortText | None = None
     rooms: list[Annotated[str, Field(strict=True, min_length=1, max_length=400)]] = []  # tokens
+
+
+class PresenceQuery(Payload):
+    """Who is in a patient's room. `after`: the `next` of the page before, or of a snapshot."""
+
+    patient_id: Id
+    limit: Annotated[int, Field(strict=True, ge=1, le=500)] = 100
+    after: Annotated[str, Field(strict=True, max_length=420)] | None = None
+
+
+class PersonHere(ActiveUser):
+    """`tabs`: how many sessions they have in the room, over all devices; 0: the last one is gone, and may come back.
+    `devices`: what these have told with their heartbeats."""
+
+    tabs: int
+    devices: list[str] = []
+
+
+class PresenceReply(Ok):
+    """A page of the people who are there, in the order in which they came, and counts of the whole room; `stale` and
+    `since` as in a snapshot."""
+
+    users: list[PersonHere] = []
+    total: int = 0
+    active: int = 0
+    away: int = 0
+    next: str | None = None
+    stale: bool = False
+    since: str | None = None
 
 
 class FieldFocus(Payload):
@@ -328,6 +359,11 @@ USER_HEARTBEAT = Call(
     service=SERVICE, event="user_heartbeat", request=UserHeartbeat, reply=Ok, ordered=False, with_rooms=True,
     doc="The person is active; everybody in the room gets `active_users_updated`.",
 )  # fmt: skip
+PRESENCE_GET = Call(
+    service=SERVICE, event="presence_get", request=PresenceQuery, reply=PresenceReply, ordered=False,
+    audience=lambda q: subjects.room_audience(patient_room(q.patient_id)),
+    doc="Who is in a patient's room, since when and with what, in pages, and how many they are.",
+)  # fmt: skip
 FIELD_FOCUS = Call(
     service=SERVICE, event="field_focus", request=FieldFocus, reply=Ok,
     audience=lambda q: subjects.room_audience(patient_room(q.patient_id)),
@@ -360,7 +396,7 @@ CURSOR_POSITION = Call(
 )  # fmt: skip
 
 CALLS = (
-    ATTACH, DETACH, EDGE_BEAT, EDGE_SESSIONS, USER_HEARTBEAT, FIELD_FOCUS, FIELD_LOCK, FIELD_UNLOCK,
+    ATTACH, DETACH, EDGE_BEAT, EDGE_SESSIONS, USER_HEARTBEAT, PRESENCE_GET, FIELD_FOCUS, FIELD_LOCK, FIELD_UNLOCK,
     FIELD_LOCK_TAKEOVER, LIVE_TYPING, CURSOR_POSITION,
 )  # fmt: skip
 SNAPSHOTS = (Snapshot(service=SERVICE, kind=Kind.ROOM, reply=Roster),)

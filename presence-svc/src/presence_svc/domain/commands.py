@@ -47,8 +47,12 @@ class LoseEdge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat:
+    """The person is active in that session, on that device."""
+
     now: float
     step: int | None = None
+    session: str | None = None
+    device: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,13 +66,14 @@ def _attach(c: Attach, person: Person) -> Changed | None:
     if known is None and len(person.sessions) >= SESSIONS_MAX:
         raise Rejection(ErrorCode.LIMIT_EXCEEDED, f"more than {SESSIONS_MAX} sessions of one person in this room")
     before = person if person.present else Person(user_id=person.user_id, joined_at=c.now)
-    sessions = {**before.sessions, c.session: Session(c.incarnation, c.attach, c.screening, c.step)}
+    earlier = known or before.lately.get(c.session)
+    device = earlier.device if earlier else None
+    sessions = {**before.sessions, c.session: Session(c.incarnation, c.attach, c.screening, c.step, device)}
     after = replace(
         before, name=c.name, role=c.role, sessions=sessions, lately={}, grace_until=None,
         screening=before.screening or c.screening, changed_at=max(c.now, before.changed_at),
         marks=marks.kept(before.marks, sessions),
     )  # fmt: skip
-    earlier = known or before.lately.get(c.session)
     if earlier is None or earlier.step != c.step:  # else an old word: they may have moved on
         after = _at_step(after, c.step, c.now)
     anew = earlier is not None or c.settled_s > 0  # the connection alone
@@ -96,8 +97,9 @@ def _detach(c: Detach, person: Person) -> Changed | None:
 def _heartbeat(c: Heartbeat, person: Person) -> Changed | None:
     if not person.present:
         return None
-    after = _active(_at_step(person, c.step, c.now), c.now)
-    if after.shown == person.shown and c.now - person.last_activity < ACTIVITY_EVERY_S:
+    after = _active(_at_step(_with_device(person, c), c.step, c.now), c.now)
+    told = after.sessions is not person.sessions or after.shown != person.shown
+    if not told and c.now - person.last_activity < ACTIVITY_EVERY_S:
         return None
     return _told(after, person)
 
@@ -177,6 +179,13 @@ def _told(after: Person, before: Person) -> Changed:
 
 def _at_step(person: Person, step: int | None, at: float) -> Person:
     return person if step is None or step == person.step else replace(person, step=step, step_at=at)
+
+
+def _with_device(person: Person, c: Heartbeat) -> Person:
+    session = person.sessions.get(c.session or "")
+    if c.session is None or session is None or c.device in (None, session.device):
+        return person
+    return replace(person, sessions={**person.sessions, c.session: replace(session, device=c.device)})
 
 
 def _active(person: Person, at: float) -> Person:

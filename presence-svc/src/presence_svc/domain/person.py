@@ -15,12 +15,16 @@ from presence_svc.domain.operations import Operations
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A tab: which start of which edge serves it, the number of its latest attach there, and the step told with it."""
+    """A tab: which start of which edge serves it, the number of its latest attach there, and the step told with it.
+
+    device    what the client calls its device
+    """
 
     incarnation: str
     attach: int
     screening: bool = False
     step: int | None = None
+    device: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
