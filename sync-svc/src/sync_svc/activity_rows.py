@@ -20,6 +20,7 @@ _KINDS: Final[dict[str, ActivityKind]] = {
     notify.SERVICE: "notification",
     audit.SERVICE: "refusal",
 }
+_TIMES = {"user_joined": "joined_at", "field_locked": "since"}  # of bodies without a `timestamp`
 _TOLD_OF_A_NOTE = ("id", "type", "priority")
 
 
@@ -60,7 +61,7 @@ def row_of(fact: StoredFact) -> ActivityRow | None:
     room = room_of(fact.subject)
     return ActivityRow(
         sequence=fact.seq,
-        timestamp=told.get("timestamp") or clock.iso(fact.at),
+        timestamp=told.get("timestamp") or told.get(_TIMES.get(fact.event or "", "")) or clock.iso(fact.at),
         service=fact.subject.service,
         event=fact.event or "",
         user_id=fact.actor or "",
@@ -80,6 +81,8 @@ def _outcome(kind: ActivityKind, body: dict[str, Any]) -> str:
     """Of several fields the first outcome that tells of more than a plain write."""
     if kind in ("read", "refusal"):
         return str(body.get("outcome", "ok"))
+    if kind == "presence":
+        return "taken_over" if body.get("taken_from") else "ok"
     outcomes = [change.get("outcome", "accepted") for change in body.get("changes", [body])] if kind == "field" else []
     return next((outcome for outcome in outcomes if outcome != "accepted"), "ok")
 
@@ -92,6 +95,10 @@ def _changes(kind: ActivityKind, body: dict[str, Any]) -> Iterator[ActivityChang
             yield ActivityChange(name="status", old=body.get("previous_status"), new=body["status"])
         case "step":
             yield ActivityChange(name="step", old=body.get("previous_step"), new=body.get("step"))
+        case "presence" if "token" in body:  # of a lock
+            held = "since" in body
+            old, new = (body.get("taken_from"), body["user_id"]) if held else (body["user_id"], None)
+            yield ActivityChange(name=f"lock of {body['field']}", old=old, new=new)
         case "queue" if "status" in body:
             yield ActivityChange(name="status", new=body["status"], unknown=body["status"] != "waiting")
 

@@ -123,6 +123,25 @@ def test_a_refusal_tells_its_code() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("event", "body", "change", "outcome"),
+    [
+        ("field_locked", {"since": AT, "taken_from": None}, ("lock of iop", None, "ann"), "ok"),
+        ("field_locked", {"since": AT, "taken_from": "bob"}, ("lock of iop", "bob", "ann"), "taken_over"),
+        ("field_unlocked", {"reason": "expired"}, ("lock of iop", "ann", None), "ok"),
+    ],
+)
+def test_a_lock_tells_who_has_it_from_whom(
+    event: str, body: dict[str, Any], change: tuple[str, Any, Any], outcome: str
+) -> None:
+    lock = {"field": "iop", "user_id": "ann", "token": 2, "expires_at": AT, "patient_id": "p 1", **body}
+    row = row_of(stored(1, lock, event, FactSubject("presence", "room", "p=201", "=6Cock_iop")))
+    assert row is not None
+    assert [(c.name, c.old, c.new) for c in row.changes] == [change]
+    assert (row.kind, row.outcome, row.patient_id) == ("presence", outcome, "p 1")
+    assert row.timestamp == (AT if event == "field_locked" else "1970-01-01T00:00:00.000Z")
+
+
 def test_somebody_who_left_is_told_by_a_bare_id() -> None:
     row = row_of(stored(1, "ann", "user_left", FactSubject("presence", "room", "p=201", "ann")))
     assert row is not None
