@@ -161,6 +161,8 @@ async def test_the_ages_of_the_activity_log_and_of_audit_are_settings(server: Na
     await provision(nc, say=said.append, ages=Ages(activity_days=30, audit_days=2))
     assert said == ["adjusted stream ACTIVITY: max_age"]
     assert await days() == [30, 2]
+    await provision(nc)
+    assert await days() == [30, 2], "what is not said stays"
     await nc.close()
 
 

@@ -21,7 +21,6 @@ from confer_ops.demo import Demo
 from confer_ops.form_commands import app as form_app
 from confer_ops.ports import METRICS_PORT
 from confer_ops.provision import Ages, provision_patiently
-from confer_ops.streams import ACTIVITY_AGE_DAYS, AUDIT_AGE_DAYS
 from confer_ops.trouble import Trouble
 from confer_ops.up import Options, must_make_sense
 from confer_ops.up import up as run_system
@@ -34,12 +33,14 @@ app.add_typer(form_app, name="form")
 app.command()(activity)
 
 
+_AS_IT_IS = "if not given as it is, 90 at first"
 ActivityDays = Annotated[
-    float, typer.Option(help="days for which the activity log is kept", min=0.01, envvar="CONFER_ACTIVITY_DAYS")
+    float | None,
+    typer.Option(help=f"days for which the activity log is kept; {_AS_IT_IS}", min=0.01, envvar="CONFER_ACTIVITY_DAYS"),
 ]
 AuditDays = Annotated[
-    float,
-    typer.Option(help="days for which reads and refusals are kept beside it", min=0.01, envvar="CONFER_AUDIT_DAYS"),
+    float | None,
+    typer.Option(help=f"days for which reads and refusals are; {_AS_IT_IS}", min=0.01, envvar="CONFER_AUDIT_DAYS"),
 ]
 
 
@@ -73,8 +74,8 @@ def up(
     identity: Annotated[
         Identity, typer.Option(help="how the edge knows who connects; trusted-query believes what clients say")
     ] = Identity.TRUSTED_QUERY,
-    activity_days: ActivityDays = ACTIVITY_AGE_DAYS,
-    audit_days: AuditDays = AUDIT_AGE_DAYS,
+    activity_days: ActivityDays = None,
+    audit_days: AuditDays = None,
 ) -> None:
     """Start everything on this machine, and keep it running until Ctrl-C."""
     console = Console(sys.stdout, colour=sys.stdout.isatty() and not environment({}).get("NO_COLOR"))
@@ -108,8 +109,8 @@ def _forget(directory: DataDirectory, yes: bool) -> None:
 def provision(
     nats_url: Annotated[str, typer.Option(help="the NATS server", envvar="CONFER_NATS_URL")] = "nats://127.0.0.1:4222",
     replicas: Annotated[int, typer.Option(help="copies of each stream: 1, or 3 in a cluster", min=1, max=5)] = 1,
-    activity_days: ActivityDays = ACTIVITY_AGE_DAYS,
-    audit_days: AuditDays = AUDIT_AGE_DAYS,
+    activity_days: ActivityDays = None,
+    audit_days: AuditDays = None,
 ) -> None:
     """Make the streams that are missing; what is there stays."""
 

@@ -30,19 +30,19 @@ def _silent(_: str) -> None: ...
 
 @dataclass(frozen=True)
 class Ages:
-    """For how many days the activity log is kept, and what was told to AUDIT."""
+    """For how many days the activity log is kept, and what was told to AUDIT. None: as it is; 90 for a new stream."""
 
-    activity_days: float = streams.ACTIVITY_AGE_DAYS
-    audit_days: float = streams.AUDIT_AGE_DAYS
+    activity_days: float | None = None
+    audit_days: float | None = None
 
 
 async def provision(nc: Client, replicas: int = 1, say: Say = _silent, ages: Ages = Ages()) -> None:
     """Make what is missing, adjust what may be adjusted, and tell `say` each thing done."""
     js = nc.jetstream()
-    kept = (*streams.logs(), streams.access(), streams.audit(ages.audit_days), streams.ticks(), streams.sessions())
-    for config in kept:
+    audit = await _aged(js, streams.audit(), ages.audit_days)
+    for config in (*streams.logs(), streams.access(), audit, streams.ticks(), streams.sessions()):
         await _ensure(js, config.evolve(num_replicas=replicas), say)
-    activity = streams.activity(ages.activity_days).evolve(num_replicas=replicas)
+    activity = (await _aged(js, streams.activity(), ages.activity_days)).evolve(num_replicas=replicas)
     await _add_sources(js, activity, streams.activity_sources(), say)
     await _ensure_sourced(js, activity, streams.activity_sources(), say)
     epoch = secrets.token_hex(4)
@@ -80,6 +80,14 @@ async def _find(js: JetStreamContext, name: str) -> StreamInfo | None:
         return await js.stream_info(name)
     except NotFoundError:
         return None
+
+
+async def _aged(js: JetStreamContext, config: StreamConfig, days: float | None) -> StreamConfig:
+    """With the age that is asked for; else with the one that the stream has, for what is cut off is gone."""
+    if days is not None:
+        return config.evolve(max_age=days * streams.DAY)
+    found = await _find(js, config.name or "")
+    return config if found is None else config.evolve(max_age=found.config.max_age)
 
 
 async def _ensure(js: JetStreamContext, wanted: StreamConfig, say: Say) -> None:

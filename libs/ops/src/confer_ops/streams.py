@@ -29,8 +29,7 @@ EDGE: Final = "edge"
 MINUTE, DAY = 60.0, 86400.0
 RECOVERY_WINDOW_S = 2 * MINUTE
 LIVE_AGE_S = 5 * RECOVERY_WINDOW_S
-ACTIVITY_AGE_DAYS = 90.0
-AUDIT_AGE_DAYS = 90.0
+ACTIVITY_AGE_S = AUDIT_AGE_S = 90 * DAY  # of new streams, unless somebody says otherwise
 PRESENCE_AGE_S = 30 * DAY
 TICK_AGE_S = MINUTE
 SESSION_AGE_S = DAY  # a session that has joined nothing for so long starts anew
@@ -74,9 +73,9 @@ def access() -> StreamConfig:
     )
 
 
-def audit(age_days: float = AUDIT_AGE_DAYS) -> StreamConfig:
+def audit() -> StreamConfig:
     """Who read what, and what was refused: told by the services, sourced by ACTIVITY and not by LIVE."""
-    return _stream(AUDIT, "who read records, and what was refused", subjects=[AUDIT_SUBJECTS], max_age=age_days * DAY)
+    return _stream(AUDIT, "who read records, and what was refused", subjects=[AUDIT_SUBJECTS], max_age=AUDIT_AGE_S)
 
 
 def ticks() -> StreamConfig:
@@ -163,11 +162,11 @@ def activity_sources() -> tuple[Sourced, ...]:
     return (*facts, Sourced(ACTIVITY, AUDIT, "activity", AUDIT_SUBJECTS, start=every))
 
 
-def activity(age_days: float = ACTIVITY_AGE_DAYS) -> StreamConfig:
+def activity() -> StreamConfig:
     """Who did what when: every service's facts under their own subjects, from the beginning."""
     return _stream(
         ACTIVITY,
         "who did what when",
         sources=[sourced.source() for sourced in activity_sources()],
-        max_age=age_days * DAY,
+        max_age=ACTIVITY_AGE_S,
     )
