@@ -4,7 +4,7 @@ The reader is checked against the `websockets` library on a fuzzed corpus (tests
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from websockets.speedups import apply_mask
@@ -12,6 +12,7 @@ from websockets.speedups import apply_mask
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 _CONTINUATION: Final = 0x0
 _CONTROL_BYTES_MAX: Final = 125
+_SHORT_MAX, _SHORT_HEAD, _WHOLE_TEXT, _MASKED = 125, 6, 0x80 | TEXT, 0x80
 FRAGMENTS_MAX: Final = 10_000  # of one message: empty ones would make it endless
 PROTOCOL_ERROR, INVALID_DATA, TOO_BIG = 1002, 1007, 1009
 _LEGAL_CLOSE_CODES: Final = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
@@ -54,11 +55,31 @@ class Reader:
         self._message_opcode = 0
         self._fragments = 0
 
-    def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
+    def feed(self, data: bytes) -> Iterable[tuple[int, bytes]]:
         """(opcode, payload) of each message and control frame that is complete. Text is valid UTF-8.
 
-        Raises Violation; nothing may be fed after it.
+        Raises Violation, perhaps not before what comes earlier was taken; nothing may be fed after it.
         """
+        text = self._short(data)
+        return self._all(data) if text is None else ((TEXT, text),)
+
+    def _short(self, data: bytes) -> bytes | None:
+        """The payload where `data` is one short text frame and nothing else: pongs are, and most events. None: all has
+        to be looked at."""
+        size = len(data) - _SHORT_HEAD
+        if (
+            0 <= size <= _SHORT_MAX
+            and data[0] == _WHOLE_TEXT
+            and data[1] == _MASKED | size
+            and not self._buffer
+            and self._message is None
+            and size <= self._size_max
+        ):
+            payload = apply_mask(data[_SHORT_HEAD:], data[_SHORT_HEAD - 4 : _SHORT_HEAD])
+            return payload if payload.isascii() else None
+        return None
+
+    def _all(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         if self._buffer:
             self._buffer += data
             if len(self._buffer) < self._awaited:

@@ -120,6 +120,20 @@ def test_each_rule_however_it_is_cut(rule: str, size: int) -> None:
     assert ours(chunks) == theirs(chunks)
 
 
+def test_the_rest_of_a_frame_may_look_like_a_whole_one() -> None:
+    inner = masked(0x81, b"3")
+    mask = random.Random(len(inner)).randbytes(4)
+    stream = masked(0x82, bytes(b ^ mask[i % 4] for i, b in enumerate(inner)))
+    assert stream.endswith(inner)
+    chunks = [stream[: -len(inner)], inner]
+    assert ours(chunks) == theirs(chunks)
+
+
+def test_a_short_message_may_be_too_big() -> None:
+    with pytest.raises(Violation, match="too big"):
+        list(Reader(10).feed(masked(0x81, b"a" * 11)))
+
+
 FRAMES = st.builds(
     masked,
     st.one_of(st.sampled_from([0x81, 0x82, 0x01, 0x00, 0x80, 0x88, 0x89, 0x8A]), st.integers(0, 255)),
