@@ -28,7 +28,7 @@ from confer_edge.packets import GOODBYE
 from confer_edge.portal import Portal
 from confer_edge.recovery import Found, Recovery, SessionRecord, new_pid, pid_in, restore
 from confer_edge.rights import Rights
-from confer_edge.session import Session
+from confer_edge.session import Session, Shared
 from confer_edge.settings import EdgeSettings
 from confer_edge.transport import Connected, Server
 from confer_edge.turnstile import Crowded, Turnstile
@@ -70,6 +70,7 @@ class Doorway:
         self._turns = Turnstile("connects", settings.joins_at_once)
         self._tasks = tasks
         self._mending = Mending(joins)
+        self._shared = Shared(feed.delivered_of, settings.join_buffer_max, settings.unsent_bytes_max, self._lost)
         self.leaving = False
         self.sessions: dict[str, Session] = {}
         server.on_connect = self._connect
@@ -178,24 +179,18 @@ class Doorway:
     def _session(self, sid: str, socket: Socket, claim: Any, *, bound: bool, pid: str | None, heard: int) -> Session:
         session = Session(
             sid,
-            socket.sid,
+            socket,
             claim,
+            self._shared,
             bound=bound,
             lane=Lane(self._tasks, self._settings.pending_calls_max, socket.ready),
-            out=socket.out,
-            taken=socket.taken,
-            cut=partial(self._server.eio.cut, socket),
-            lost=self._lost,
-            delivered=self._feed.delivered,
             epoch=self._feed.epoch,
             since=self._feed.position,
-            buffer_max=self._settings.join_buffer_max,
-            buffer_bytes_max=self._settings.unsent_bytes_max,
             pid=pid,
             began=clock.now(),
             heard=heard,
         )
-        socket.out.on_behind = partial(session.lose, Loss.BEHIND)
+        socket.out.on_behind = session.fall_behind
         return session
 
     async def _missed(self, session: Session, found: Found) -> list[Missed] | None:

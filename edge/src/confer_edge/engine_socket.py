@@ -71,6 +71,9 @@ class Socket(AsyncSocket):  # type: ignore[misc]
             return False
         return not self.out.over
 
+    def cut(self, why: str) -> None:
+        self.server.cut(self, why)
+
     def _full(self) -> None:
         """Of answers, which nothing can replace."""
         metrics.LIMITS.labels("unsent").inc()

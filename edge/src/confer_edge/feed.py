@@ -41,6 +41,9 @@ class Feed:
         self.delivered: dict[str, int] = {}
         self._follower = Follower(link, LIVE, self._deliver, contiguous=True, on_reset=self._reset, before=before)
 
+    def delivered_of(self, stream: str) -> int:
+        return self.delivered.get(stream, 0)
+
     @property
     def offset(self) -> str:
         """`<epoch>.<sequence>` of what was handed out last."""

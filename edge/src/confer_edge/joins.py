@@ -58,7 +58,8 @@ class Joins:
     def enter(self, session: Session, audience: str) -> None:
         """Membership without a snapshot: a role, everybody, a topic."""
         if not session.closed:
-            session.ended.pop(audience, None)
+            if audience in session.ended:
+                session.ended = {ended: why for ended, why in session.ended.items() if ended != audience}
             session.memberships.setdefault(audience, Membership(since=self._feed.position))
             self._audiences.add(audience, session)
 
@@ -122,7 +123,7 @@ class Joins:
         `ended` is to follow."""
         for audience in ended:
             self._withdraw(session, audience)
-        session.ended.update(ended)
+        session.ended = {**session.ended, **ended}
         metrics.ENDED.inc(len(ended))
         tell_ended(session, ended)
 

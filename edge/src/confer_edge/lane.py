@@ -18,6 +18,8 @@ class Lane:
     """Runs work in order; a task exists only while there is some. Each waits until the client is `ready` for an
     answer."""
 
+    __slots__ = ("_pending", "_pending_max", "_ready", "_running", "_tasks")
+
     def __init__(self, tasks: Tasks, pending_max: int, ready: Ready | None = None) -> None:
         self._tasks = tasks
         self._ready = ready

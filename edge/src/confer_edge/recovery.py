@@ -206,7 +206,7 @@ def encoded(session: Session, lost_at: float | None = None) -> bytes:
     return orjson.dumps(
         {
             "sid": session.sid,
-            "claim": session.claim.model_dump(),
+            "claim": session.claim,
             "bound": session.bound,
             "epoch": session.epoch,
             "began": session.began,

@@ -1,9 +1,9 @@
 """A connected client: who it is, what it is in, and how a packet reaches it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from confer_contracts import subjects
 from confer_contracts.message import Identity
@@ -17,13 +17,17 @@ from confer_kit.logs import logger
 log = logger(__name__)
 
 
+_NONE: Final[Mapping[str, Any]] = {}  # shared by all who have nothing
+_NOTHING: Final[frozenset[str]] = frozenset()
+
+
 @dataclass(slots=True)
 class Membership:
     """An audience that a session is in, as recovery needs it. The snapshot of its first join contains the facts of
     LIVE up to `since`, and those of each source stream up to `as_of`: they were never sent as facts."""
 
     since: int = 0
-    as_of: dict[str, int] = field(default_factory=dict)
+    as_of: Mapping[str, int] = field(default_factory=lambda: _NONE)
 
 
 @dataclass(slots=True)
@@ -45,6 +49,32 @@ class Attachment:
     screening: bool
 
 
+class Connection(Protocol):
+    """What a session is served by. `sid`: Engine.IO's."""
+
+    sid: str
+
+    @property
+    def out(self) -> "Out": ...
+
+    async def taken(self) -> bool:
+        """Waits until the client has read what was written; False: it is gone, or was too slow."""
+
+    def cut(self, why: str) -> None:
+        """End it, for the reason that is logged; the client comes back and starts anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all sessions of an edge have in common. `delivered`: the last sequence of a source stream that the feed has
+    brought. `buffer_max` and `buffer_bytes_max` bound what one session holds back."""
+
+    delivered: Callable[[str], int]
+    buffer_max: int
+    buffer_bytes_max: int
+    lost: Callable[["Session", Loss], None]
+
+
 class Out(Protocol):
     """The client's way out. `write` puts one packet behind all earlier ones; `crowded`: so much waits for the client
     that more had better wait."""
@@ -61,33 +91,27 @@ class Session:
     """
 
     __slots__ = (
-        "_buffer_bytes_max", "_buffer_max", "_contained", "_delivered", "_fetching", "_held", "_held_bytes", "_lost",
-        "_open", "_out", "attachments", "began", "bound", "claim", "closed", "cut", "eio_sid", "ended", "epoch",
-        "heard", "lane", "losses", "memberships", "over", "pid", "sid", "since", "stored_at", "storing", "taken",
-        "whole", "whole_from",
+        "_connection", "_contained", "_fetching", "_held", "_held_bytes", "_open", "_out", "_shared", "attachments",
+        "began", "bound", "claim", "closed", "ended", "epoch", "heard", "lane", "losses", "memberships", "over", "pid",
+        "sid", "since", "stored_at", "storing", "whole", "whole_from",
     )  # fmt: skip
 
     def __init__(
-        self, sid: str, eio_sid: str, claim: Claim, *, bound: bool, lane: Lane, out: Out,
-        taken: Callable[[], Awaitable[bool]], cut: Callable[[str], None], lost: Callable[["Session", Loss], None],
-        delivered: Mapping[str, int], buffer_max: int, buffer_bytes_max: int, epoch: str, since: int,
-        pid: str | None = None, began: float = 0, heard: int = 0,
+        self, sid: str, connection: Connection, claim: Claim, shared: Shared, *, bound: bool, lane: Lane, epoch: str,
+        since: int, pid: str | None = None, began: float = 0, heard: int = 0,
     ) -> None:  # fmt: skip
         self.sid = sid
-        self.eio_sid = eio_sid
         self.pid = pid  # secret: whoever has it may take this session up again; None: the client cannot
         self.claim = claim
         self.bound = bound  # false: a guest who may still be named
         self.lane = lane
-        self.taken = taken  # waits until the client has read what was written; False: it is gone, or was too slow
-        self.cut = cut  # end the connection, for the reason that is logged; the client comes back and starts anew
         self.epoch = epoch  # of the positions here
         self.since = since  # the position of the feed at which it began
         self.whole_from = 0  # the position of its last resync: a client with less has not received that
         self.whole = True
         self.memberships: dict[str, Membership] = {}
         self.attachments: dict[str, Attachment] = {}
-        self.ended: dict[str, str] = {}  # audiences that it had to leave, and why: told again when it is taken up
+        self.ended: Mapping[str, str] = _NONE  # audiences that it had to leave, and why: told again when taken up
         self.stored_at = 0  # sequence of its record in SESSIONS
         self.storing: asyncio.Event | None = None  # set when what is being stored just now is
         self.began = began  # Unix seconds; taken up, it is as old as before
@@ -95,15 +119,13 @@ class Session:
         self.closed = False
         self.over: str | None = None  # why it was ended by somebody else's word: it cannot be taken up
         self.losses = Losses()
-        self._out = out
-        self._lost = lost
-        self._delivered = delivered  # the feed's: per source stream, the last sequence that it has brought
-        self._buffer_max = buffer_max
-        self._buffer_bytes_max = buffer_bytes_max
-        self._held: list[Held] = []
+        self._connection = connection
+        self._out = connection.out
+        self._shared = shared
+        self._held: list[Held] | None = None  # made when there is something to hold, as all that is empty mostly
         self._held_bytes = 0
-        self._fetching: set[str] = set()
-        self._contained: dict[str, dict[str, int]] = {}  # what snapshots contain that the feed has not brought yet
+        self._fetching: frozenset[str] = _NOTHING
+        self._contained: Mapping[str, dict[str, int]] = _NONE  # of snapshots, what the feed has not brought yet
         self._open = True
 
     @property
@@ -132,6 +154,19 @@ class Session:
     def crowded(self) -> bool:
         return self._out.crowded()
 
+    @property
+    def eio_sid(self) -> str:
+        return self._connection.sid
+
+    async def taken(self) -> bool:
+        return await self._connection.taken()
+
+    def cut(self, why: str) -> None:
+        self._connection.cut(why)
+
+    def fall_behind(self) -> None:
+        self.lose(Loss.BEHIND)
+
     def mute(self) -> None:
         """Nothing reaches the client any more, whatever is still under way."""
         self._out = NOWHERE
@@ -145,9 +180,14 @@ class Session:
         elif not self._fetching:
             self.send(event)
             self._look()
-        elif len(self._held) < self._buffer_max and self._held_bytes + event.size <= self._buffer_bytes_max:
-            self._held.append(Held(audience, stream, seq, event))
-            self._held_bytes += event.size
+        else:
+            self._hold_back(Held(audience, stream, seq, event))
+
+    def _hold_back(self, one: Held) -> None:
+        held, size = self._held or [], self._held_bytes + one.event.size
+        if len(held) < self._shared.buffer_max and size <= self._shared.buffer_bytes_max:
+            held.append(one)
+            self._held, self._held_bytes = held, size
         else:
             self.lose(Loss.OVERTAKEN)
 
@@ -156,10 +196,9 @@ class Session:
         feed reaches it: the offset of a later fact would say that it has everything."""
         if self.whole:
             self.whole = False
-            self._held.clear()
-            self._held_bytes = 0
+            self._held, self._held_bytes = None, 0
             self._look()
-            self._lost(self, why)
+            self._shared.lost(self, why)
 
     def mend(self, epoch: str, position: int) -> None:
         """Snapshots taken from here on replace all that was missed: whatever it is in begins anew here."""
@@ -167,12 +206,12 @@ class Session:
         self.epoch, self.whole_from = epoch, position
         for audience in self.memberships:
             self.memberships[audience] = Membership(since=position)
-        self._contained.clear()
+        self._contained = _NONE
         self._look()
 
     def hold(self, audience: str) -> None:
         """From now on nothing is sent by itself, until `release` for this audience."""
-        self._fetching.add(audience)
+        self._fetching |= {audience}
         self._look()
 
     def settle(self) -> None:
@@ -184,19 +223,19 @@ class Session:
     def release(self, audience: str, as_of: dict[str, int]) -> None:
         """The client has this snapshot, which is true up to `as_of` (source stream -> sequence). When it was the last
         one, send what waited and no snapshot contains; the feed may still be behind them."""
-        self._fetching.discard(audience)
-        self._contained[audience] = as_of
+        self._fetching = self._fetching - {audience} or _NOTHING
+        self._contained = {**self._contained, audience: as_of}
         if self._fetching:
             return
-        held, self._held, self._held_bytes = self._held, [], 0
-        for one in held:
+        held, self._held, self._held_bytes = self._held, None, 0
+        for one in held or ():
             if one.audience in self.memberships and not self._is_contained(one.audience, one.stream, one.seq):
                 self.send(one.event)
         self._look()
 
     def _is_contained(self, audience: str, stream: str, seq: int) -> bool:
         """Whether a snapshot that the client has contains this fact."""
-        return seq <= self._contained.get(audience, {}).get(stream, 0)
+        return seq <= self._contained.get(audience, _NONE).get(stream, 0)
 
     def _look(self) -> None:
         """Whether everything may pass: nearly always, and then nothing else is asked."""
@@ -204,8 +243,8 @@ class Session:
             self._contained = {
                 audience: as_of
                 for audience, as_of in self._contained.items()
-                if any(seq > self._delivered.get(stream, 0) for stream, seq in as_of.items())
-            }
+                if any(seq > self._shared.delivered(stream) for stream, seq in as_of.items())
+            } or _NONE
         self._open = self.whole and not self._fetching and not self._contained
 
 

@@ -7,11 +7,11 @@ from typing import cast
 from confer_edge.access import Access
 from confer_edge.identity import Claim
 from confer_edge.joins import Joins
-from confer_edge.lane import Lane
 from confer_edge.revocations import Revocations
 from confer_edge.rights import ENDED_AT_ONCE, Rights
-from confer_edge.session import NOWHERE, Membership, Session
-from confer_kit.tasks import Tasks
+from confer_edge.session import Membership, Session
+
+from .conftest import session as made
 
 ROOM = "room.P1"
 
@@ -40,14 +40,7 @@ class SlowJoins:
 def member(number: int) -> Session:
     """Of a room that its token does not allow any more."""
 
-    async def taken() -> bool:
-        return True
-
-    session = Session(
-        f"s{number}", f"e{number}", Claim.of(f"u{number}", "Ana", "nurse", rooms=[]), bound=True, lane=Lane(Tasks(), 1),
-        out=NOWHERE, taken=taken, cut=lambda why: None, lost=lambda session, why: None, delivered={}, buffer_max=1,
-        buffer_bytes_max=1, epoch="", since=9,
-    )  # fmt: skip
+    session, _ = made(f"s{number}", Claim.of(f"u{number}", "Ana", "nurse", rooms=[]), since=9)
     session.memberships[ROOM] = Membership(since=1)
     return session
 

@@ -1,49 +1,23 @@
 """What a session holds back while snapshots are fetched, and what is let through after them."""
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from typing import Any
 
 from confer_edge import packets
 from confer_edge.audiences import Audiences
-from confer_edge.identity import Claim
-from confer_edge.lane import Lane
 from confer_edge.losses import LOSSES_MAX, LOSSES_WITHIN_S, Loss, Losses
 from confer_edge.packets import Event, Outgoing
 from confer_edge.session import Membership, Session
-from confer_kit.tasks import Tasks
+
+from .conftest import BYTES_MAX
+from .conftest import session as made
 
 ROOM, OTHER = "room.P1", "room.P2"
-BYTES_MAX = 100
 
 
-class Sent(list[Outgoing]):
-    """Where a session's packets go."""
-
-    write = list.append
-
-    def crowded(self) -> bool:
-        return False
-
-
-def session(
-    sid: str = "s1",
-    buffer_max: int = 10,
-    pid: str | None = None,
-    lost: Callable[[Session, Loss], None] = lambda session, why: None,
-    delivered: Mapping[str, int] = MappingProxyType({}),
-) -> tuple[Session, list[Outgoing]]:
-    sent = Sent()
-
-    async def taken() -> bool:
-        return True
-
-    made = Session(
-        sid, f"e-{sid}", Claim(user_id="u1", name="Ana"), bound=True, lane=Lane(Tasks(), 10), out=sent,
-        taken=taken, cut=lambda why: None, lost=lost, delivered=delivered, buffer_max=buffer_max,
-        buffer_bytes_max=BYTES_MAX, epoch="epoch", since=0, pid=pid,
-    )  # fmt: skip
-    made.memberships = {ROOM: Membership(), OTHER: Membership()}
-    return made, sent
+def session(sid: str = "s1", **more: Any) -> tuple[Session, list[Outgoing]]:
+    one, sent = made(sid, **more)
+    one.memberships = {ROOM: Membership(), OTHER: Membership()}
+    return one, sent
 
 
 def fact(number: int) -> Event:

@@ -5,11 +5,10 @@ import pytest
 from confer_edge.access import Access
 from confer_edge.doorway import still_allowed
 from confer_edge.identity import Claim
-from confer_edge.lane import Lane
 from confer_edge.recovery import Found, SessionRecord, StoredAttachment, StoredMembership, encoded, restore
 from confer_edge.revocations import Revocations
-from confer_edge.session import NOWHERE, Session
-from confer_kit.tasks import Tasks
+
+from .conftest import session as made
 
 ROOMS = ("room.P1", "room.free_tea", "role.nurse", "all.all")
 
@@ -41,13 +40,6 @@ async def test_who_is_cut_again_before_presence_has_heard_of_it_is_still_in_its_
         attachments={"P1": StoredAttachment(step=4, screening=True)},
     )  # fmt: skip
 
-    async def taken() -> bool:
-        return True
-
-    session = Session(
-        "s", "e1", record.claim, bound=True, lane=Lane(Tasks(), 1), out=NOWHERE, taken=taken,
-        cut=lambda why: None, lost=lambda session, why: None, delivered={}, buffer_max=1,
-        buffer_bytes_max=1, epoch="", since=9, pid="pid",
-    )  # fmt: skip
+    session, _ = made("s", record.claim, epoch="", since=9, pid="pid")
     restore(session, Found("pid", record, 1, 1))
     assert SessionRecord.model_validate_json(encoded(session)) == record
