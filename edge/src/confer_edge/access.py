@@ -109,12 +109,13 @@ class Access:
         claim.must_allow(audience)
         if action in PERSONAL and audience == subjects.audience(Kind.USER, claim.user_id):
             return
-        shown = shown_name(audience)
         if self._policy is None:
             if action in PERSONAL and audience.startswith(f"{Kind.USER}.") and self._authoriser is None:
                 metrics.DENIED.labels("policy").inc()
-                raise Rejection(ErrorCode.FORBIDDEN, f"{shown}: {action} of others takes a policy that allows it")
+                text = f"{shown_name(audience)}: {action} of others takes a policy that allows it"
+                raise Rejection(ErrorCode.FORBIDDEN, text)
             return
+        shown = shown_name(audience)
         decision = self._policy.value.decide(user=claim.user_id, role=claim.role, action=action, audience=shown)
         if not decision.allowed:
             metrics.DENIED.labels("policy").inc()

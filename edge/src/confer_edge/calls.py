@@ -74,7 +74,7 @@ class Calls:
     ) -> dict[str, Any]:
         """One part of the answer to a join; unavailable where its service is away or refuses."""
         withheld = session.withheld if kind is Kind.USER else ()
-        query = RoomSnapshotRequest(kind=kind, id=ident, seen=seen, role=session.identity.role, withheld=withheld)
+        query = RoomSnapshotRequest(kind=kind, id=ident, seen=seen, role=session.claim.role, withheld=withheld)
         subject = subject_of(service, "snapshot")
         body = query.model_dump_json().encode()
         try:

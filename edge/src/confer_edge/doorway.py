@@ -5,7 +5,7 @@ import contextlib
 import random
 from collections.abc import Awaitable
 from functools import partial
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from confer_contracts.access import JOIN
@@ -39,6 +39,7 @@ from confer_kit.tasks import Tasks
 
 log = logger(__name__)
 
+_NEW: Final = metrics.CONNECTS.labels("new")
 SPREAD_S, SPREAD_SHARE = 0.005, 0.25  # over how long clients are sent away: for each; of the time there is, for all
 ANSWERED_SHARE, FETCHED_SHARE = 0.5, 0.15  # of the time there is: for calls in flight; until a poller waits for more
 HANGS_UP_S = 2.0  # how long a client that was shown out may take to close the connection
@@ -216,11 +217,12 @@ class Doorway:
         return socket is None or socket.closed
 
     def _opened(self, session: Session, query: dict[str, str]) -> None:
-        metrics.CONNECTS.labels("new").inc()
+        _NEW.inc()
         self._let_in(session)
         if self._endings.is_over(session):
             return
         self._expiry.watch(session)
+        self._portal.greet(session)
         session.lane.submit(lambda: self._portal.welcome(session, query), unbounded=True)
 
     def _resumed(self, session: Session, found: Found, missed: list[Missed]) -> None:

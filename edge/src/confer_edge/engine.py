@@ -4,9 +4,10 @@ Each correction is a small named method that cites its reason. The library stays
 """
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
-from urllib.parse import parse_qs, parse_qsl
+from urllib.parse import parse_qs
 
 import engineio
 import orjson
@@ -38,6 +39,7 @@ _REFUSALS: Final = {
     "Invalid session": (1, "Session ID unknown", "session"),
     "The client is using": (5, "Unsupported protocol version", "version"),
 }
+_ENCODED: Final = re.compile("[%+]")
 _SPECIAL: Final = {"sid", "j"}  # a session that polls; JSONP
 _TOO_MANY: Final = {
     Full.PER_KEY: ("429 TOO MANY REQUESTS", "connections: this address has as many as it may have"),
@@ -176,13 +178,18 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         return True
 
     def _is_ordinary(self, query: str, headers: list[tuple[bytes, bytes]]) -> bool:
-        asked, told = parse_qsl(query), dict(headers)
-        if len(told) < len(headers) or "websocket" not in self.transports:
-            return False
-        one = dict(asked)
-        if len(one) < len(asked) or (one.get("EIO"), one.get("transport")) != ("4", "websocket"):
-            return False
-        return not _SPECIAL & one.keys() and self._accepts(told.get(b"origin", b"").decode("ascii", "replace"))
+        """Each thing is told once, and in plain letters."""
+        pairs, told = [pair.partition("=")[::2] for pair in query.split("&")], dict(headers)
+        asked = dict(pairs)
+        return (
+            len(told) == len(headers)
+            and len(asked) == len(pairs)
+            and not _ENCODED.search("".join(asked))
+            and (asked.get("EIO"), asked.get("transport")) == ("4", "websocket")
+            and "websocket" in self.transports
+            and not _SPECIAL & asked.keys()
+            and self._accepts(told.get(b"origin", b"").decode("ascii", "replace"))
+        )
 
     def _accepts(self, origin: str) -> bool:
         """As the library has it: an empty list accepts everybody."""

@@ -85,9 +85,9 @@ class Portal:
 
     # --- a session's beginning and end ------------------------------------------------------------------
 
-    async def welcome(self, session: Session, query: Mapping[str, str]) -> None:
-        """The portal's greetings, the person's own audiences, and the room that the query names: a form that
-        comes back after a cut sends nothing but its query."""
+    @staticmethod
+    def greet(session: Session) -> None:
+        """The portal's greetings, which leave with the answer to CONNECT."""
         respond = Responder(session, "connect", None)
         now = clock.iso(clock.now())
         who = session.claim
@@ -95,15 +95,19 @@ class Portal:
         respond.emit("system_status", {"status": "online", "timestamp": now, "user_info": user})
         respond.emit("joined_room", {"room": f"{ROLE_PREFIX}{who.role}"})
         respond.emit("system_message", {"message": f"Connected as {who.name}", "timestamp": now})
+
+    async def welcome(self, session: Session, query: Mapping[str, str]) -> None:
+        """The person's own audiences, and the room that the query names: a form that comes back after a cut sends
+        nothing but its query."""
         await self._personal.enter(session)
         patient_id = query.get("patient_id")
         if patient_id and session.bound:
             step = _step_of(query.get("step", ""))
             try:
                 room = patient_room(check_id(patient_id, "patient_id"))
-                await self._enter_screening(session, room, step, respond)
+                await self._enter_screening(session, room, step, Responder(session, "connect", None))
             except Rejection as refusal:
-                respond.refuse(refusal)
+                Responder(session, "connect", None).refuse(refusal)
         if session.claim.role in DASHBOARDS:
             self._tasks.start(self._personal.dashboard(session), "dashboard")
 

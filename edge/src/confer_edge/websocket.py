@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import Any, Final, cast
 from urllib.parse import unquote
 
@@ -96,7 +97,7 @@ class WebSocket(asyncio.Protocol):
     def scope(self, request: Mapping[str, Any], target: bytes) -> dict[str, Any] | None:
         """The ASGI scope of a handshake that uvicorn has parsed, with this object in it; None: it is refused."""
         headers = request["headers"]
-        if len(target) + sum(len(name) + len(value) for name, value in headers) > HANDSHAKE_BYTES_MAX:
+        if len(target) + sum(map(len, chain.from_iterable(headers))) > HANDSHAKE_BYTES_MAX:
             self._refuse(b"HTTP/1.1 400 Bad Request\r\n")
             return None
         told = dict(headers)

@@ -46,3 +46,15 @@ def test_only_so_many_are_remembered_and_those_that_came_last(keys: list[str]) -
 
 def test_the_wait_is_told_in_whole_seconds_and_never_as_none() -> None:
     assert [whole_seconds(wait) for wait in (0.0, 0.001, 1.0, 1.2)] == [1, 1, 1, 2]
+
+
+def test_whoever_has_a_full_bucket_again_is_forgotten() -> None:
+    arrivals = Arrivals(PER_S, BURST, 100)
+    for key in "abcdef":
+        arrivals.wait_s(key, 0)
+    assert len(arrivals) == 6
+    for _ in range(BURST):
+        arrivals.wait_s("often", 0)
+    for turn in range(3):
+        arrivals.wait_s("now", 1 + turn / 100)
+    assert len(arrivals) == 2, "those with a debt are remembered"
