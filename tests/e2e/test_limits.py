@@ -283,11 +283,18 @@ async def test_a_storm_of_joins_is_served_while_another_room_works(system: Syste
             assert answer["sync"]["status"] == answer["presence"]["status"] == "ok"
 
 
+async def welcomed(stack: AsyncExitStack, url: str, user: str) -> RawClient:
+    """Whose inbox is there, which took a turn of its own."""
+    client = await stack.enter_async_context(raw_client(url, {"user_id": user}, name=user))
+    await client.got("notification_counts")
+    return client
+
+
 async def test_a_join_that_waits_too_long_is_told(system: System) -> None:
     """A service that hangs holds the only turn."""
     url, room = system.url("strict"), {"patient_id": f"hanging-{next(_numbers)}"}
-    async with raw_client(url, {"user_id": "first"}) as first, raw_client(url, {"user_id": "second"}) as second:
-        await asyncio.gather(first.got("notification_counts"), second.got("notification_counts"))
+    async with AsyncExitStack() as stack:
+        first, second = [await welcomed(stack, url, user) for user in ("first", "second")]
         system.processes["sync-svc"].freeze()
         try:
             answers = await asyncio.gather(*(client.call("join_patient_room", room) for client in (first, second)))
