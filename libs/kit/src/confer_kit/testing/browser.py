@@ -16,7 +16,7 @@ from playwright.async_api import (
 )
 
 FLAGS = ("--no-sandbox", "--disable-background-networking", "--disable-gpu")
-WAIT_MS = 20_000
+WAIT_MS = 60_000
 LEFT_PAGE = "net::ERR_ABORTED"  # what the page itself gives up: a pending poll when it is left or upgraded
 
 
