@@ -273,7 +273,7 @@ async def test_activity_of_a_person_is_for_them_and_for_whom_the_policy_allows_i
     await counts_within(system, policy, EXAMPLE + "# as at the beginning\n")
     update: dict[str, Any] = {"patient_id": "P-7", "field": "f", "value": 1}
     async with (
-        person(system, "nora", "nurse") as nurse,
+        person(system, "nell", "nurse") as nurse,
         person(system, "pete", "patient") as patient,
         person(system, "amy", "admin") as admin,
     ):
@@ -293,8 +293,8 @@ async def test_activity_of_a_person_is_for_them_and_for_whom_the_policy_allows_i
                         return [(row["user_id"], row["kind"], row["outcome"]) for row in rows]
                     await asyncio.sleep(0.05)
 
-        assert await told(nurse, 1, user="nora") == [("nora", "field", "ok")]
-        assert await told(admin, 1, user="nora") == [("nora", "field", "ok")]
+        assert await told(nurse, 1, user="nell") == [("nell", "field", "ok")]
+        assert await told(admin, 1, user="nell") == [("nell", "field", "ok")]
         refused = await told(nurse, 2, patient_id="P-7", kinds=["refusal"])
         assert refused == [("pete", "refusal", "forbidden")] * 2
-        assert ("nora", "refusal", "forbidden") in await told(admin, 1, user="nora", kinds=["refusal"])
+        assert ("nell", "refusal", "forbidden") in await told(admin, 1, user="nell", kinds=["refusal"])
