@@ -36,6 +36,7 @@ async def system() -> AsyncIterator[System]:
     """Of its edges, one has little patience, and one much."""
     bounds = {"CONFER_UNSENT_BYTES_MAX": str(UNSENT_BYTES), "CONFER_QUEUED_PACKETS_MAX": str(QUEUED_PACKETS)}
     free = {"CONFER_EVENTS_PER_S": "100000", "CONFER_EVENTS_BURST": "100000", "CONFER_HEALTH_CHECK_S": "600"}
+    free["CONFER_PING_TIMEOUT_S"] = "300"  # so that nobody's silence ends what its slowness should
     async with running_system(**bounds, **free) as running:
         await running.add_edge("impatient", CONFER_SLOW_CLIENT_S=str(SLOW_S), CONFER_HANDSHAKE_S=str(HANDSHAKE_S))
         await running.add_edge("patient", CONFER_SLOW_CLIENT_S="120")
