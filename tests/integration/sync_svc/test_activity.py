@@ -22,8 +22,8 @@ P = {"patient_id": "p 1"}
 
 
 async def eventually(read: Callable[[], Awaitable[Any]], accept: Callable[[Any], bool]) -> Any:
-    """What `read` gives once it is accepted; fails after 30 seconds."""
-    async with asyncio.timeout(30):
+    """What `read` gives once it is accepted; fails after 90 seconds."""
+    async with asyncio.timeout(90):
         while not accept(value := await read()):
             await asyncio.sleep(0.02)
     return value
@@ -231,9 +231,11 @@ async def test_after_the_servers_crash_each_row_is_there_once(rig: Rig) -> None:
     await rig.server.kill()
     await rig.server.start()
 
+    op = clock.new_id()  # one operation, however often it is sent
+
     async def write() -> Any:
         try:
-            return (await rig.call("field_update", {**P, "field": "b", "value": 1, "base_version": 0}))["status"]
+            return (await rig.call("field_update", {**P, "field": "b", "value": 1}, op=op))["status"]
         except Rejection:
             return "away"
 
