@@ -27,6 +27,7 @@ async def test_after_a_reconnect_it_asks() -> None:
         edge, listener = await connected(line.port, "edge"), await connected(server.port, "listener")
         asked: asyncio.Queue[Msg] = asyncio.Queue()
         await listener.nc.subscribe(VIEWS_AGAIN, cb=asked.put)
+        await listener.settled()
         await ViewFeed(edge, Audiences(), before=at_once).start()
         assert asked.empty()
         line.reset()

@@ -8,6 +8,7 @@ import pytest
 from nats.aio.msg import Msg
 
 from confer_kit.nats_client import DirectClient
+from confer_kit.nats_link import settled
 from confer_kit.testing import nats_server
 from confer_kit.testing.nats import NatsServer
 
@@ -73,5 +74,5 @@ async def _listening(server: NatsServer) -> asyncio.Queue[bytes]:
         bodies.put_nowait(message.data)
 
     await other.subscribe(SUBJECT, cb=receive)
-    await other.flush()
+    await settled(other)
     return bodies

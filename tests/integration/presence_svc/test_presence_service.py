@@ -81,7 +81,7 @@ class World:
         quick = {"presence_settle_s": 0.2} | settings
         read = Settings(nats_url=self.server.url, metrics_port=0, **quick)  # type: ignore[arg-type]
         service = await into.enter_async_context(started("presence", link, read, build))
-        await settled(link)
+        await link.settled()
         return service
 
     async def ask(self, call: Call[Any, Any], request: BaseModel, caller: Identity | None = None, op: str = "") -> Body:
@@ -152,7 +152,7 @@ class World:
             self.views.append(msg)
 
         await self.link.nc.subscribe("view.>", cb=keep)
-        await settled(self.link)
+        await self.link.settled()
 
 
 @asynccontextmanager
@@ -163,13 +163,6 @@ async def connected(server: NatsServer) -> AsyncIterator[Link]:
         yield link
     finally:
         await link.nc.close()
-
-
-async def settled(link: Link) -> None:
-    """The server knows our subscriptions. nats-py sends the PING of a flush ahead of what waits in its buffer, so
-    that only the second one proves anything."""
-    await link.nc.flush()
-    await link.nc.flush()
 
 
 @pytest.fixture

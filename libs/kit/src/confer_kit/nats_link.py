@@ -7,6 +7,7 @@ from typing import cast
 from urllib.parse import urlsplit
 
 import nats.errors
+from nats.aio.client import Client
 
 from confer_kit import metrics
 from confer_kit.logs import logger
@@ -63,10 +64,8 @@ class Link:
                 await self.nc.close()
 
     async def settled(self) -> None:
-        """The server knows every subscription made so far. nats-py writes flush's PING ahead of what is still
-        buffered, so that only the second one is a barrier."""
-        await self.nc.flush()
-        await self.nc.flush()
+        """As `settled` of the connection."""
+        await settled(self.nc)
 
     async def _error(self, error: Exception) -> None:
         text = f"{type(error).__name__}: {error}"
@@ -112,3 +111,10 @@ async def wait_for_nats(link: Link, settings: KitSettings, name: str) -> None:
         raise SystemExit(
             f"{name}: no NATS server at {addresses(settings.nats_url)} ({why}). Start one, or set CONFER_NATS_URL."
         ) from error
+
+
+async def settled(nc: Client) -> None:
+    """The server knows every subscription made so far, and every end of one. nats-py writes flush's PING ahead of what
+    is still buffered, so that only the second one is a barrier."""
+    await nc.flush()
+    await nc.flush()

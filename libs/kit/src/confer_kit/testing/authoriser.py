@@ -7,6 +7,7 @@ import nats
 from nats.aio.msg import Msg
 
 from confer_contracts.access import CHECK, AccessAnswer, AccessQuestion
+from confer_kit.nats_link import settled
 
 
 class Authoriser:
@@ -31,7 +32,7 @@ async def authoriser(url: str) -> AsyncIterator[Authoriser]:
     nc = await nats.connect(url)
     try:
         await nc.subscribe(CHECK.subject, queue="access", cb=running.receive)
-        await nc.flush()
+        await settled(nc)
         yield running
     finally:
         await nc.close()

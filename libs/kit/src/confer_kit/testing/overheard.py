@@ -9,6 +9,7 @@ from nats.aio.msg import Msg
 
 from confer_contracts.ids import untoken
 from confer_contracts.subjects import Header
+from confer_kit.nats_link import settled
 from confer_kit.testing.received import WAIT_S
 
 
@@ -36,9 +37,9 @@ async def overheard(nc: Client, subject: str) -> AsyncIterator[Overheard]:
     nobody is told that no service is there."""
     hearing = Overheard()
     subscription = await nc.subscribe(subject, cb=hearing.take)
-    await nc.flush()
+    await settled(nc)
     try:
         yield hearing
     finally:
         await subscription.unsubscribe()
-        await nc.flush()
+        await settled(nc)
