@@ -32,6 +32,7 @@ SAMPLES: dict[str, dict[str, object]] = {
     "field_completed": {"session_id": HOSTILE, "step": "s", "field_name": "f", "final_value": None},
     "field_conflict_detected": {"session_id": HOSTILE, "field_name": "f"},
     "activity_log": {"patient_id": HOSTILE},
+    "presence_history": {"patient_id": HOSTILE},
     "field_history": {"patient_id": HOSTILE},
     "field_restore": {"patient_id": HOSTILE, "field": "va", "version": 1},
     "queue_enqueue": {"queue": HOSTILE, "patient_id": "p"},

@@ -49,6 +49,7 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
         {"session_id": "S-1", "user": "mali", "kinds": ["field"], "since": "2025-11-22T00:00:00Z",
          "until": "2025-11-23T00:00:00+07:00"},
     ],
+    "presence_history": [{**_PATIENT, "since": "2025-11-22T08:00:00Z", "until": "2025-11-23T08:00:00Z", "before": 10}],
     "field_history": [
         {**_PATIENT, "field": "left_eye", "limit": 5, "before": 10}, {"session_id": "S-1", "field": "left_eye"},
     ],

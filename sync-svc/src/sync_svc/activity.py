@@ -13,7 +13,14 @@ import nats.errors
 import nats.js.errors
 from nats.js.api import StreamInfo
 
-from confer_contracts.activity import ActivityKind, ActivityQuery, ActivityRow
+from confer_contracts.activity import (
+    ROWS_MAX,
+    ActivityKind,
+    ActivityQuery,
+    ActivityRow,
+    PresenceHistory,
+    PresenceHistoryReply,
+)
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.ids import token
 from confer_contracts.message import JsonValue
@@ -28,8 +35,10 @@ from sync_svc.activity_index import ActivityIndex
 from sync_svc.activity_page import Reading, Version, Wanted, unix
 from sync_svc.activity_rows import kind_of, room_of
 from sync_svc.history import History
+from sync_svc.stays import stays_of
 
 SEARCHED_MAX = 1000  # rows that are read for a page
+STAYS_ROWS = 5 * ROWS_MAX  # comings and goings that are looked through for stays
 READ_AT_ONCE = 25
 HISTORIES_AT_ONCE = 10  # records whose log is looked into at a time
 COMMITS_MAX, COMMITS_EACH_MIN = 1000, 20  # that are looked through for older values: of a page, of a record on it
@@ -82,6 +91,22 @@ class Activity:
                 break
         older = bool(found) and reading.last != found[-1]
         return Page(reading.rows(await self._known(reading.wanted)), reading.last if older else None, trimmed)
+
+    async def stays(self, query: PresenceHistory) -> PresenceHistoryReply:
+        """Who was there, as far as STAYS_ROWS comings and goings before `until` tell. Rejections as for `page`."""
+        asked = ActivityQuery(
+            **query.model_dump(include={"patient_id", "session_id", "until", "before"}), kinds=["presence"],
+            limit=ROWS_MAX,
+        )  # fmt: skip
+        page = await self.page(asked)
+        rows = page.rows
+        while page.before is not None and len(rows) < STAYS_ROWS:
+            page = await self.page(asked.model_copy(update={"before": page.before}))
+            rows += page.rows
+        stays = stays_of(rows, query.since)
+        return PresenceHistoryReply(
+            stays=stays, more=page.before is not None, before=page.before, trimmed=page.trimmed
+        )  # fmt: skip
 
     async def _bounds(self, query: ActivityQuery) -> tuple[int, int]:
         """The sequences among which the rows are: what the stream holds, and what the times leave of it."""

@@ -31,6 +31,7 @@ def build(service: Service, settings: Settings) -> None:
     service.serve(sync.FIELD_COMPLETED, handlers.field_completed)
     service.serve(sync.FIELD_CONFLICT_DETECTED, handlers.field_conflict_detected)
     service.serve(sync.ACTIVITY_LOG, handlers.activity_log)
+    service.serve(sync.PRESENCE_HISTORY, handlers.presence_history)
     service.serve(sync.FIELD_HISTORY, handlers.field_history)
     service.serve(sync.FIELD_RESTORE, handlers.field_restore)
     service.serve(sync.FORM_REGISTER, handlers.form_register)

@@ -105,6 +105,9 @@ class Handlers:
             trimmed=page.trimmed,
         )
 
+    async def presence_history(self, request: sync.PresenceHistory, context: Context) -> sync.PresenceHistoryReply:
+        return (await self._activity.stays(request)).model_copy(update={"op": context.op})
+
     async def field_history(self, request: sync.FieldHistory, context: Context) -> sync.FieldHistoryReply:
         rows, before = await self._history.page(request.room, request.field, request.limit, request.before)
         return sync.FieldHistoryReply(op=context.op, rows=[views.row(row) for row in rows], before=before)

@@ -95,6 +95,33 @@ async def test_a_person_is_found_in_all_records_and_in_one(rig: Rig) -> None:
     assert "secret" not in str(await rig.call("activity_log", {"user": "ann"}))
 
 
+async def test_who_was_in_a_record_between_two_times(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    await rig.replica()
+    room = "log.presence.room.p=201"
+    for user, event in (("ann", "joined"), ("ben", "joined"), ("ann", "left")):
+        await put(rig, f"{room}.{user}", f"user_{event}", user)
+    await asyncio.sleep(0.01)  # times are told in milliseconds
+    between = clock.iso(clock.now())
+    await asyncio.sleep(0.01)
+    for user, event in (("cat", "joined"), ("ben", "left")):
+        await put(rig, f"{room}.{user}", f"user_{event}", user)
+
+    async def stays(**query: Any) -> list[tuple[str, bool, bool]]:
+        answer = await rig.call("presence_history", {**P, **query})
+        return [(s["user_id"], s["joined_at"] is not None, s["left_at"] is not None) for s in answer.get("stays", [])]
+
+    everybody = [("ann", True, True), ("ben", True, True), ("cat", True, False)]
+    await eventually(stays, lambda found: found == everybody)
+    assert await stays(since=between) == everybody[1:]
+    assert await stays(until=between) == [("ann", True, True), ("ben", True, False)]
+
+    monkeypatch.setattr(activity, "ROWS_MAX", 2)
+    monkeypatch.setattr(activity, "STAYS_ROWS", 2)
+    newest = await rig.call("presence_history", P)
+    assert (len(newest["stays"]), newest["more"]) == (2, True)
+    assert await stays(before=newest["before"]) == [("ann", False, True), ("ben", True, False)]
+
+
 async def test_reads_and_refusals_are_kept_beside_the_facts(rig: Rig) -> None:
     await rig.replica()
     await rig.call("field_update", {**P, "field": "a", "value": 1})

@@ -117,3 +117,44 @@ class ActivityReply(Ok):
     more: bool = False
     before: int | None = None
     trimmed: bool = False
+
+
+class PresenceHistory(Payload):
+    """Who was in a record's room between two times. `before`: the reply's, for what is older."""
+
+    patient_id: Id | None = None
+    session_id: Id | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+    before: Annotated[int, Field(strict=True, ge=1, le=2**53)] | None = None
+
+    @model_validator(mode="after")
+    def _of_one_record(self) -> "PresenceHistory":
+        if (self.patient_id is None) == (self.session_id is None):
+            raise ValueError("one of patient_id and session_id must be given")
+        return self
+
+    @property
+    def room(self) -> str:
+        return record_room(self.patient_id, self.session_id)
+
+
+class Stay(Body):
+    """A person was there from `joined_at` to `left_at` (ISO 8601), with the traces of both. Without `joined_at` they
+    came before what was looked through, without `left_at` they were still there at its end."""
+
+    user_id: str
+    joined_at: str | None = None
+    joined_trace: str | None = None
+    left_at: str | None = None
+    left_trace: str | None = None
+
+
+class PresenceHistoryReply(Ok):
+    """Stays in the order in which they began. `more`: older comings and goings were not looked through; ask with
+    `before` for them: a stay that the cut divides is told in both parts. `trimmed`: as for the activity log."""
+
+    stays: list[Stay] = []
+    more: bool = False
+    before: int | None = None
+    trimmed: bool = False

@@ -8,7 +8,15 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from confer_contracts import subjects
-from confer_contracts.activity import ActivityChange, ActivityKind, ActivityQuery, ActivityReply, ActivityRow
+from confer_contracts.activity import (
+    ActivityChange,
+    ActivityKind,
+    ActivityQuery,
+    ActivityReply,
+    ActivityRow,
+    PresenceHistory,
+    PresenceHistoryReply,
+)
 from confer_contracts.fields import (
     Change,
     CommittedChange,
@@ -192,6 +200,11 @@ ACTIVITY_LOG = Call(
     audience=lambda q: q.audience, reads=True,
     doc="Who did what when in a record, or a person in all of them; newest first.",
 )  # fmt: skip
+PRESENCE_HISTORY = Call(
+    service=SERVICE, event="presence_history", request=PresenceHistory, reply=PresenceHistoryReply,
+    audience=lambda q: subjects.room_audience(q.room), reads=True,
+    doc="Who was in a record's room between two times, with the traces of their coming and going.",
+)  # fmt: skip
 FIELD_HISTORY = Call(
     service=SERVICE, event="field_history", request=FieldHistory, reply=FieldHistoryReply,
     audience=lambda q: subjects.room_audience(q.room), reads=True,
@@ -212,8 +225,8 @@ FORM_LIST = Call(
 )  # fmt: skip
 
 CALLS = (
-    FIELD_UPDATE, STEP_UPDATE, STEP_CHANGE, FIELD_COMPLETED, FIELD_CONFLICT_DETECTED, ACTIVITY_LOG, FIELD_HISTORY,
-    FIELD_RESTORE, FORM_REGISTER, FORM_LIST,
+    FIELD_UPDATE, STEP_UPDATE, STEP_CHANGE, FIELD_COMPLETED, FIELD_CONFLICT_DETECTED, ACTIVITY_LOG,
+    PRESENCE_HISTORY, FIELD_HISTORY, FIELD_RESTORE, FORM_REGISTER, FORM_LIST,
 )  # fmt: skip
 SNAPSHOTS = (Snapshot(service=SERVICE, kind=Kind.ROOM, reply=Record, reads=True),)
 FACTS = (
@@ -243,6 +256,6 @@ __all__ = [
     "CALLS", "FACTS", "SERVICE", "SNAPSHOTS", "VIEWS", "ActivityChange", "ActivityKind", "ActivityQuery",
     "ActivityReply", "ActivityRow", "Change", "CommittedChange", "FieldHistory", "FieldHistoryReply",
     "FieldRestore", "FieldUpdate", "FieldUpdateReply", "FieldUpdated", "FieldValue", "FieldsUpdated", "FormList",
-    "FormListReply", "FormRegister", "FormRegisterReply", "HistoryRow", "RecordField", "RefusedChange", "Replaced",
-    "TextEdit",
+    "FormListReply", "FormRegister", "FormRegisterReply", "HistoryRow", "PresenceHistory", "PresenceHistoryReply",
+    "RecordField", "RefusedChange", "Replaced", "TextEdit",
 ]  # fmt: skip
