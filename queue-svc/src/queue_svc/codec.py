@@ -18,13 +18,14 @@ from queue_svc.domain.queue import Queue, evolve
 from queue_svc.domain.ticket import INTERNAL, Attendance, Change, Claim, Ticket, TicketChanged
 
 
-def encode(key: str, event: TicketChanged, origin: str | None = None) -> NewFact:
-    """The fact of an event in the queue with this token; `origin` is the session that caused it."""
+def encode(key: str, event: TicketChanged, origin: str | None = None, before: Ticket | None = None) -> NewFact:
+    """The fact of an event in the queue with this token; `origin` is the session that caused it, `before` the ticket
+    as it was."""
     ticket = event.ticket
     public = event.change not in INTERNAL
     return NewFact(
         subject=FactSubject(SERVICE, Kind.QUEUE, key, patient_room(ticket.patient_id)),
-        body=_body(key, event).model_dump_json().encode(),
+        body=_body(key, event, before).model_dump_json().encode(),
         event=f"ticket_{event.change}" if public else None,
         copies={Kind.ROOM: f"patient_ticket_{event.change}"} if public else {},
         fold=orjson.dumps(_fold(event)),
@@ -48,9 +49,12 @@ def public_ticket(key: str, ticket: Ticket) -> TicketBody:
     )
 
 
-def _body(key: str, event: TicketChanged) -> TicketFact:
+def _body(key: str, event: TicketChanged, before: Ticket | None) -> TicketFact:
     ticket = public_ticket(key, event.ticket).model_dump()
-    return TicketFact(**ticket, user_id=event.user, op=event.op, timestamp=iso(event.at), reason=event.reason)
+    return TicketFact(
+        **ticket, previous_status=before.status if before else None, user_id=event.user, op=event.op,
+        timestamp=iso(event.at), reason=event.reason,
+    )  # fmt: skip
 
 
 def _fold(event: TicketChanged) -> dict[str, Any]:

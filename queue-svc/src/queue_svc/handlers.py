@@ -158,7 +158,9 @@ class Handlers:
             nonlocal found
             event = decide(command, queue)
             found = event.ticket if event else answer(command, queue)
-            return encode(key, event, command.by.session or None) if event else None
+            if event is None:
+                return None
+            return encode(key, event, command.by.session or None, queue.tickets.get(event.ticket.id))
 
         folded = await self._ledger.transact(key, attempt, deadline)
         return Outcome(found, folded.state.position(found.id) if found else None)

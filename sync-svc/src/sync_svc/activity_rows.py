@@ -100,7 +100,9 @@ def _changes(kind: ActivityKind, body: dict[str, Any]) -> Iterator[ActivityChang
             old, new = (body.get("taken_from"), body["user_id"]) if held else (body["user_id"], None)
             yield ActivityChange(name=f"lock of {body['field']}", old=old, new=new)
         case "queue" if "status" in body:
-            yield ActivityChange(name="status", new=body["status"], unknown=body["status"] != "waiting")
+            old = body.get("previous_status")  # older facts do not tell it
+            known = old is not None or (body["status"] == "waiting" and not body.get("reason"))
+            yield ActivityChange(name="status", old=old, new=body["status"], unknown=not known)
 
 
 def _of_field(change: dict[str, Any]) -> ActivityChange:

@@ -313,3 +313,15 @@ async def test_a_patient_who_is_done_is_not_queued_again_by_those_who_are_still_
     assert [(f.event, f.actor) for f in facts] == [
         ("ticket_queued", "ana"), ("ticket_called", "ana"), ("ticket_done", "ana"), ("ticket_queued", "ben"),
     ]  # fmt: skip
+
+
+async def test_each_fact_tells_the_status_before(world: World) -> None:
+    await world.replica()
+    await world.ask(queue.ENQUEUE, Enqueue(patient_id="p1"))
+    called = await world.ask(queue.CALL_NEXT, CallNext())
+    claim = ClaimedTicket(ticket=called["ticket"]["ticket"], token=called["token"])
+    for call in (queue.SERVE, queue.REQUEUE):
+        assert (await world.ask(call, claim))["status"] == "ok"
+    told = [(fact.json().get("previous_status"), fact.json()["status"]) for fact in await world.facts()]
+    assert told == [(None, "waiting"), ("waiting", "called"), ("called", "serving"), ("serving", "waiting")]
+    assert "previous_status" not in (await world.facts())[0].json()

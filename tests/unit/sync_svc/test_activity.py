@@ -124,6 +124,22 @@ def test_a_refusal_tells_its_code() -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "change"),
+    [
+        ({"status": "waiting"}, (None, "waiting", False)),
+        ({"status": "done", "previous_status": "serving"}, ("serving", "done", False)),
+        ({"status": "done"}, (None, "done", True)),
+        ({"status": "waiting", "reason": "expired"}, (None, "waiting", True)),
+    ],
+)
+def test_a_ticket_tells_its_status_before(body: dict[str, Any], change: tuple[Any, Any, bool]) -> None:
+    row = row_of(stored(1, body, "ticket_x", FactSubject("queue", "queue", "eyes", "p=201")))
+    assert row is not None
+    assert [(c.old, c.new, c.unknown) for c in row.changes] == [change]
+    assert (row.kind, row.audience, row.patient_id) == ("queue", "queue.eyes", "p 1")
+
+
+@pytest.mark.parametrize(
     ("event", "body", "change", "outcome"),
     [
         ("field_locked", {"since": AT, "taken_from": None}, ("lock of iop", None, "ann"), "ok"),

@@ -47,6 +47,9 @@ class Ticket(Body):
 
 
 class TicketFact(Ticket):
+    """`previous_status`: absent for a ticket that is new."""
+
+    previous_status: TicketStatus | None = Field(default=None, exclude_if=lambda status: status is None)
     user_id: str
     op: str
     timestamp: str
