@@ -196,9 +196,9 @@ async def test_who_is_silent_by_polling_is_gone_after_interval_and_timeout(quick
 
 
 async def test_who_is_silent_by_websocket_is_closed_after_interval_and_timeout(quick_engine_io: Any) -> None:
+    began = time.monotonic()
     async with quick_engine_io.websocket() as frames:
         await frames.hear()
-        began = time.monotonic()
         assert await frames.hear() == "2"
         assert await frames.ends()
         assert time.monotonic() - began > 3
