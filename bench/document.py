@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.rows import Results, Row, ratio
+from bench.rows import Results, Row, Target, ratio
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,10 @@ def verdicts(results: Results, row: Row, names: Mapping[str, str]) -> Iterator[s
         found = ratio(results, row, target)
         if found is not None:
             yield f"{target.text(names)}: **{found:.2f}** {'met' if target.met(found) else '**missed**'}"
+    for server in row.beside:
+        found = ratio(results, row, Target(server, 1.0))
+        if found is not None:
+            yield f"{found:.2f} × {names[server]}'s, which does less"
 
 
 _WHERE = {

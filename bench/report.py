@@ -63,9 +63,10 @@ def _notes(results: Results) -> list[str]:
         "an offset on each event, while floor and Node have a plain subscription to the same subjects and promise "
         "nothing. The stock server's updates are emitted by a member.",
         "- **Connect and disconnect** of Node and of *transport* are the handshakes of WebSocket, Engine.IO and "
-        "Socket.IO, and their end. The edge's own rows also have what the portal needs: identity, greetings, the "
-        "person's audiences, the inbox asked from notify-svc, the session stored for recovery, and at the end its loss "
-        "stored.",
+        "Socket.IO, and their end: like for like, so that these rows have the target. The edge's own rows also have "
+        "what the portal needs and no peer does: identity, greetings, the person's audiences, the inbox asked from "
+        "notify-svc, the session stored for recovery, and at the end its loss stored. Their target is that a client "
+        "costs the same however many there are.",
         f"- Measurements that failed: {len(incomplete)}. With an event lost, twice or out of order: {len(wrong)}.",
         f"- Range of the first row over the repetitions: {_range(results)}.",
     ]
