@@ -29,8 +29,8 @@ class Target:
 
 @dataclass(frozen=True)
 class Row:
-    """`ours`: the server of ours whose value is judged. No targets: for information. `beside`: servers that do less; the
-    ratio to them is shown and not judged."""
+    """`ours`: the server of ours whose value is judged. No targets: for information. `beside`: servers that do less;
+    the ratio to them is shown and not judged."""
 
     title: str
     scenario: str

@@ -24,6 +24,7 @@ from confer_edge.session import Session
 from confer_edge.settings import EdgeSettings
 from confer_edge.watched_file import WatchedFile
 from confer_kit.audit import Audit
+from confer_kit.event_log import Unavailable
 from confer_kit.logs import logger
 
 log = logger(__name__)
@@ -125,6 +126,22 @@ class Access:
     def policy_changed(self) -> bool:
         """Whether the policy file says something new."""
         return self._policy is not None and self._policy.look()
+
+
+async def still_allowed(access: Access, claim: Claim | None, record: SessionRecord) -> bool:
+    """Whether who is back now may be in everything that the session was in. If not it starts anew: to take up a part
+    would look like the whole to the client. Raises Unavailable where that cannot be known now."""
+    who = claim or record.claim
+    if who.role != record.claim.role or access.cannot_be_taken_up(who, record):
+        return False
+    for audience in record.memberships:
+        try:
+            await access.must(who, record.sid, JOIN, audience, asked=False)
+        except Rejection as refusal:
+            if refusal.retry:
+                raise Unavailable(refusal.message) from None
+            return False
+    return True
 
 
 def policy_file(settings: EdgeSettings) -> PolicyFile | None:

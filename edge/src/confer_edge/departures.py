@@ -31,9 +31,6 @@ class Departures:
     def see_off(self, session: Session, *, own: bool) -> None:
         """Facts stop at once. The rest comes after what the session has still under way."""
         self._joins.silence(session)
-        if not session.lane.rests or session.storing is not None:
-            session.lane.submit(lambda: self._leave(session, own=own), unbounded=True)
-            return
         self._waiting.append((session, own))
         if not self._working:
             self._working = True
@@ -49,6 +46,9 @@ class Departures:
             while self._waiting:
                 leaving = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
                 for session, own in leaving:
+                    if not session.lane.rests or session.storing is not None:
+                        session.lane.submit(partial(self._leave, session, own=own), unbounded=True)
+                        continue
                     answer = await self._recovery.end_later(session, lost=not own)
                     if answer is not None:
                         under_way.append(answer)

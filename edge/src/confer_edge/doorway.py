@@ -8,10 +8,8 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from confer_contracts.access import JOIN
-from confer_contracts.errors import Rejection
 from confer_edge import metrics
-from confer_edge.access import Access
+from confer_edge.access import Access, still_allowed
 from confer_edge.census import Users
 from confer_edge.departures import Departures
 from confer_edge.endings import Endings
@@ -26,7 +24,7 @@ from confer_edge.mending import Mending
 from confer_edge.outlet import PACKETS_PER_WRITE
 from confer_edge.packets import GOODBYE
 from confer_edge.portal import Portal
-from confer_edge.recovery import Found, Recovery, SessionRecord, new_pid, pid_in, restore
+from confer_edge.recovery import Found, Recovery, new_pid, pid_in, restore
 from confer_edge.rights import Rights
 from confer_edge.session import Session, Shared
 from confer_edge.settings import EdgeSettings
@@ -299,19 +297,3 @@ class Doorway:
                 async with asyncio.timeout(timeout * FETCHED_SHARE):
                     await socket.out.drained()
             await socket.send_away()
-
-
-async def still_allowed(access: Access, claim: Claim | None, record: SessionRecord) -> bool:
-    """Whether who is back now may be in everything that the session was in. If not it starts anew: to take up a part
-    would look like the whole to the client. Raises Unavailable where that cannot be known now."""
-    who = claim or record.claim
-    if who.role != record.claim.role or access.cannot_be_taken_up(who, record):
-        return False
-    for audience in record.memberships:
-        try:
-            await access.must(who, record.sid, JOIN, audience, asked=False)
-        except Rejection as refusal:
-            if refusal.retry:
-                raise Unavailable(refusal.message) from None
-            return False
-    return True

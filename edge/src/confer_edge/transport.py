@@ -3,13 +3,12 @@ we promise. Each correction is a small named method that cites its reason."""
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import orjson
 import socketio
 from engineio.packet import Packet
-from socketio.async_manager import AsyncManager
 from socketio.packet import CONNECT_ERROR
 
 from confer_contracts.errors import ErrorCode, Rejection
@@ -20,6 +19,7 @@ from confer_edge.census import Census
 from confer_edge.deadlines import Deadlines
 from confer_edge.engine import Engine
 from confer_edge.engine_socket import Socket
+from confer_edge.manager import Manager
 from confer_edge.packets import OrJson, Outgoing
 from confer_edge.rate import ATTACHMENTS_MAX, Verdict
 from confer_edge.settings import EdgeSettings
@@ -37,29 +37,6 @@ OnConnect = Callable[[str, Any], Connected | Awaitable[Connected]]
 OnClosed = Callable[[str, str, str], None]
 ACK_DIGITS_MAX: Final = 15
 BACKLOG_MAX: Final = 1000  # messages of one client behind one that takes its time
-
-
-class Manager(AsyncManager):  # type: ignore[misc]
-    """Who is connected. Rooms are ours (`audiences`), so that leaving does not look through those of every client, and
-    there is no room for each client alone, which would take a kilobyte."""
-
-    def admit(self, sid: str, eio_sid: str) -> None:
-        """A session with this sid, in place of an earlier connection that had it."""
-        if self.eio_sid_from_sid(sid, "/") is not None:
-            self.basic_disconnect(sid, "/")
-        self.basic_enter_room(sid, "/", None, eio_sid=eio_sid)
-
-    def basic_disconnect(self, sid: str, namespace: str, **_: Any) -> None:
-        if namespace != "/":
-            super().basic_disconnect(sid, namespace)
-            return
-        self.basic_leave_room(sid, namespace, None)
-        self.callbacks.pop(sid, None)
-
-    def get_participants(self, namespace: str, room: Any) -> Iterator[tuple[str, str]]:
-        """`room` may be a client's sid, which the library makes a room of."""
-        eio_sid = self.eio_sid_from_sid(room, namespace) if namespace == "/" and isinstance(room, str) else None
-        return super().get_participants(namespace, room) if eio_sid is None else iter([(room, eio_sid)])
 
 
 class Server(socketio.AsyncServer):  # type: ignore[misc]

@@ -1,5 +1,5 @@
-"""A WebSocket as uvicorn's protocol class: the upgrade passes through ASGI and engineio (origin, identity), then the
-ASGI task ends and the socket lives here, without queue, task or copy in between."""
+"""A WebSocket as uvicorn's protocol class. An ordinary handshake is answered in place (`Engine.open`); any other passes
+through ASGI and engineio, whose task then ends. The socket lives here, without queue, task or copy in between."""
 
 import asyncio
 import base64

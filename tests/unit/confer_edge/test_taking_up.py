@@ -2,8 +2,7 @@
 
 import pytest
 
-from confer_edge.access import Access
-from confer_edge.doorway import still_allowed
+from confer_edge.access import Access, still_allowed
 from confer_edge.identity import Claim
 from confer_edge.recovery import Found, SessionRecord, StoredAttachment, StoredMembership, encoded, restore
 from confer_edge.revocations import Revocations
