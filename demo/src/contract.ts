@@ -40,9 +40,27 @@ export interface PresenceSummary {
   stale: boolean;
   since: string | null;
 }
+/** The exclusive lock of a field; `token` grows with each holder. */
+export interface FieldLock {
+  field: string;
+  user_id: string;
+  token: number;
+  since: string;
+  expires_at: string;
+}
+export type FieldLocked = FieldLock & { taken_from: string | null };
+export interface FieldUnlocked {
+  field: string;
+  user_id: string;
+  token: number;
+  reason: "released" | "expired" | "holder_left";
+}
+/** `tabs`: how many windows they have here; 0: the last is gone, and may come back. */
+export type PersonHere = ActiveUser & { tabs: number; devices: string[] };
 /** A page of a room's people, and what the whole room is like. */
 export interface People {
   users: ActiveUser[];
+  locks: FieldLock[];
   total: number;
   away: number;
   stale: boolean;
@@ -236,8 +254,12 @@ export interface Calls {
   join_patient_room: [{ patient_id: string; step?: number }, JoinReply];
   leave_patient_room: [{ patient_id: string }, Nothing];
   queue_open: [{ queue: string }, { rows: QueueRow[] }];
-  user_heartbeat: [{ step: number; last_activity: string }, Nothing];
+  user_heartbeat: [{ step: number; last_activity: string; device: string }, Nothing];
+  presence_get: [{ patient_id: string; limit: number; after?: string }, { users: PersonHere[]; next: string | null }];
   field_focus: [{ patient_id: string; field: string | null; op: string }, Nothing];
+  field_lock: [{ patient_id: string; field: string; op: string }, { lock: FieldLock }];
+  field_unlock: [{ patient_id: string; field: string; op: string }, Nothing];
+  field_lock_takeover: [{ patient_id: string; field: string; token: number; op: string }, { lock: FieldLock }];
   field_update: [
     { patient_id: string; op: string; partial: boolean } & (Change | { changes: Change[] }),
     UpdateReply,
@@ -279,6 +301,8 @@ export interface Events {
   user_left: string;
   active_users_updated: ActiveUser[];
   presence_summary: PresenceSummary;
+  field_locked: FieldLocked;
+  field_unlocked: FieldUnlocked;
   field_updated: FieldUpdated;
   fields_updated: FieldsUpdated;
   field_conflict: FieldUpdated | FieldsUpdated;

@@ -10,6 +10,8 @@ import { createActivity } from "./state/activity";
 import { createHistory } from "./state/history";
 import { createInbox } from "./state/inbox";
 import { createOverwritten } from "./state/overwritten";
+import { createLocks } from "./state/locks";
+import { createPeople, device } from "./state/people";
 import { createPresence } from "./state/presence";
 import { createQueue, QUEUE } from "./state/queue";
 import { createRecord } from "./state/record";
@@ -28,6 +30,8 @@ export function createPortal(place: Place) {
   const current = () => patient.peek();
   const link = connect(me);
   const presence = createPresence(me);
+  const locks = createLocks(me.user_id, current, call, presence.nameOf, say);
+  const people = createPeople(current, call, say);
   const steps = createSteps(current, call, say);
   const record = createRecord(me.user_id, current, call, sayMerged);
   const history = createHistory(current, call, say, record.accept, me.user_id);
@@ -97,6 +101,8 @@ export function createPortal(place: Place) {
     record.suspend();
     record.available.value = presence.available.value = true; // it is not they who are away
     presence.empty();
+    locks.replace([]);
+    people.close();
     history.close();
     closed.value = why;
   }
@@ -109,7 +115,10 @@ export function createPortal(place: Place) {
   /** False when a part is away. */
   function applySnapshot(snapshot: Partial<Snapshot>): boolean {
     const users = take(snapshot.presence, presence.available);
-    if (users) presence.replaceAll(users);
+    if (users) {
+      presence.replaceAll(users);
+      locks.replace(users.locks);
+    }
     const state = take(snapshot.sync, record.available);
     if (state) {
       record.replace(state.fields);
@@ -155,6 +164,8 @@ export function createPortal(place: Place) {
   fact("user_left", presence.remove);
   fact("active_users_updated", presence.shown);
   fact("presence_summary", (summary) => (presence.whole.value = summary));
+  fact("field_locked", locks.locked);
+  fact("field_unlocked", locks.unlocked);
   fact("field_updated", (change) => {
     record.fieldUpdated(change);
     history.changed(change.field);
@@ -232,6 +243,7 @@ export function createPortal(place: Place) {
     room = null;
     closed.value = null;
     presence.empty();
+    locks.replace([]);
     record.empty();
     history.close();
     withdrawOffers();
@@ -241,12 +253,12 @@ export function createPortal(place: Place) {
     return true;
   }
 
-  let beaten = Date.now();
+  let beaten = 0; // the first sign of life tells the device
   function stillHere(): void {
     const pause = presence.isAway(me.user_id) ? BACK_MS : HEARTBEAT_MS;
     if (Date.now() - beaten < pause) return;
     beaten = Date.now();
-    void call("user_heartbeat", { step: steps.mine.peek(), last_activity: new Date().toISOString() });
+    void call("user_heartbeat", { step: steps.mine.peek(), last_activity: new Date().toISOString(), device: device() });
   }
   for (const sign of ["pointermove", "pointerdown", "keydown", "scroll"]) {
     window.addEventListener(sign, stillHere, { passive: true });
@@ -256,7 +268,7 @@ export function createPortal(place: Place) {
   });
 
   return {
-    me, patient, link, closed, presence, record, history, steps, queue, activity, inbox, focusOn, openPatient,
+    me, patient, link, closed, presence, people, locks, record, history, steps, queue, activity, inbox, focusOn, openPatient,
     askAgain: () => void join(),
   };
 }

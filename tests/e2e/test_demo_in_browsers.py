@@ -15,13 +15,16 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Route, expect
 
+from confer_kit import access
 from confer_kit.testing import System, running_system
 from confer_kit.testing.browser import chromium, window
 from confer_kit.testing.demo_portal import Desk, desks
+from confer_kit.testing.log import log_reader
 from confer_ops.checkout import root
 from confer_ops.demo import Demo
 
 AWAY_AFTER_S = 8
+EVERYTHING = 'default = "allow"\n'
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.browser]
 
@@ -39,6 +42,12 @@ class Office:
 
     def desks(self, patient: str, *names: str) -> AbstractAsyncContextManager[list[Desk]]:
         return desks(self.browser, self.url, patient, *names)
+
+    @staticmethod
+    async def until(condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(60):
+            while not condition():
+                await asyncio.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +140,82 @@ async def test_two_people_see_each_other_come_move_rest_and_leave(office: Office
         await bob.page.close()
         await expect(ann.badge(bob.person)).to_have_count(0)
         await expect(ann.get("staff-badge")).to_have_count(1)
+
+
+async def test_nobody_flickers_when_a_page_is_loaded_again(office: Office) -> None:
+    """Bob is at an edge that is patient, so that a slow machine does not end his time."""
+    patient_edge = await office.system.add_edge("patient", CONFER_DROP_GRACE_S="120", CONFER_LEAVE_GRACE_S="120")
+    await office.system.healthy("patient")
+    elsewhere = desks(office.browser, f"{office.system.url('patient')}/demo/", "flicker", "Bob")
+    async with office.desks("flicker", "Ann") as (ann,), elsewhere as (bob,):
+        await expect(ann.get("staff-badge")).to_have_count(2)
+        await ann.count_moments(f'[data-testid="staff-badge"][data-user="{bob.person.user_id}"]', there=False)
+        for text in ("once", "twice"):
+            await bob.page.reload()
+            await bob.is_ready()
+            await bob.get("step-1").click()
+            await bob.field("colour_vision").fill(text)
+            await expect(ann.field("colour_vision")).to_have_value(text)  # later than all that the reload did
+        await expect(ann.badge(bob.person)).to_contain_text("History")
+        assert await ann.moments() == 0
+    await patient_edge.stop()
+
+
+async def test_a_roster_that_is_not_sure_says_so(office: Office) -> None:
+    """The edge at which Bob is stands still: first that is doubt, then he is gone, then he is back."""
+    edge = await office.system.add_edge("frozen")
+    await office.system.healthy("frozen")
+    elsewhere = desks(office.browser, f"{office.system.url('frozen')}/demo/", "stale", "Bob")
+    async with office.desks("stale", "Ann") as (ann,), elsewhere as (bob,):
+        await expect(ann.get("staff-badge")).to_have_count(2)
+        await expect(ann.get("roster-stale")).to_have_count(0)
+        await ann.count_moments('[data-testid="roster-stale"]', there=True)
+        edge.freeze()
+        try:
+            await ann.has_had_a_moment()
+            await expect(ann.badge(bob.person)).to_have_count(0, timeout=60_000)
+        finally:
+            edge.thaw()
+        await expect(ann.badge(bob.person)).to_have_count(1, timeout=60_000)
+        await expect(ann.get("roster-stale")).to_have_count(0)
+    await edge.stop()
+
+
+async def test_who_is_here_in_detail(office: Office) -> None:
+    async with office.desks("details", "Ann", "Bob") as (ann, bob), office.desks("details", "Bob") as (_,):
+        await bob.move_the_mouse()
+        await ann.get("people-open").click()
+        person = ann.page.locator(f'[data-testid="person"][data-user="{bob.person.user_id}"]')
+        await expect(person).to_contain_text("2 windows")
+        await expect(person).to_contain_text("here since")
+        await ann.page.keyboard.press("Escape")
+        await expect(ann.get("people")).to_have_count(0)
+
+
+async def test_a_field_is_locked_taken_over_and_given_back(office: Office) -> None:
+    async with office.desks("lock", "Ann", "Bob") as (ann, bob):
+        await ann.get("lock-notes").click()
+        await expect(ann.get("locked-notes")).to_have_text("Locked by you")
+        await expect(bob.get("locked-notes")).to_have_text("Ann has locked it")
+        await expect(bob.field("notes")).not_to_be_editable()
+        await ann.field("notes").fill("mine alone")
+        await expect(bob.field("notes")).to_have_value("mine alone")
+
+        await bob.get("lock-notes").click()
+        await expect(bob.get("takeover")).to_contain_text("Ann")
+        await bob.get("takeover-leave").click()
+        await expect(ann.get("locked-notes")).to_have_text("Locked by you")
+        await bob.get("lock-notes").click()
+        await bob.get("takeover-confirm").click()
+        await expect(bob.get("locked-notes")).to_have_text("Locked by you")
+        await expect(ann.toast("Bob has taken over the lock")).to_be_visible()
+        await expect(ann.field("notes")).not_to_be_editable()
+        await expect(bob.field("notes")).to_be_editable()
+        await expect(ann.activity("took over the lock of Notes")).to_have_count(1)
+
+        await bob.get("lock-notes").click()
+        await expect(ann.get("locked-notes")).to_have_count(0)
+        await expect(ann.field("notes")).to_be_editable()
 
 
 async def test_what_one_types_the_other_reads_with_the_author(office: Office) -> None:
@@ -318,6 +403,25 @@ async def test_activity_says_who_did_what_with_the_trace(office: Office) -> None
         await expect(bob.activity("came in")).to_have_count(2)
 
 
+async def test_activity_by_kind_and_person(office: Office) -> None:
+    async with office.desks("filter", "Ann", "Bob") as (ann, bob):
+        await ann.field("colour_vision").fill("13 / 14")
+        await ann.is_saved()
+        await bob.get("step-2").click()
+        await expect(ann.activity("moved to Visual acuity")).to_have_count(1)
+        await ann.get("activity-kind").select_option("field")
+        await expect(ann.get("activity-row")).to_have_count(1)
+        await expect(ann.activity("13 / 14")).to_have_count(1)
+        await ann.get("activity-kind").select_option("")
+        await ann.get("activity-user").select_option(label="Bob")
+        await expect(ann.activity("moved to Visual acuity")).to_have_count(1)
+        await expect(ann.activity("13 / 14")).to_have_count(0)
+        await ann.get("activity-user").select_option("")
+        await ann.get("activity-kind").select_option("step")
+        await ann.get("activity-when").select_option("1")
+        await expect(ann.get("activity-row")).to_have_count(1)
+
+
 # --- the queue ----------------------------------------------------------------------------------------------
 
 
@@ -446,6 +550,46 @@ async def test_each_change_made_offline_is_decided_and_reported(office: Office) 
         await ann.is_saved()
         await ann.get("report-close").click()
         await expect(ann.get("report")).to_have_count(0)
+
+
+async def test_a_session_that_somebody_ends_is_told_and_may_come_back(office: Office) -> None:
+    async with office.desks("ended", "Ann", "Bob") as (ann, bob), log_reader(office.system.nats.url) as log:
+        await bob.get("live-toggle").uncheck()
+        await bob.field("notes").fill("not saved yet")
+        await access.kick(log.nc, "user", bob.person.user_id, actor="test", message="This desk is needed.")
+        await expect(bob.get("ended-message")).to_have_text("This desk is needed.")
+        await expect(bob.get("status")).to_have_text("Session ended")
+        await expect(ann.badge(bob.person)).to_have_count(0)
+        await bob.get("come-back").click()
+        await expect(bob.get("status")).to_have_text("Connected")
+        await expect(ann.badge(bob.person)).to_have_count(1)
+        await bob.get("save-all").click()
+        await expect(ann.field("notes")).to_have_value("not saved yet")
+
+
+async def test_a_right_that_ends_closes_the_record_and_the_queue(office: Office, tmp_path: Path) -> None:
+    policy, fresh = tmp_path / "policy.toml", tmp_path / "policy.new"
+    policy.write_text(EVERYTHING)
+    edge = await office.system.add_edge("ruled", CONFER_POLICY_FILE=str(policy))
+    await office.system.healthy("ruled")
+    async with desks(office.browser, f"{office.system.url('ruled')}/demo/", "rights", "Ann", "Bob") as (ann, bob):
+        await expect(ann.get("staff-badge")).to_have_count(2)
+        mine = f'users = ["{bob.person.user_id}"]\naudiences = ["room.*", "queue.*"]\n'
+        fresh.write_text(f'{EVERYTHING}[[rules]]\n{mine}effect = "deny"\n')
+        fresh.replace(policy)
+        await expect(bob.get("record-closed")).to_be_visible()
+        await expect(bob.get("queue-closed")).to_be_visible()
+        await expect(bob.field("notes")).to_be_disabled()
+        await expect(ann.badge(bob.person)).to_have_count(0)
+        fresh.write_text(EVERYTHING)
+        read = edge.log.count("the policy file")
+        fresh.replace(policy)
+        await office.until(lambda: edge.log.count("the policy file") > read)
+        await bob.get("ask-again").click()
+        await expect(bob.get("record-closed")).to_have_count(0)
+        await expect(bob.field("notes")).to_be_enabled()
+        await expect(ann.badge(bob.person)).to_have_count(1)
+    await edge.stop()
 
 
 async def test_the_edge_is_killed_while_somebody_types(office: Office) -> None:

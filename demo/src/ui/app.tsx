@@ -11,6 +11,8 @@ import { Conflicts } from "./conflict";
 import { RecordClosed, SessionEnd } from "./ended";
 import { Form } from "./form";
 import { HistoryDialog } from "./history";
+import { TakeOver } from "./lock";
+import { PeopleDialog } from "./people";
 import { QueuePanel } from "./queue";
 import { Logo } from "./start";
 import { StepsPanel } from "./steps";
@@ -48,7 +50,9 @@ export function App({ portal }: { portal: Portal }) {
           </div>
         </div>
       </main>
+      <PeopleDialog portal={portal} />
       <HistoryDialog portal={portal} />
+      <TakeOver portal={portal} />
       <Conflicts portal={portal} />
       <SessionEnd portal={portal} />
       <Toasts />

@@ -25,6 +25,7 @@ export function Collaboration({ portal }: { portal: Portal }) {
     <Panel id="collaboration" title="Live collaboration" away={!presence.available.value} aside={
       <p class="staff-line">
         <strong data-testid="staff-count">{active}</strong> active staff{away > 0 && `, ${away} away`}
+        <button class="link details" data-testid="people-open" onClick={() => void portal.people.open()}>Details</button>
         <span class={`status ${status}`} role="status" data-testid="status">{LABELS[status]}</span>
       </p>
     }>
@@ -50,15 +51,14 @@ function doubtful({ link, presence }: Portal): string | null {
 
 function Badge({ user, mine }: { user: ActiveUser; mine: boolean }) {
   const fields = user.editing.map(fieldLabel).join(", ");
-  const doing = fields ? `editing ${fields}` : stepName(user.step);
   const times = `Here since ${clock(user.joined_at)}, last active ${clock(user.last_activity)}`;
   return (
     <li class={`badge ${user.status}`} data-testid="staff-badge" data-user={user.user_id} title={times}>
       <span class="face"><Avatar userId={user.user_id} name={user.name} /><i class="dot" /></span>
       <span class="who">
         <strong>{user.name}{mine && <em> you</em>}</strong>
-        <small>{user.role} · {doing}</small>
-        <small><span data-testid="badge-status">{user.status}</span> · since {clock(user.joined_at)}</small>
+        <small>{user.role} · {stepName(user.step)}</small>
+        <small><span data-testid="badge-status">{user.status}</span> · {fields ? `editing ${fields}` : `since ${clock(user.joined_at)}`}</small>
       </span>
     </li>
   );

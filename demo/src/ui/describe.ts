@@ -41,6 +41,10 @@ export function describe(row: ActivityRow): string {
       return row.changes.map((change) => wrote(change, detail)).join(", ");
     case "fields_updated":
       return `saved ${row.changes.length} fields together: ${row.changes.map(({ name }) => fieldLabel(name)).join(", ")}`;
+    case "field_locked":
+      return `${detail.taken_from ? "took over the lock of" : "locked"} ${fieldLabel(String(detail.field))}`;
+    case "field_unlocked":
+      return detail.reason === "released" ? `unlocked ${fieldLabel(String(detail.field))}` : `no longer has the lock of ${fieldLabel(String(detail.field))}`;
     case "step_changed":
       return `moved to ${stepName(Number(detail.step))}${took(detail)}`;
     case "step_updated":

@@ -7,6 +7,7 @@ import type { FieldSpec } from "../screening";
 import { caretAfter } from "../text";
 import { Avatar, personal } from "./avatar";
 import { clock, shownValue } from "./format";
+import { LockButton } from "./lock";
 
 interface Props {
   portal: Portal;
@@ -20,7 +21,7 @@ export function Field({ portal, spec }: Props) {
   const id = `input-${spec.name}`;
   const state = record.saveState(spec.name);
   return (
-    <div class={`field ${spec.wide ? "wide" : ""} ${editors.length ? "busy" : ""} ${state}`} style={editors[0] && personal(editors[0].user_id)}>
+    <div class={`field ${spec.wide ? "wide" : ""} ${editors.length ? "busy" : ""} is-${state}`} style={editors[0] && personal(editors[0].user_id)}>
       {flash !== undefined && <span key={flash} class="flash" data-testid={`flash-${spec.name}`} />}
       <div class="field-head">
         <label for={id} id={`label-${spec.name}`}>{spec.label}{spec.hint && <small> {spec.hint}</small>}</label>
@@ -30,6 +31,7 @@ export function Field({ portal, spec }: Props) {
             {editors.map((user) => user.name).join(", ")} {editors.length > 1 ? "are" : "is"} editing
           </span>
         )}
+        <LockButton portal={portal} spec={spec} />
       </div>
       <Input portal={portal} spec={spec} id={id} />
       <Trouble portal={portal} spec={spec} />
@@ -64,7 +66,8 @@ function Trouble({ portal: { record }, spec }: Props) {
 }
 
 function Input({ portal, spec, id }: Props & { id: string }) {
-  const { record } = portal;
+  const { record, locks } = portal;
+  const locked = locks.against(spec.name) !== undefined;
   const value = record.shown(spec.name);
   const text = typeof value === "string" || typeof value === "number" ? String(value) : "";
   const caret = useCaret(text);
@@ -84,10 +87,10 @@ function Input({ portal, spec, id }: Props & { id: string }) {
   const chosen = (choice: Json) => record.edit(spec.name, choice, "chosen");
   switch (spec.kind) {
     case "area":
-      return <textarea {...common} ref={caret} rows={3} maxLength={2000} value={text} onInput={(e) => typed(e.currentTarget.value)} />;
+      return <textarea {...common} ref={caret} readOnly={locked} rows={3} maxLength={2000} value={text} onInput={(e) => typed(e.currentTarget.value)} />;
     case "choice":
       return (
-        <select {...common} value={text} onChange={(e) => chosen(e.currentTarget.value || null)}>
+        <select {...common} disabled={locked} value={text} onChange={(e) => chosen(e.currentTarget.value || null)}>
           <option value="">Not recorded</option>
           {text && !spec.options.includes(text) && <option>{text}</option>}
           {spec.options.map((option) => <option key={option}>{option}</option>)}
@@ -99,14 +102,14 @@ function Input({ portal, spec, id }: Props & { id: string }) {
           {([[true, "Yes"], [false, "No"]] as const).map(([option, label]) => (
             <label key={label}>
               <input type="radio" name={spec.name} data-testid={`field-${spec.name}-${label.toLowerCase()}`}
-                checked={value === option} onFocus={common.onFocus} onBlur={common.onBlur} onChange={() => chosen(option)} />
+                disabled={locked} checked={value === option} onFocus={common.onFocus} onBlur={common.onBlur} onChange={() => chosen(option)} />
               {label}
             </label>
           ))}
         </div>
       );
     case "text":
-      return <input {...common} ref={caret} type="text" inputMode={spec.inputMode} placeholder={spec.placeholder} maxLength={120}
+      return <input {...common} ref={caret} readOnly={locked} type="text" inputMode={spec.inputMode} placeholder={spec.placeholder} maxLength={120}
         value={text} onInput={(e) => typed(e.currentTarget.value)} />;
   }
 }

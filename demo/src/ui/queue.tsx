@@ -1,6 +1,6 @@
 // The queue: who waits, who is served, and what this window has called.
 
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import type { Priority, QueueRow } from "../contract";
 import { patientName } from "../identity";
 import type { Portal } from "../portal";
@@ -91,14 +91,15 @@ function AddToQueue({ portal }: { portal: Portal }) {
   const [other, setOther] = useState<string | null>(null);
   const [priority, setPriority] = useState<Priority>("normal");
   const patient = other ?? portal.patient.value;
+  const input = useRef<HTMLInputElement>(null);
   async function add(event: Event) {
     event.preventDefault();
     if (patient.trim()) await portal.queue.enqueue(patient.trim(), priority);
-    setOther((now) => (now === other ? null : now)); // the next one may already be typed
+    if (document.activeElement !== input.current) setOther(null); // else the next one is being typed
   }
   return (
     <form class="add" onSubmit={add}>
-      <input aria-label="Patient" data-testid="enqueue-patient" value={patient} maxLength={40} onInput={(e) => setOther(e.currentTarget.value)} />
+      <input ref={input} aria-label="Patient" data-testid="enqueue-patient" value={patient} maxLength={40} onInput={(e) => setOther(e.currentTarget.value)} />
       <select aria-label="Priority" data-testid="enqueue-priority" value={priority} onChange={(e) => setPriority(e.currentTarget.value as Priority)}>
         <option value="high">High</option><option value="normal">Normal</option><option value="low">Low</option>
       </select>

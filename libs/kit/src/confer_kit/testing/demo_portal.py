@@ -9,6 +9,13 @@ from playwright.async_api import Browser, Locator, expect
 
 from confer_kit.testing.browser import Window, window
 
+MOMENT_MS = 60_000
+COUNT_MOMENTS = """([selector, there]) => {
+  window.moments = 0;
+  const look = () => { if ((document.querySelector(selector) !== null) === there) window.moments++; };
+  new MutationObserver(look).observe(document.body, { subtree: true, childList: true });
+}"""
+
 
 @dataclass(frozen=True)
 class Person:
@@ -81,6 +88,18 @@ class Desk:
             await self.get("compose-title").fill(title)
         await self.get("compose-text").fill(text)
         await self.get("compose-send").click()
+
+    async def count_moments(self, selector: str, *, there: bool) -> None:
+        """From now on: each change of the page after which something that fits is there, or is not."""
+        await self.page.evaluate(COUNT_MOMENTS, [selector, there])
+
+    async def moments(self) -> int:
+        """How many there were."""
+        found: int = await self.page.evaluate("window.moments")
+        return found
+
+    async def has_had_a_moment(self) -> None:
+        await self.page.wait_for_function("window.moments > 0", timeout=MOMENT_MS)
 
 
 @asynccontextmanager
