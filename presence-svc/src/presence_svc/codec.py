@@ -15,6 +15,7 @@ from presence_svc import fold
 from presence_svc.domain import person as people
 from presence_svc.domain.person import Changed, Notice, Person
 
+DEVICES_MAX = 8  # of one person that are listed
 _EVENTS = {Notice.JOINED: "user_joined", Notice.UPDATED: "user_updated", Notice.LEFT: "user_left"}
 _NOTICES = {event: notice for notice, event in _EVENTS.items()}
 
@@ -80,4 +81,4 @@ def shown(person: Person) -> ActiveUser:
 def described(person: Person) -> PersonHere:
     """A person as somebody sees them who asks."""
     devices = sorted({session.device for session in person.sessions.values() if session.device is not None})
-    return PersonHere(**shown(person).model_dump(), tabs=len(person.sessions), devices=devices)
+    return PersonHere(**shown(person).model_dump(), tabs=len(person.sessions), devices=devices[:DEVICES_MAX])

@@ -22,7 +22,7 @@ class Settings(KitSettings):
     )
     presence_room_people_max: int = Field(1000, gt=0, description="people in one room; more are refused")
     presence_page: int = Field(
-        100, gt=0, le=500, description="people in a snapshot or roster; of a larger room these are the first page"
+        100, gt=0, le=300, description="people in a snapshot or roster; of a larger room these are the first page"
     )
     presence_lock_s: float = Field(60, gt=0, description="how long a field stays locked without activity of its holder")
     presence_lock_max_s: float = Field(600, gt=0, description="the longest time that a client may lock a field for")

@@ -221,7 +221,7 @@ class PresenceQuery(Payload):
     """Who is in a patient's room. `after`: the `next` of the page before, or of a snapshot."""
 
     patient_id: Id
-    limit: Annotated[int, Field(strict=True, ge=1, le=500)] = 100
+    limit: Annotated[int, Field(strict=True, ge=1, le=200)] = 100
     after: Annotated[str, Field(strict=True, max_length=420)] | None = None
 
 

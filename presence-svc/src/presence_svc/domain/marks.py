@@ -6,6 +6,7 @@ A mark ends when the session says so, moves to another field, is silent for long
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
+MARKS_MAX = 8  # of one person: beyond that the oldest one ends
 RENEWED_EVERY_S = 10.0  # a mark that goes on is written again at most this often
 
 
@@ -38,7 +39,9 @@ def chosen(marks: Marks, session: str, field: str | None, at: float) -> Marks:
     if field is None and known is None:
         return marks
     rest = {name: mark for name, mark in marks.items() if name != session}
-    return rest if field is None else {**rest, session: Mark(field, at)}
+    if field is None:
+        return rest
+    return dict([*rest.items(), (session, Mark(field, at))][-MARKS_MAX:])
 
 
 def renewed(marks: Marks, session: str, edited: Collection[str], at: float) -> Marks:
