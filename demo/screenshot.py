@@ -67,6 +67,8 @@ def work_together(nurse: Page, doctor: Page) -> None:
         field.select_option(value) if name.startswith("acuity") else field.fill(value)
         expect(doctor.get_by_test_id(f"field-{name}")).to_have_value(value)
     nurse.get_by_test_id("field-glasses-yes").check()
+    doctor.get_by_test_id("lock-referral").click()
+    expect(nurse.get_by_test_id("locked-referral")).to_be_visible()
     nurse.get_by_test_id("call-next").click()
     expect(doctor.locator('[data-testid="queue-row"][data-status="called"]').first).to_be_visible()
     for page in (nurse, doctor):

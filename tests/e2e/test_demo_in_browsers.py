@@ -403,6 +403,25 @@ async def test_activity_says_who_did_what_with_the_trace(office: Office) -> None
         await expect(bob.activity("came in")).to_have_count(2)
 
 
+async def test_a_narrow_window_shows_all_and_the_keyboard_reaches_it(office: Office) -> None:
+    async with office.desks("narrow", "Ann", "Bob") as (ann, bob):
+        await ann.page.set_viewport_size({"width": 360, "height": 740})
+        await bob.field("notes").press_sequentially("Seen.")
+        await expect(ann.field("notes")).to_have_value("Seen.")
+        await expect(ann.get("editing-notes")).to_be_visible()
+        assert await ann.page.evaluate("document.documentElement.scrollWidth") <= 360
+        await ann.get("history-notes").focus()
+        await ann.page.keyboard.press("Enter")
+        await expect(ann.versions()).to_have_count(1)
+        await ann.page.keyboard.press("Escape")
+        await expect(ann.get("history-notes")).to_be_focused()
+        await ann.get("live-toggle").focus()
+        await ann.page.keyboard.press("Tab")  # the first of the fields: its lock, then its input
+        await expect(ann.get("lock-acuity_right")).to_be_focused()
+        await ann.page.keyboard.press("Enter")
+        await expect(bob.get("locked-acuity_right")).to_have_text("Ann has locked it")
+
+
 async def test_activity_by_kind_and_person(office: Office) -> None:
     async with office.desks("filter", "Ann", "Bob") as (ann, bob):
         await ann.field("colour_vision").fill("13 / 14")

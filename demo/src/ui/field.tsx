@@ -1,7 +1,7 @@
 // One field: its input, who is editing it, who wrote it last, and whether it is saved.
 
 import { useLayoutEffect, useRef } from "preact/hooks";
-import type { Json } from "../contract";
+import type { ActiveUser, Json } from "../contract";
 import type { Portal } from "../portal";
 import type { FieldSpec } from "../screening";
 import { caretAfter } from "../text";
@@ -26,9 +26,9 @@ export function Field({ portal, spec }: Props) {
       <div class="field-head">
         <label for={id} id={`label-${spec.name}`}>{spec.label}{spec.hint && <small> {spec.hint}</small>}</label>
         {editors.length > 0 && (
-          <span class="editing" data-testid={`editing-${spec.name}`}>
+          <span class="editing" data-testid={`editing-${spec.name}`} title={whoEdits(editors)}>
             <Avatar userId={editors[0]!.user_id} name={editors[0]!.name} small />
-            {editors.map((user) => user.name).join(", ")} {editors.length > 1 ? "are" : "is"} editing
+            <span class="fits">{whoEdits(editors)}</span>
           </span>
         )}
         <LockButton portal={portal} spec={spec} />
@@ -45,6 +45,9 @@ export function Field({ portal, spec }: Props) {
     </div>
   );
 }
+
+const whoEdits = (users: readonly ActiveUser[]): string =>
+  `${users.map((user) => user.name).join(", ")} ${users.length > 1 ? "are" : "is"} editing`;
 
 /** Why the server did not take what was typed, or that somebody else was first. */
 function Trouble({ portal: { record }, spec }: Props) {

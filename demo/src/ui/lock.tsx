@@ -11,7 +11,7 @@ export function LockButton({ portal: { locks, me, presence }, spec }: { portal: 
   const label = !lock ? `Lock ${spec.label}` : mine ? `Unlock ${spec.label}` : `Take over the lock of ${spec.label}`;
   return (
     <span class={`lock ${lock ? (mine ? "mine" : "theirs") : "free"}`}>
-      {lock && <span data-testid={`locked-${spec.name}`}>{mine ? "Locked by you" : `${presence.nameOf(lock.user_id)} has locked it`}</span>}
+      {lock && <span class="fits" data-testid={`locked-${spec.name}`}>{mine ? "Locked by you" : `${presence.nameOf(lock.user_id)} has locked it`}</span>}
       <button type="button" class="quiet-button" aria-label={label} title={label} data-testid={`lock-${spec.name}`} onClick={() => void locks.press(spec.name)}>
         <svg viewBox="0 0 16 16" aria-hidden="true">
           <path d={lock ? "M5 7V5a3 3 0 0 1 6 0v2" : "M5 7V5a3 3 0 0 1 5.8-1"} />
