@@ -25,6 +25,7 @@ jetstream {{ store_dir: "{store}"{sync} }}
 @dataclass(frozen=True)
 class Backplane:
     port: int
+    pid: int
 
     @property
     def url(self) -> str:
@@ -50,8 +51,8 @@ def nats(folder: Path, name: str, chosen: frozenset[int], *, durable: bool) -> I
     sync = ", sync_interval: always" if durable else ""
     config.write_text(_CONFIG.format(port=port, store=store, sync=sync))
     command = [nats_process.binary(), "-c", str(config)]
-    with process.running(command, {}, folder / f"{name}.log", chosen, partial(process.greets, port)):
-        there = Backplane(port)
+    with process.running(command, {}, folder / f"{name}.log", chosen, partial(process.greets, port)) as pid:
+        there = Backplane(port, pid)
         asyncio.run(_provision(there.url))
         yield there
 

@@ -13,6 +13,7 @@ struct options {
     const char *mode; /* fanout, life, path or calls */
     int port;
     int pid; /* of the server: its CPU time and memory are what is measured */
+    const char *others; /* pids of the other processes at work, separated by commas */
     int clients, concurrency;
     int rooms, members; /* of each room; rooms 0: nobody joins anything */
     int slow;           /* members of the first room that stop reading once they are in */
@@ -48,6 +49,7 @@ uint64_t histogram_at(const struct histogram *, double fraction);
 uint64_t now_us(void);
 double server_cpu_us(void); /* of all its threads, user and system, since its start */
 double own_cpu_us(void);
+double all_cpu_us(void); /* of the server, the others and this process */
 long server_rss_kb(void);
 
 /* buffer.c: bytes on their way in or out */

@@ -2,6 +2,8 @@
 #include "load.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -33,14 +35,23 @@ static uint64_t clock_us(clockid_t clock)
 
 uint64_t now_us(void) { return clock_us(CLOCK_MONOTONIC); }
 
-double server_cpu_us(void)
+static double cpu_us(int pid)
 {
     clockid_t clock; /* finer than /proc, which counts in hundredths of a second */
-    if (clock_getcpuclockid(options.pid, &clock)) fail("the server has ended");
+    if (clock_getcpuclockid(pid, &clock)) fail("the server has ended");
     return (double)clock_us(clock);
 }
 
+double server_cpu_us(void) { return cpu_us(options.pid); }
+
 double own_cpu_us(void) { return (double)clock_us(CLOCK_PROCESS_CPUTIME_ID); }
+
+double all_cpu_us(void)
+{
+    double sum = server_cpu_us() + own_cpu_us();
+    for (const char *at = options.others; *at; at += strcspn(at, ","), at += *at == ',') sum += cpu_us(atoi(at));
+    return sum;
+}
 
 long server_rss_kb(void)
 {

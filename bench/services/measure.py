@@ -55,38 +55,37 @@ class ServicesBench:
                     return self._called(stack, load, times, replicas=2 if name == "replicas" else 1)
 
     def _published(self, subject: str, load: Load, times: dict[str, float]) -> dict[str, Any]:
-        given = (self._there.url, subject, load.in_flight, *times.values())
+        given = (self._there.url, self._there.pid, subject, load.in_flight, *times.values())
         return loaded([sys.executable, "-m", "bench.peers.publisher", *map(str, given)])
 
     def _called(self, stack: ExitStack, load: Load, times: dict[str, float], *, replicas: int) -> dict[str, Any]:
-        """CPU time is that of the first replica."""
         pids = [self._service(stack, "sync", number) for number in range(replicas)]
         who = Identity(user_id="u1", name="u1", role="nurse", session="bench")
         rooms = self._new_rooms()
         headers = encode_context(who, "", clock.now() + _CALLS_WITHIN_S)
         headers |= {Header.OP: f"{rooms}-%SEQ%", Header.TRACEPARENT: dict(HEADERS)[Header.TRACEPARENT]}
         return self._loaded(
-            mode="calls", port=self._there.port, nats=self._there.port, pid=pids[0], rooms=ROOMS,
+            pids, mode="calls", port=self._there.port, nats=self._there.port, rooms=ROOMS,
             window=load.in_flight, subject=CALL, payload=UPDATE.replace("p%ROOM%", f"{rooms}-%ROOM%"),
             headers="|".join(f"{name}: {value}" for name, value in headers.items()), **times,
         )  # fmt: skip
 
     def _path(self, stack: ExitStack, load: Load, times: dict[str, float]) -> dict[str, Any]:
-        """CPU time is that of the edge."""
-        for service in SERVICES:
-            self._service(stack, service)
+        pids = [self._service(stack, service) for service in SERVICES]
         edge, port, rooms = SERVERS["edge"], next_free(FIRST_PORT), self._new_rooms()
         command, more = edge.command(Start(self.tools, port, self._there, fed=False))
         log = self.folder / "edge.log"
         pid = stack.enter_context(process.running(command, more, log, self._cores, edge.is_ready(port)))
         return self._loaded(
-            mode="path", port=port, pid=pid, query=edge.query, rooms=load.in_flight, members=MEMBERS,
+            [pid, *pids], mode="path", port=port, query=edge.query, rooms=load.in_flight, members=MEMBERS,
             join=f'["join_patient_room",{{"patient_id":"{rooms}-%ROOM%"}}]',
             update=f'["field_update",{UPDATE}]'.replace("p%ROOM%", f"{rooms}-%ROOM%"), **times,
         )  # fmt: skip
 
-    def _loaded(self, **options: str | float) -> dict[str, Any]:
-        return loaded(arguments(self.tools, {"padding": PADDING, **options}))
+    def _loaded(self, pids: list[int], **options: str | float) -> dict[str, Any]:
+        """CPU time is that of the first process, and of all together with the NATS server's and the load's."""
+        others = ",".join(map(str, [*pids[1:], self._there.pid]))
+        return loaded(arguments(self.tools, {"padding": PADDING, "pid": pids[0], "others": others, **options}))
 
     def _service(self, stack: ExitStack, name: str, replica: int = 0) -> int:
         return stack.enter_context(running_service(name, self._there, self.folder, self._cores, replica))

@@ -34,7 +34,7 @@ def tables(results: Results) -> list[str]:
         "|---|---:|---:|---:|---|",
         *(line for row in ROWS if (line := _target(results, row)) is not None),
         "",
-        "| in flight | what | per second | acknowledged: half, 99% within, ms | the last member has it, ms | CPU, µs |",
+        "| in flight | what | per second | acknowledged: half, 99% within, ms | last member, ms | CPU, of all, µs |",
         "|---:|---|---:|---:|---:|---:|",
         *_by_load(results),
     ]
@@ -58,11 +58,14 @@ def _by_load(results: Results) -> Iterator[str]:
             if (rate := _value(results, load.key, name, "updates_per_s")) is None:
                 continue
             acknowledged, last = (_within(results, load.key, name, prefix) for prefix in ("", "last_"))
-            cpu = _value(results, load.key, name, "cpu_us_per_update")
+            cpu = (
+                _shown(_value(results, load.key, name, each), each)
+                for each in ("cpu_us_per_update", "all_cpu_us_per_update")
+            )
             clients = f", {load.in_flight * MEMBERS:,} clients" if name == "path" else ""
             yield (
                 f"| {load.in_flight} | {NAMES[name]}{clients} | {number(rate)} | {acknowledged} | {last} | "
-                f"{_shown(cpu, 'cpu')} |"
+                f"{' / '.join(cpu)} |"
             )
 
 
@@ -95,6 +98,9 @@ def _notes(results: Results) -> list[str]:
         "decided, appended on an expected sequence, acknowledged. CPU is that of one sync-svc.",
         f"- **whole path**: everything runs. One of the {MEMBERS} members of each room emits an update by Socket.IO, "
         "and the next one when it has the acknowledgement and all members have the event. CPU is that of the edge.",
+        "- **CPU of all**: of every process at work, the NATS server and the load too. On a machine that others use as "
+        "well it says more than rates, for those also show whom the system let wait; and where nothing is left of the "
+        "machine, it is what rates come from.",
         f"- A value has {PADDING} letters. The load of calls and members is made in C. Everything shares the machine, "
         "the NATS server and the clients too: what one process uses, another does not have.",
         f"- Measurements that failed: {len(incomplete)}. With an update refused, lost or out of order: {len(wrong)}.",

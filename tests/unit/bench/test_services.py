@@ -37,12 +37,18 @@ def test_a_service_sustains_its_share_of_what_a_bare_client_reaches(rate: float,
 
 
 def test_the_table_has_a_line_for_each_measurement() -> None:
-    quantities = {"updates_per_s": 100.0, "p50_us": 1500, "p99_us": 9000, "cpu_us_per_update": 200.0}
+    quantities = {
+        "updates_per_s": 100.0,
+        "p50_us": 1500,
+        "p99_us": 9000,
+        "cpu_us_per_update": 200.0,
+        "all_cpu_us_per_update": 500.0,
+    }
     lines = shown(
         measured("8", "service", **quantities), measured("8", "path", last_p50_us=2000, last_p99_us=12000, **quantities)
     )
-    assert "| 8 | one sync-svc | 100 | 1.50 / 9.00 |  | 200 |" in lines
-    assert "| 8 | whole path, 40 clients | 100 | 1.50 / 9.00 | 2.00 / 12.0 | 200 |" in lines
+    assert "| 8 | one sync-svc | 100 | 1.50 / 9.00 |  | 200 / 500 |" in lines
+    assert "| 8 | whole path, 40 clients | 100 | 1.50 / 9.00 | 2.00 / 12.0 | 200 / 500 |" in lines
 
 
 def test_every_target_is_of_a_load_that_is_run() -> None:
