@@ -59,7 +59,7 @@ def running(
 
 
 def cpu_clock(pid: int) -> int:
-    """The clock of a process's CPU time, for `time.clock_gettime`; Python has no call for it (clock_getcpuclockid(3))."""
+    """The clock of a process's CPU time for `time.clock_gettime`; Python cannot ask for it (clock_getcpuclockid(3))."""
     return (~pid << 3) | 2
 
 

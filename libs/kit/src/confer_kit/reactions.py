@@ -26,6 +26,7 @@ from confer_kit.nats_link import Link
 log = logger(__name__)
 
 BATCH = 100
+GATHERED_S = 0.05  # between fetches: one costs as much as several facts, and takes all that came meanwhile
 ACK_WAIT_S = 30
 DELIVERIES_MAX = 50
 Reaction = Callable[[StoredFact], Awaitable[None]]
@@ -45,6 +46,7 @@ async def follow_durably(link: Link, name: str, stream: str, filters: Sequence[s
                 with contextlib.suppress(nats.errors.TimeoutError, TimeoutError):
                     for msg in await subscription.fetch(BATCH, timeout=5):
                         await _react(msg, handler)
+                await asyncio.sleep(GATHERED_S)
         except (nats.errors.Error, nats.js.errors.Error, TimeoutError, OSError) as error:
             log.debug("reaction paused", stream=stream, error=f"{type(error).__name__}: {error}")
         except Exception:  # a defect must not end it for good while the rest of the process lives on
