@@ -103,7 +103,7 @@ def _notes(results: Results) -> list[str]:
         "machine, it is what rates come from.",
         f"- A value has {PADDING} letters. The load of calls and members is made in C. Everything shares the machine, "
         "the NATS server and the clients too: what one process uses, another does not have.",
-        "- **Shared machine**: with a load average above 2 in the last line others used the machine too. Then each process "
-        "on the way waits for its turn: a bare publish has two of them, the whole path five and more.",
+        "- With a load average above 2 in the last line others used the machine. Then each process on the way waits "
+        "for its turn: a bare publish has two of them, the whole path five and more.",
         f"- Measurements that failed: {len(incomplete)}. With an update refused, lost or out of order: {len(wrong)}.",
     ]
