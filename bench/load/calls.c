@@ -49,6 +49,7 @@ void mode_calls(void)
     uint64_t began = now_us();
     loop_run(options.seconds);
     double us = (double)(now_us() - began), count = (double)answered;
+    if (!answered) fail("no call was answered within the measurement");
     cpu = server_cpu_us() - cpu;
     all = all_cpu_us() - all;
     measuring = false;

@@ -82,6 +82,7 @@ void mode_path(void)
     uint64_t began = now_us();
     loop_run(options.seconds);
     double us = (double)(now_us() - began), made = (double)finished;
+    if (!finished) fail("no update was finished within the measurement");
     cpu = server_cpu_us() - cpu;
     all = all_cpu_us() - all;
     measuring = false;
