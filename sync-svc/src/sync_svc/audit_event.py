@@ -5,9 +5,11 @@ is an entity, as IHE's Basic Audit Log Patterns have it. Old and new values are 
 """
 
 import json
+import re
 from typing import Any, Final
 
 from confer_contracts.activity import ActivityChange, ActivityKind, ActivityRow
+from confer_contracts.message import JsonValue
 
 Json = dict[str, Any]
 
@@ -20,6 +22,7 @@ OURS: Final = "urn:confer:"  # + event, call, user, patient, session, audience: 
 _PATIENT_RECORD: Final = {"system": DICOM, "code": "110110", "display": "Patient Record"}
 _APPLICATION: Final = {"system": DICOM, "code": "110100", "display": "Application Activity"}
 _SECURITY: Final = {"system": DICOM, "code": "110113", "display": "Security Alert"}
+_ODD_SPACE: Final = re.compile(r"[^\S \t\r\n]")
 _SUCCESS, _MINOR_FAILURE = "0", "4"  # http://terminology.hl7.org/CodeSystem/audit-event-outcome
 
 
@@ -73,8 +76,14 @@ def _changed(change: ActivityChange) -> Json:
     values = [] if change.omitted else [("new", change.new)]
     if not (change.unknown or change.omitted):
         values.insert(0, ("old", change.old))
-    details = [{"type": name, "valueString": json.dumps(value, ensure_ascii=False)} for name, value in values]
+    details = [{"type": name, "valueString": _text(value)} for name, value in values]
     return {"name": change.name} | ({"detail": details} if details else {})
+
+
+def _text(value: JsonValue) -> str:
+    """JSON. Spaces that FHIR's pattern of a string may not take, such as U+00A0, are escaped."""
+    text = json.dumps(value, ensure_ascii=False)
+    return _ODD_SPACE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _request(row: ActivityRow) -> list[Json]:

@@ -1,10 +1,11 @@
 """AuditEvents have the structure that FHIR R4 publishes: https://hl7.org/fhir/R4/auditevent.html, table "Structure"."""
 
+import json
 import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from confer_contracts.activity import ActivityChange, ActivityRow
@@ -96,6 +97,7 @@ rows = st.builds(
 
 
 @given(rows)
+@example(a_row(changes=[ActivityChange(name="a", old="1\u00a0%", new="\u2028\u3000")]))
 def test_every_row_has_the_published_structure(row: ActivityRow) -> None:
     assert problems(audit_event(row)) == []
 
@@ -139,6 +141,12 @@ def test_an_update_tells_who_changed_what_of_whom() -> None:
 def test_action_and_outcome(told: dict[str, Any], action: str, outcome: str) -> None:
     event = audit_event(a_row(**told))
     assert (event["action"], event["outcome"]) == (action, outcome)
+
+
+@given(values | st.text(st.characters(categories=["Z", "L", "Cc"]), max_size=5))
+def test_a_value_is_told_as_it_was(value: Any) -> None:
+    (_, field, _) = audit_event(a_row(changes=[ActivityChange(name="a", old=value, new=1)]))["entity"]
+    assert json.loads(field["detail"][0]["valueString"]) == value
 
 
 def test_a_value_that_is_not_known_is_not_told() -> None:

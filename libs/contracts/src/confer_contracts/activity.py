@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, JsonValue, model_validator
 
 from confer_contracts import subjects
-from confer_contracts.fields import absent, record_room
+from confer_contracts.fields import OfRecord, absent, record_room
 from confer_contracts.message import Body, Id, Ok, Payload
 from confer_contracts.subjects import Kind
 
@@ -119,24 +119,12 @@ class ActivityReply(Ok):
     trimmed: bool = False
 
 
-class PresenceHistory(Payload):
+class PresenceHistory(OfRecord):
     """Who was in a record's room between two times. `before`: the reply's, for what is older."""
 
-    patient_id: Id | None = None
-    session_id: Id | None = None
     since: Moment | None = None
     until: Moment | None = None
     before: Annotated[int, Field(strict=True, ge=1, le=2**53)] | None = None
-
-    @model_validator(mode="after")
-    def _of_one_record(self) -> "PresenceHistory":
-        if (self.patient_id is None) == (self.session_id is None):
-            raise ValueError("one of patient_id and session_id must be given")
-        return self
-
-    @property
-    def room(self) -> str:
-        return record_room(self.patient_id, self.session_id)
 
 
 class Stay(Body):
