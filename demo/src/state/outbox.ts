@@ -103,15 +103,16 @@ export function createOutbox(patient: () => string, call: Call, outcome: Outcome
     return value;
   }
 
-  function valueOf(field: string): Json | undefined {
-    for (const commit of [...commits.value].reverse()) {
-      const change = commit.changes.find((candidate) => candidate.field === field);
-      if (change) return change.value;
-    }
-    return undefined;
+  /** The latest change of a field that is on its way. */
+  function latest(field: string): Change | undefined {
+    return commits.value.flatMap((commit) => commit.changes).findLast((change) => change.field === field);
   }
 
-  return { commits, stuck, add, resume, suspend, rebase, withdraw, valueOf };
+  const valueOf = (field: string): Json | undefined => latest(field)?.value;
+  /** What is typed on top of a change that is on its way has not seen more than that. */
+  const baseOf = (field: string): number | undefined => latest(field)?.base_version;
+
+  return { commits, stuck, add, resume, suspend, rebase, withdraw, valueOf, baseOf };
 }
 
 /** The same typing on top of what `sent` became; undefined where it changed the same place. */

@@ -72,7 +72,8 @@ export function createRecord(me: string, patient: () => string, call: Call, merg
       conflicts.value = new Map(conflicts.value).set(name, value); // it is still to be decided
       return;
     }
-    drafts.value = new Map(drafts.value).set(name, { value, base: drafts.value.get(name)?.base ?? version(name) });
+    const base = drafts.value.get(name)?.base ?? outbox.baseOf(name) ?? version(name);
+    drafts.value = new Map(drafts.value).set(name, { value, base });
     if (!live.value) return;
     if (how === "chosen") commitEach();
     else {
