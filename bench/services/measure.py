@@ -1,4 +1,4 @@
-"""One measurement: start what it needs beside the NATS server that all share, and nothing else; put the load on it."""
+"""One measurement: start what it needs and nothing else, on a NATS server of its own; put the load on it."""
 
 import asyncio
 import itertools
@@ -11,6 +11,7 @@ from typing import Any
 from bench import process
 from bench.backplane import Backplane, nats, running_service
 from bench.measure import FIRST_PORT, arguments, loaded
+from bench.scenarios import SYNC_UPDATE
 from bench.servers import SERVERS, Start
 from bench.services.scenarios import CALL, HEADERS, LOG_SUBJECT, MEMBERS, PADDING, ROOMS, UPDATE, Load
 from bench.tools import Tools
@@ -29,7 +30,8 @@ _CALLS_WITHIN_S = 600
 
 @dataclass
 class ServicesBench:
-    """The NATS server is as we ship it: what it acknowledged is on disk. Nothing is pinned to a core."""
+    """Each NATS server is as we ship it, what it acknowledged is on disk, and empty: sync-svc reads the whole activity
+    log when it starts, and would still be at it. Nothing is pinned to a core."""
 
     tools: Tools
     folder: Path
@@ -37,13 +39,13 @@ class ServicesBench:
 
     def __post_init__(self) -> None:
         self._cores = frozenset[int]().union(*process.cores())
-        self._there = self.stack.enter_context(nats(self.folder, "services", self._cores, durable=True))
         self._turn = itertools.count()
-        asyncio.run(_add_stream(self._there))
 
     def measure(self, load: Load, name: str, *, quick: bool) -> dict[str, Any]:
         times = {"warmup": 0.5, "seconds": 1.5} if quick else {"warmup": 1.5, "seconds": 4.0}
         with ExitStack() as stack:
+            self._there = stack.enter_context(nats(self.folder, f"nats{next(self._turn)}", self._cores, durable=True))
+            asyncio.run(_add_stream(self._there))
             match name:
                 case "publish":
                     return self._published(_ALONE_SUBJECT, load, times)
@@ -61,25 +63,23 @@ class ServicesBench:
     def _called(self, stack: ExitStack, load: Load, times: dict[str, float], *, replicas: int) -> dict[str, Any]:
         pids = [self._service(stack, "sync", number) for number in range(replicas)]
         who = Identity(user_id="u1", name="u1", role="nurse", session="bench")
-        rooms = self._new_rooms()
         headers = encode_context(who, "", clock.now() + _CALLS_WITHIN_S)
-        headers |= {Header.OP: f"{rooms}-%SEQ%", Header.TRACEPARENT: dict(HEADERS)[Header.TRACEPARENT]}
+        headers |= {Header.OP: "bench-%SEQ%", Header.TRACEPARENT: dict(HEADERS)[Header.TRACEPARENT]}
         return self._loaded(
             pids, mode="calls", port=self._there.port, nats=self._there.port, rooms=ROOMS,
-            window=load.in_flight, subject=CALL, payload=UPDATE.replace("p%ROOM%", f"{rooms}-%ROOM%"),
+            window=load.in_flight, subject=CALL, payload=UPDATE,
             headers="|".join(f"{name}: {value}" for name, value in headers.items()), **times,
         )  # fmt: skip
 
     def _path(self, stack: ExitStack, load: Load, times: dict[str, float]) -> dict[str, Any]:
         pids = [self._service(stack, service) for service in SERVICES]
-        edge, port, rooms = SERVERS["edge"], next_free(FIRST_PORT), self._new_rooms()
+        edge, port = SERVERS["edge"], next_free(FIRST_PORT)
         command, more = edge.command(Start(self.tools, port, self._there, fed=False))
         log = self.folder / "edge.log"
         pid = stack.enter_context(process.running(command, more, log, self._cores, edge.is_ready(port)))
         return self._loaded(
             [pid, *pids], mode="path", port=port, query=edge.query, rooms=load.in_flight, members=MEMBERS,
-            join=f'["join_patient_room",{{"patient_id":"{rooms}-%ROOM%"}}]',
-            update=f'["field_update",{UPDATE}]'.replace("p%ROOM%", f"{rooms}-%ROOM%"), **times,
+            update=SYNC_UPDATE, **times,
         )  # fmt: skip
 
     def _loaded(self, pids: list[int], **options: str | float) -> dict[str, Any]:
@@ -89,10 +89,6 @@ class ServicesBench:
 
     def _service(self, stack: ExitStack, name: str, replica: int = 0) -> int:
         return stack.enter_context(running_service(name, self._there, self.folder, self._cores, replica))
-
-    def _new_rooms(self) -> str:
-        """Records that nobody has written to: none has to be read first."""
-        return f"p{next(self._turn)}"
 
 
 async def _add_stream(there: Backplane) -> None:

@@ -87,8 +87,8 @@ def _notes(results: Results) -> list[str]:
     wrong = [m for m in results["measurements"] if any(m.get(k) for k in ("refused", "lost", "disordered"))]
     return [
         f"Medians of {results['recorded']['repetitions']} repetitions. A ratio is the median of the ratios within each "
-        "repetition, in which all take turns; ratios of different runs say nothing. One NATS server as we ship it: a "
-        "file store, and what it acknowledged is on disk.",
+        "repetition, in which all take turns; ratios of different runs say nothing. Each has an empty NATS server as "
+        "we ship it: a file store, and what it acknowledged is on disk.",
         "",
         "- **publish**: a nats-py client on uvloop publishes what sync-svc would append, headers and all, to a stream "
         "that nobody takes anything from, the next message after each acknowledgement.",
