@@ -85,6 +85,7 @@ def _shown(value: float | None, quantity: str) -> str:
 def _notes(results: Results) -> list[str]:
     incomplete = [m for m in results["measurements"] if "failed" in m]
     wrong = [m for m in results["measurements"] if any(m.get(k) for k in ("refused", "lost", "disordered"))]
+    wanted = results["recorded"]["repetitions"] * sum(len(load.servers) for load in SCENARIOS)
     return [
         f"Medians of {results['recorded']['repetitions']} repetitions. A ratio is the median of the ratios within each "
         "repetition, in which all take turns; ratios of different runs say nothing. Each has an empty NATS server as "
@@ -105,5 +106,6 @@ def _notes(results: Results) -> list[str]:
         "the NATS server and the clients too: what one process uses, another does not have.",
         "- With a load average above 2 in the last line others used the machine. Then each process on the way waits "
         "for its turn: a bare publish has two of them, the whole path five and more.",
-        f"- Measurements that failed: {len(incomplete)}. With an update refused, lost or out of order: {len(wrong)}.",
+        f"- Measurements: {len(results['measurements'])} of {wanted}; the others were not begun for want of time. Failed: "
+        f"{len(incomplete)}. With an update refused, lost or out of order: {len(wrong)}.",
     ]
