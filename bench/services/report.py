@@ -106,6 +106,6 @@ def _notes(results: Results) -> list[str]:
         "the NATS server and the clients too: what one process uses, another does not have.",
         "- With a load average above 2 in the last line others used the machine. Then each process on the way waits "
         "for its turn: a bare publish has two of them, the whole path five and more.",
-        f"- Measurements: {len(results['measurements'])} of {wanted}; the others were not begun for want of time. Failed: "
+        f"- Measurements: {len(results['measurements'])} of {wanted} begun in time. Failed: "
         f"{len(incomplete)}. With an update refused, lost or out of order: {len(wrong)}.",
     ]
