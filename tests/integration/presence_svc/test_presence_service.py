@@ -498,7 +498,7 @@ async def test_who_is_shown_after_a_gap_may_be_wrong_and_that_is_said(world: Wor
 
 async def test_a_room_whose_edge_is_quiet_says_so_until_it_is_heard_or_lost(world: World) -> None:
     await world.keep_views()
-    await world.replica(presence_lease_s=4)
+    await world.replica(presence_lease_s=15)
     await world.attach("ana", 1)
     await world.until_view("presence_summary", lambda told: told["stale"] and told["count"] == 1)
     assert (await world.snapshot())["stale"]
