@@ -1,13 +1,15 @@
 """A person's window on the demo portal, by what the page names for tests (`data-testid`)."""
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from playwright.async_api import Browser, Locator, expect
 
 from confer_kit.testing.browser import Window, window
+from confer_kit.testing.system import System
 
 MOMENT_MS = 60_000
 COUNT_MOMENTS = """([selector, there]) => {
@@ -112,3 +114,24 @@ async def desks(browser: Browser, url: str, patient: str, *names: str) -> AsyncI
             opened.append(Desk(await stack.enter_async_context(window(browser)), person))
             await opened[-1].open(url, patient)
         yield opened
+
+
+@dataclass(frozen=True)
+class Office:
+    """The running system, and a browser to look at it."""
+
+    system: System
+    browser: Browser
+
+    @property
+    def url(self) -> str:
+        return f"{self.system.url()}/demo/"
+
+    def desks(self, patient: str, *names: str) -> AbstractAsyncContextManager[list[Desk]]:
+        return desks(self.browser, self.url, patient, *names)
+
+    @staticmethod
+    async def until(condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(60):
+            while not condition():  # noqa: ASYNC110 - what is waited for is not in this process
+                await asyncio.sleep(0.05)
