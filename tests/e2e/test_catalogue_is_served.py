@@ -84,6 +84,7 @@ async def test_whatever_a_browser_gets_is_in_the_catalogue_with_its_body(system:
         await client.until_ok("join_screening", **here, user={"user_id": client.user, "name": client.user, "step": 3})
         await client.until_ok("join_room", room="hospital_mobile_session_S-1")
         await client.until_ok("queue_open")
+    await nurse.until(lambda: any(row["patient_id"] == "P-77" for got in nurse.of("queue_updated") for row in got.json))
     called = (await nurse.until_ok("queue_call_next"))["ticket"]["ticket"]
     calls: list[tuple[str, dict[str, Any]]] = [
         ("field_update", {**here, "changes": [{"field": "a", "value": 1}, {"field": "b", "value": None}]}),

@@ -9,7 +9,7 @@ import nats.js.errors
 from nats.js.api import StreamInfo
 
 from confer_contracts.catalogue import OTHERS, SERVICES
-from confer_contracts.subjects import LIVE, Header, stream_of
+from confer_contracts.subjects import LIVE, Header, Kind, stream_of
 from confer_edge import metrics, packets
 from confer_edge.audiences import Audiences
 from confer_edge.packets import Event
@@ -19,6 +19,7 @@ from confer_kit.direct import read_all, reading
 from confer_kit.follower import Delivered, Follower, epoch_of
 from confer_kit.nats_link import Link
 
+_PROBE: Final = str(Kind.PROBE)
 REPLAYED_MAX: Final = 10_000  # facts; who missed more gets snapshots
 _NAME_FOR: Final = {kind: Header.EVENT_FOR + kind for kind in ("room", "queue", "user", "role", "staff", "topic")}
 
@@ -119,9 +120,11 @@ class Feed:
         name = _name(headers, kind)
         if name and self._audiences.has(audience):
             if telemetry.sampled(headers):
-                self._emit_traced(message, kind, name, stream, seq)
+                reached = self._emit_traced(message, kind, name, stream, seq)
             else:
-                self._emit(message, name, stream, seq)
+                reached = self._emit(message, name, stream, seq)
+            if kind != _PROBE:  # which is no client
+                metrics.FACTS.inc(reached)
         self.delivered[stream] = max(seq, self.delivered.get(stream, 0))
 
     def _emit(self, message: Delivered, name: str, stream: str, seq: int) -> int:
@@ -129,7 +132,6 @@ class Feed:
         members = 0
         for event_name, event in self._events(message, name):  # as many get each of them
             members = self._audiences.emit(message.subject, event_name, event, origin=origin, stream=stream, seq=seq)
-        metrics.FACTS.inc(members)
         return members
 
     def _events(self, message: Delivered, name: str) -> list[tuple[str, Event]]:
@@ -140,11 +142,13 @@ class Feed:
             return [(name, packets.fact(name, message.data, offset))]
         return [(name, packets.fact(name, message.data)), (alias, packets.fact(alias, message.data, offset))]
 
-    def _emit_traced(self, message: Delivered, kind: str, name: str, stream: str, seq: int) -> None:
+    def _emit_traced(self, message: Delivered, kind: str, name: str, stream: str, seq: int) -> int:
         fact = telemetry.incoming(message.headers)
         attributes: dict[str, str | int] = {telemetry.AUDIENCE_KIND: kind, telemetry.SEQUENCE: message.seq}
         with telemetry.span(f"emit {name}", telemetry.Kind.CONSUMER, fact, link=fact, attributes=attributes) as span:
-            span.set_attribute(telemetry.MEMBERS, self._emit(message, name, stream, seq))
+            reached = self._emit(message, name, stream, seq)
+            span.set_attribute(telemetry.MEMBERS, reached)
+        return reached
 
     async def _reset(self, info: StreamInfo) -> None:
         """Snapshots stand for what was passed over: they must contain the logs up to where those are now."""
