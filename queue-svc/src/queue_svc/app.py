@@ -9,6 +9,7 @@ from confer_kit.calls import Context
 from confer_kit.facts import StoredFact
 from confer_kit.service import Service
 from queue_svc.codec import QueueCodec
+from queue_svc.days import Days
 from queue_svc.handlers import Handlers
 from queue_svc.settings import Settings
 from queue_svc.views import Tables
@@ -28,7 +29,8 @@ def build(service: Service, settings: Settings) -> None:
         return found
 
     ledger = service.ledger(QueueCodec())
-    handlers = Handlers(ledger, service.timers, service.tasks, roster, settings.queue_claim_s)
+    days = Days(settings.queue_timezone)
+    handlers = Handlers(ledger, service.timers, service.tasks, roster, claim_s=settings.queue_claim_s, days=days)
     _serve_calls(service, handlers)
     _show(service, tables)
     _keep_current(service, tables, handlers)

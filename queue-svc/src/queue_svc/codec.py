@@ -14,6 +14,7 @@ from confer_contracts.queue import Ticket as TicketBody
 from confer_contracts.subjects import FactSubject, Kind, stream_of
 from confer_kit.clock import iso
 from confer_kit.facts import NewFact, StoredFact
+from queue_svc.domain.number import Number
 from queue_svc.domain.queue import Queue, evolve
 from queue_svc.domain.ticket import INTERNAL, Attendance, Change, Claim, Ticket, TicketChanged
 
@@ -40,6 +41,7 @@ def public_ticket(key: str, ticket: Ticket) -> TicketBody:
     return TicketBody(
         queue=untoken(key),
         ticket=ticket.id,
+        number=ticket.shown_number,
         patient_id=ticket.patient_id,
         priority=ticket.priority,
         status=ticket.status,
@@ -68,6 +70,7 @@ def _fold(event: TicketChanged) -> dict[str, Any]:
         "staff": [[one.user, one.sequence, one.present] for one in ticket.staff],
         "step": ticket.step,
         "step_sequence": ticket.step_sequence,
+        "number": [number.letter, number.day, number.count] if (number := ticket.number) else None,
     }
 
 
@@ -106,6 +109,7 @@ class QueueCodec:
             staff=tuple(Attendance(*one) for one in fold["staff"]),
             step=fold["step"],
             step_sequence=fold["step_sequence"],
+            number=Number(*fold["number"]) if fold.get("number") else None,
         )
         return TicketChanged(
             change=Change(fold["change"]),

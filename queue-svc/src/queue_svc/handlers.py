@@ -18,8 +18,10 @@ from confer_kit.reactions import operation
 from confer_kit.tasks import Tasks
 from confer_kit.timers import Timers
 from queue_svc.codec import encode, public_ticket
+from queue_svc.days import Days
 from queue_svc.domain import commands
 from queue_svc.domain.commands import By, Command
+from queue_svc.domain.number import Series, letter_of
 from queue_svc.domain.queue import Queue, answer, decide
 from queue_svc.domain.ticket import CLAIMED, Action, Claim, Ticket, TicketChanged
 
@@ -42,18 +44,21 @@ class Handlers:
     """`claim_s`: how long a called ticket is held, in seconds. `roster`: asks presence who is in a room."""
 
     def __init__(
-        self, ledger: Ledger[Queue, TicketChanged], timers: Timers, tasks: Tasks, roster: AskRoster, claim_s: float
-    ) -> None:
+        self, ledger: Ledger[Queue, TicketChanged], timers: Timers, tasks: Tasks, roster: AskRoster, *,
+        claim_s: float, days: Days,
+    ) -> None:  # fmt: skip
         self._ledger = ledger
         self._timers = timers
         self._tasks = tasks
         self._roster = roster
         self._claim_s = claim_s
+        self._days = days
 
     # --- calls ---------------------------------------------------------------------------------------
 
     async def enqueue(self, query: Enqueue, ctx: Context) -> TicketReply:
-        command = commands.Enqueue(_by(ctx), clock.new_id(), query.patient_id, query.priority)
+        series = self._series(query.queue, ctx.now)
+        command = commands.Enqueue(_by(ctx), clock.new_id(), query.patient_id, query.priority, series)
         reply = await self._answered(query.queue, command, ctx)
         if query.queue == DEFAULT_QUEUE:
             self._tasks.start(self._list_present(query.patient_id), "list who is there")
@@ -112,7 +117,8 @@ class Handlers:
         screening = bool((fact.fold or {}).get("joined_screening"))
         if screening or fact.event == "user_joined":
             step = fact.json().get("step")
-            await self._react(commands.Attend(by, clock.new_id(), patient, fact.seq, step, enqueue=screening))
+            series = self._series(DEFAULT_QUEUE, fact.at)
+            await self._react(commands.Attend(by, clock.new_id(), patient, fact.seq, step, screening, series))
 
     async def _list_present(self, patient: str) -> None:
         """Whoever was with the patient before the ticket was made: presence told of them when there was none."""
@@ -135,6 +141,9 @@ class Handlers:
 
     async def _react(self, command: Command) -> None:
         await self._run(_SCREENING, command, clock.now() + REACTION_S)
+
+    def _series(self, queue: str, at: float) -> Series:
+        return Series(letter_of(queue), self._days.day(at))
 
     # --- the ends of claims --------------------------------------------------------------------------
 

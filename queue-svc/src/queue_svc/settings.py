@@ -1,6 +1,8 @@
 """The settings of queue-svc, beside those that every process shares."""
 
-from pydantic import Field
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, field_validator
 
 from confer_kit.settings import KitSettings
 
@@ -8,3 +10,15 @@ from confer_kit.settings import KitSettings
 class Settings(KitSettings):
     metrics_port: int = Field(9104, ge=0, le=65535, description="port of /metrics; 0: none")
     queue_claim_s: float = Field(1800, gt=0, description="how long a called ticket is held before it returns")
+    queue_timezone: str = Field(
+        "UTC", description="IANA time zone of the queues, such as Asia/Bangkok: numbers and statistics begin by its day"
+    )
+
+    @field_validator("queue_timezone")
+    @classmethod
+    def _must_be_known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (OSError, ValueError, KeyError) as error:
+            raise ValueError("is no time zone that this machine knows") from error
+        return name

@@ -37,6 +37,7 @@ def rows(queue: Queue) -> Iterator[QueueRow]:
             staff_working=ticket.working,
             status=ticket.status,
             ticket=ticket.id,
+            number=ticket.shown_number,
             created_at=iso(ticket.created_at),
         )
 

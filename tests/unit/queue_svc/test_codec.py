@@ -11,6 +11,7 @@ from confer_contracts.queue import FACTS, TicketFact
 from confer_contracts.subjects import Header, Kind
 from confer_kit.event_log import covers
 from queue_svc.codec import QueueCodec, encode
+from queue_svc.domain.number import Number
 from queue_svc.domain.ticket import INTERNAL, Attendance, Change, Claim, Ticket, TicketChanged
 
 CODEC = QueueCodec()
@@ -35,6 +36,7 @@ tickets = st.builds(
     staff=st.lists(st.builds(Attendance, ids, st.integers(1, 2**53), st.booleans()), max_size=3).map(tuple),
     step=st.none() | st.integers(0, 1000),
     step_sequence=st.integers(0, 2**53),
+    number=st.none() | st.builds(Number, letter=ids, day=ids, count=st.integers(1, 10_000)),
 )
 events = st.builds(
     TicketChanged,
@@ -64,8 +66,8 @@ def test_a_fact_is_under_the_guard_of_its_queue_and_names_the_patients_room() ->
 def test_the_body_is_the_public_ticket_and_holds_no_secret() -> None:
     fact = encode("screening", CALLED, origin="s-ana")
     assert TicketFact.model_validate_json(fact.body).model_dump() == {
-        "queue": "screening", "ticket": "t1", "patient_id": "a.>", "priority": "high", "status": "called",
-        "called_by": "ana", "station": "room 3", "created_at": "2023-11-14T22:13:20.250Z",
+        "queue": "screening", "ticket": "t1", "number": "#7", "patient_id": "a.>", "priority": "high",
+        "status": "called", "called_by": "ana", "station": "room 3", "created_at": "2023-11-14T22:13:20.250Z",
         "user_id": "ana", "op": "o1", "timestamp": "2023-11-14T22:13:21.500Z", "reason": None,
     }  # fmt: skip
     assert b"secret-token" not in fact.body
@@ -78,6 +80,14 @@ def test_public_changes_have_the_names_of_the_catalogue_and_the_others_none(chan
     names = (headers.get(Header.EVENT), headers.get(f"{Header.EVENT_FOR}room"))
     known = {(fact.event, dict(fact.copies).get(Kind.ROOM)) for fact in FACTS}
     assert names in ({(None, None)} if change in INTERNAL else known)
+
+
+def test_a_ticket_of_before_there_were_numbers_is_read() -> None:
+    fact = encode("q", CALLED).stored(1, 0.0)
+    fold = {name: value for name, value in fact.fold.items() if name != "number"}
+    body = {name: value for name, value in fact.json().items() if name != "number"}
+    headers = {**fact.headers, Header.FOLD: json.dumps(fold)}
+    assert CODEC.decode(replace(fact, headers=headers, body=json.dumps(body).encode())) == CALLED
 
 
 def test_a_change_that_a_newer_version_wrote_is_left_alone() -> None:

@@ -18,14 +18,19 @@ from queue_svc.domain.commands import (
     StaffLeft,
     UseClaim,
 )
+from queue_svc.domain.number import Number
 from queue_svc.domain.queue import Queue, answer, decide, evolve
 from queue_svc.domain.ticket import STAFF_MAX, Action, Attendance, Change, Claim, Ticket, TicketChanged
 
 given = specification(Queue, evolve, decide)
 T0, UNTIL = 1_700_000_000.0, 1_700_001_800.0
 CLAIM = Claim("ana", "s-ana", "token-1", UNTIL)
-FIRST = Ticket(id="t1", patient_id="p1", priority="normal", arrival=1, created_at=T0)
-SECOND = Ticket(id="t2", patient_id="p2", priority="normal", arrival=2, created_at=T0)
+FIRST = Ticket(
+    id="t1", patient_id="p1", priority="normal", arrival=1, created_at=T0, number=Number("Q", "", 1)
+)  # fmt: skip
+SECOND = Ticket(
+    id="t2", patient_id="p2", priority="normal", arrival=2, created_at=T0, number=Number("Q", "", 2)
+)  # fmt: skip
 CALLED = replace(FIRST, status="called", claim=CLAIM)
 SERVING = replace(FIRST, status="serving", claim=CLAIM)
 
@@ -66,7 +71,7 @@ def test_a_patient_who_is_attended_to_is_not_queued_again(before: TicketChanged)
 
 def test_a_patient_who_is_done_may_come_again_but_not_by_the_same_operation() -> None:
     done = given(QUEUED, WAS_CALLED, event(Change.DONE, replace(CALLED, status="done"), "o5"))
-    fresh = replace(FIRST, id="t9", arrival=2)
+    fresh = replace(FIRST, id="t9", arrival=2, number=Number("Q", "", 2))
     done.when(Enqueue(by("o1"), "t9", "p1")).then_nothing()
     done.when(Enqueue(by("o6"), "t9", "p1")).then(event(Change.QUEUED, fresh, "o6"))
 

@@ -57,7 +57,8 @@ def test_rows_have_the_portals_members_and_are_in_calling_order() -> None:
     assert [(row["patient_id"], row["queue_position"]) for row in table] == [("p2", 1), ("p3", 2), ("p1", 3)]
     assert table[0] == {
         "patient_id": "p2", "queue_position": 1, "current_step": 3, "priority": "normal", "staff_working": ["ana"],
-        "status": "called", "ticket": "t2", "estimated_completion": None, "created_at": "2023-11-14T22:13:20.000Z",
+        "status": "called", "ticket": "t2", "number": "#2", "estimated_completion": None,
+        "created_at": "2023-11-14T22:13:20.000Z",
     }  # fmt: skip
     assert log.sent.as_of == 4
 

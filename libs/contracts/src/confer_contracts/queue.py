@@ -20,7 +20,7 @@ TicketStatus = Literal["waiting", "called", "serving", "done", "no_show", "cance
 
 
 class QueueRow(Body):
-    """A row of the portal's queue table. `staff_working` holds user ids."""
+    """A row of the portal's queue table. `staff_working` holds user ids; `number` is what displays show."""
 
     patient_id: str
     queue_position: int
@@ -29,15 +29,18 @@ class QueueRow(Body):
     staff_working: list[str] = []
     status: TicketStatus
     ticket: str
+    number: str | None = None
     estimated_completion: str | None = None
     created_at: str
 
 
 class Ticket(Body):
-    """A ticket as every ticket fact and reply shows it. `station`: where the patient was called to."""
+    """A ticket as every ticket fact and reply shows it. `station`: where the patient was called to. `number`: what
+    displays show for it, such as `S-017`; facts of older versions do not tell it."""
 
     queue: str
     ticket: str
+    number: str | None = None
     patient_id: str
     priority: Priority
     status: TicketStatus

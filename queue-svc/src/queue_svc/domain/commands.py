@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from queue_svc.domain.number import UNNAMED, Series
 from queue_svc.domain.ticket import Action, Priority
 
 
@@ -17,12 +18,13 @@ class By:
 
 @dataclass(frozen=True, slots=True)
 class Enqueue:
-    """`ticket`: a new id, used when the patient has no active ticket yet."""
+    """`ticket`: a new id, used when the patient has no active ticket yet, with the next number of `series`."""
 
     by: By
     ticket: str
     patient_id: str
     priority: Priority = "normal"
+    series: Series = UNNAMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Attend:
     sequence: int
     step: int | None = None
     enqueue: bool = True
+    series: Series = UNNAMED
 
 
 @dataclass(frozen=True, slots=True)

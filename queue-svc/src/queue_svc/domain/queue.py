@@ -21,6 +21,7 @@ from queue_svc.domain.commands import (
     StaffLeft,
     UseClaim,
 )
+from queue_svc.domain.number import Numbers
 from queue_svc.domain.ticket import (
     ACTIVE,
     ALLOWED,
@@ -48,6 +49,7 @@ class Queue:
     waiting: list[Place] = field(default_factory=list)
     of_patient: dict[str, str] = field(default_factory=dict)
     arrivals: int = 0
+    numbers: Numbers = field(default_factory=Numbers)
     operations: OperationLog[Ticket] = field(default_factory=OperationLog)
 
     def ticket_of(self, patient_id: str) -> Ticket | None:
@@ -110,17 +112,23 @@ def _changed(change: Change, ticket: Ticket, by: By, reason: str | None = None) 
     return TicketChanged(change=change, ticket=ticket, user=by.user, op=by.op, at=by.now, reason=reason)
 
 
-def _new_ticket(by: By, ticket: str, patient_id: str, priority: Priority, queue: Queue) -> Ticket:
+def _new_ticket(command: Enqueue | Attend, priority: Priority, queue: Queue) -> Ticket:
     if len(queue.tickets) >= TICKETS_MAX:
         raise Rejection(ErrorCode.LIMIT_EXCEEDED, f"queue: at most {TICKETS_MAX} tickets at a time", field="queue")
-    arrival = queue.arrivals + 1
-    return Ticket(id=ticket, patient_id=patient_id, priority=priority, arrival=arrival, created_at=by.now)
+    return Ticket(
+        id=command.ticket,
+        patient_id=command.patient_id,
+        priority=priority,
+        arrival=queue.arrivals + 1,
+        created_at=command.by.now,
+        number=queue.numbers.next(command.series),
+    )
 
 
 def _enqueue(command: Enqueue, queue: Queue) -> TicketChanged | None:
     if queue.ticket_of(command.patient_id):
         return None
-    ticket = _new_ticket(command.by, command.ticket, command.patient_id, command.priority, queue)
+    ticket = _new_ticket(command, command.priority, queue)
     return _changed(Change.QUEUED, ticket, command.by)
 
 
@@ -130,7 +138,7 @@ def _attend(command: Attend, queue: Queue) -> TicketChanged | None:
     if ticket is None and not command.enqueue:
         return None
     if ticket is None:
-        fresh = _new_ticket(command.by, command.ticket, command.patient_id, "normal", queue)
+        fresh = _new_ticket(command, "normal", queue)
         return _changed(Change.QUEUED, replace(fresh.attended(news), step=command.step), command.by)
     if ticket.heard(news.user) >= news.sequence:
         return None
@@ -220,14 +228,19 @@ def evolve(queue: Queue, event: TicketChanged) -> Queue:
     before = queue.tickets.pop(ticket.id, None)
     if before is not None:
         queue.of_patient.pop(before.patient_id, None)
+        queue.numbers.shown.discard(str(before.number))
         if before.status == _WAITING:
             del queue.waiting[bisect_left(queue.waiting, before.place)]
     if ticket.status in ACTIVE:
         queue.tickets[ticket.id] = ticket
         queue.of_patient[ticket.patient_id] = ticket.id
+        if ticket.number:
+            queue.numbers.shown.add(str(ticket.number))
         if ticket.status == _WAITING:
             insort(queue.waiting, ticket.place)
     queue.arrivals = max(queue.arrivals, ticket.arrival)
+    if event.change is Change.QUEUED and ticket.number:
+        queue.numbers.given(ticket.number)
     if event.change not in _BY_SEQUENCE:
         queue.operations.remember(event.user, event.op, event.at, ticket)
     return queue

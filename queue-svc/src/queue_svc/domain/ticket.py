@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, Literal
 
+from queue_svc.domain.number import Number
+
 Priority = Literal["high", "normal", "low"]
 Status = Literal["waiting", "called", "serving", "done", "no_show", "cancelled"]
 Action = Literal["serve", "done", "requeue", "no_show"]  # what only the holder of the claim may do
@@ -51,7 +53,8 @@ class Attendance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
-    """`arrival` counts the queue's tickets; `step_sequence` is the sync fact that told the step."""
+    """`arrival` counts the queue's tickets; `step_sequence` is the sync fact that told the step. `number`: None where
+    the ticket is from before there were numbers."""
 
     id: str
     patient_id: str
@@ -63,11 +66,17 @@ class Ticket:
     staff: tuple[Attendance, ...] = ()
     step: int | None = None
     step_sequence: int = 0
+    number: Number | None = None
 
     @property
     def place(self) -> Place:
         """Sorts as tickets are called. The id only makes it a key."""
         return _RANK[self.priority], self.arrival, self.id
+
+    @property
+    def shown_number(self) -> str:
+        """What displays show for it."""
+        return str(self.number) if self.number else f"#{self.arrival}"
 
     @property
     def working(self) -> list[str]:
