@@ -44,6 +44,11 @@ SAMPLES: dict[str, dict[str, object]] = {
     "queue_cancel": {"queue": HOSTILE, "ticket": "t"},
     "notification_send": {"to": {"user": HOSTILE}, "title": "t"},
     "notification_read": {"all": True},
+    "notification_seen": {"all": True},
+    "notification_archive": {"all": True},
+    "notification_preferences": {},
+    "topic_follow": {"topic": HOSTILE},
+    "topic_unfollow": {"staff": HOSTILE},
     "notification_inbox": {},
     "send_message": {"target_user": HOSTILE, "message": "m"},
 }  # fmt: skip

@@ -66,10 +66,21 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
     "queue_cancel": [{"queue": "side", "ticket": "t-1", "reason": "went home"}],
     "notification_send": [{
         "to": {"user": "mali"}, "title": "T", "message": "m", "type": "info", "priority": "low", "link": "/x",
-        "data": {"a": 1},
+        "data": {"a": 1}, "group": "g", "expires_at": "2035-01-01T00:00:00Z", "dedupe": "d",
     }],
     "notification_read": [{"ids": ["n-1"]}],
-    "notification_inbox": [{"limit": 5, "before": "n-1", "unread_only": True}],
+    "notification_seen": [{"ids": ["n-1"]}],
+    "notification_archive": [{"ids": ["n-1"], "undo": True}],
+    "notification_inbox": [{
+        "limit": 5, "before": "n-1", "unread_only": True, "state": "all", "types": ["info"], "priorities": ["low"],
+        "group": "g", "since": "2025-11-22T00:00:00Z",
+    }],
+    "notification_preferences": [{"preferences": {
+        "mute": ["info"], "digest": {"types": ["success"], "every_s": 3600},
+        "quiet": {"start": "22:00", "end": "06:30", "zone": "Asia/Bangkok"},
+    }}],
+    "topic_follow": [{"topic": "board"}],
+    "topic_unfollow": [{"topic": "board"}],
     "send_message": [{"target_user": "mali", "message": "hello"}],
     "join_patient_room": [{**_PATIENT, "step": 1}],
     "leave_patient_room": [{**_PATIENT, "step": 1}],

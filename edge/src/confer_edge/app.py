@@ -28,6 +28,7 @@ from confer_edge.endings import Endings
 from confer_edge.expiry import Expiry
 from confer_edge.feed import Feed
 from confer_edge.flood import Flood
+from confer_edge.following import AGAIN_S, Following
 from confer_edge.gateway import Gateway
 from confer_edge.http_protocol import Open
 from confer_edge.joins import Joins
@@ -92,7 +93,12 @@ class Edge:
             settings.connections_per_user_max,
             Arrivals(settings.connects_per_user_per_s, settings.connects_per_user_burst, settings.connections_max),
         )
-        portal = Portal(self.joins, calls, identities, expiry=expiry, access=access, rights=self.rights, users=users)
+        self.following = Following(self.audiences, self.joins, calls, access)
+        self.feed.on_follow = self.following.changed
+        portal = Portal(
+            self.joins, calls, identities, expiry=expiry, access=access, rights=self.rights, users=users,
+            following=self.following,
+        )  # fmt: skip
         self.doorway = Doorway(
             self.server, settings, identities=identities, joins=self.joins, recovery=recovery,
             departures=Departures(recovery, self.joins, settings, tasks), feed=self.feed, portal=portal,
@@ -124,6 +130,7 @@ class Edge:
             (self._settings.beat_s, self.beat.send),
             (self._settings.health_check_s, self._health_check),
             (POLICY_LOOK_S, self.rights.watch_policy),
+            (AGAIN_S, self.following.again),
         ):
             self._tasks.start(again(seconds, work, at_once=True), work.__qualname__)
         if self._settings.access_check:

@@ -34,6 +34,9 @@ class Audiences:
             if not members:
                 del self._members[audience]
 
+    def members(self, audience: str) -> list[Member]:
+        return list(self._members.get(audience, {}).values())
+
     def has(self, audience: str) -> bool:
         return audience in self._members
 

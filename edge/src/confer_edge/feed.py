@@ -40,6 +40,7 @@ class Feed:
         self._audiences = audiences
         self._on_reset = on_reset
         self.delivered: dict[str, int] = {}
+        self.on_follow: Callable[[str, str], None] = _nobody  # audience and change of a fact with `Confer-Follow`
         self._follower = Follower(link, LIVE, self._deliver, contiguous=True, on_reset=self._reset, before=before)
 
     def delivered_of(self, stream: str) -> int:
@@ -125,6 +126,8 @@ class Feed:
                 reached = self._emit(message, name, stream, seq)
             if kind != _PROBE:  # which is no client
                 metrics.FACTS.inc(reached)
+            if (change := headers.get(Header.FOLLOW)) is not None:
+                self.on_follow(audience, change)
         self.delivered[stream] = max(seq, self.delivered.get(stream, 0))
 
     def _emit(self, message: Delivered, name: str, stream: str, seq: int) -> int:
@@ -158,6 +161,10 @@ class Feed:
     async def _ends(self) -> dict[str, int]:
         js = self._link.nc.jetstream(timeout=2)
         return {stream: (await js.stream_info(stream)).state.last_seq for stream in map(stream_of, SERVICES)}
+
+
+def _nobody(audience: str, change: str) -> None:
+    """Before somebody listens."""
 
 
 def _name(headers: Mapping[str, str], kind: str) -> str | None:

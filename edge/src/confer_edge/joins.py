@@ -1,7 +1,7 @@
 """Joining and leaving audiences: membership, snapshot, and no gap or double between both (ARCHITECTURE.md)."""
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +54,7 @@ class Joins:
         self._incarnation = incarnation
         self._rooms_max = rooms_max
         self._attaches = itertools.count(1)
+        self.on_own: Callable[[Session, Mapping[str, Any]], Awaitable[None]] = _nobody  # who hears own snapshots
 
     def enter(self, session: Session, audience: str) -> None:
         """Membership without a snapshot: a role, everybody, a topic."""
@@ -66,6 +67,10 @@ class Joins:
     async def follow(self, session: Session, audience: str) -> None:
         """`enter`, for a client that is told: whoever takes the session up is in it too."""
         self.enter(session, audience)
+        await self.save(session)
+
+    async def save(self, session: Session) -> None:
+        """Whoever takes the session up is in what it is in now."""
         await self._recovery.save(session)
 
     async def join(
@@ -214,7 +219,10 @@ class Joins:
         kind, _, ident = audience.partition(".")
         services = services_with_snapshot(Kind(kind))
         found = await together(*(self._snapshot(session, s, Kind(kind), ident, seen) for s in services))
-        return dict(zip(services, found, strict=True))
+        parts = dict(zip(services, found, strict=True))
+        if kind == Kind.USER:
+            await self.on_own(session, parts)
+        return parts
 
     async def _snapshot(
         self, session: Session, service: str, kind: Kind, ident: str, seen: dict[str, int]
@@ -242,6 +250,10 @@ class Joins:
             screening=attachment.screening,
         )  # fmt: skip
         return self._calls.reply(session, presence.ATTACH, request)
+
+
+async def _nobody(session: Session, parts: Mapping[str, Any]) -> None:
+    """Before somebody listens."""
 
 
 def tell_ended(session: Session, ended: Mapping[str, str]) -> None:

@@ -10,6 +10,7 @@ from confer_contracts.portal import DASHBOARDS
 from confer_contracts.subjects import EVERYBODY, Kind, audience
 from confer_edge.access import Access
 from confer_edge.calls import FORBIDDEN, Calls
+from confer_edge.following import Following
 from confer_edge.joins import DEFAULT_QUEUE, Joins
 from confer_edge.respond import Responder
 from confer_edge.session import Session
@@ -18,10 +19,11 @@ from confer_edge.session import Session
 class Personal:
     """Entered without being asked, as far as that is allowed."""
 
-    def __init__(self, joins: Joins, calls: Calls, access: Access) -> None:
+    def __init__(self, joins: Joins, calls: Calls, access: Access, following: Following) -> None:
         self._joins = joins
         self._calls = calls
         self._access = access
+        self._following = following
 
     async def enter(self, session: Session) -> None:
         """The audiences of the person; with the first snapshot of the inbox the person becomes known to notify."""
@@ -37,9 +39,13 @@ class Personal:
             Responder(session, "connect", None).refuse(refusal)
             session.settle()
             return
-        unread = inbox.parts[notify.SERVICE].get("unread")
-        if unread is not None:
-            Responder(session, "connect", None).emit("notification_counts", {"unread": unread})
+        await self._following.heard(session, inbox.parts)
+        part = inbox.parts[notify.SERVICE]
+        if not session.follows <= session.memberships.keys():  # what is withheld is known only now
+            own = token(session.claim.user_id)
+            part = await self._calls.snapshot(session, notify.SERVICE, Kind.USER, own, {})
+        if part.get("status") == "ok":
+            Responder(session, "connect", None).emit("notification_counts", notify.counts_of(part))
         await self._joins.complete(session, inbox)
 
     async def enter_role(self, session: Session) -> None:

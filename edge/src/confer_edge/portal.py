@@ -29,6 +29,7 @@ from confer_edge.access import Access
 from confer_edge.calls import Calls
 from confer_edge.census import Users
 from confer_edge.expiry import Expiry
+from confer_edge.following import Following
 from confer_edge.identity import Claim, Identities
 from confer_edge.joins import DEFAULT_QUEUE, Joined, Joins, must_be_in
 from confer_edge.personal import Personal
@@ -57,10 +58,10 @@ class Portal:
 
     def __init__(
         self, joins: Joins, calls: Calls, identities: Identities, *, expiry: Expiry, access: Access, rights: Rights,
-        users: Users,
+        users: Users, following: Following,
     ) -> None:  # fmt: skip
         self._joins = joins
-        self._personal = Personal(joins, calls, access)
+        self._personal = Personal(joins, calls, access, following)
         self._identities = identities
         self._expiry = expiry
         self._access = access

@@ -58,6 +58,7 @@ class SessionRecord(Body):
     memberships: dict[str, StoredMembership] = {}
     attachments: dict[str, StoredAttachment] = {}
     ended: dict[str, str] = {}  # audiences that it had to leave, and why
+    follows: list[str] = []  # what the person followed
     lost_at: float | None = None
 
 
@@ -215,6 +216,7 @@ def encoded(session: Session, lost_at: float | None = None) -> bytes:
             "memberships": {a: {"since": m.since, "as_of": m.as_of} for a, m in session.memberships.items()},
             "attachments": {r: {"step": a.step, "screening": a.screening} for r, a in session.attachments.items()},
             "ended": session.ended,
+            "follows": list(session.follows),
             "lost_at": lost_at,
         }
     )
@@ -249,6 +251,7 @@ def restore(session: Session, found: Found) -> None:
     record = found.record
     session.epoch, session.since, session.whole_from = record.epoch, record.since, record.whole_from
     session.began, session.ended = record.began, dict(record.ended)
+    session.follows = frozenset(record.follows)
     session.memberships = {a: Membership(since=m.since, as_of=dict(m.as_of)) for a, m in record.memberships.items()}
     session.attachments = {
         room: Attachment(attach=0, step=stored.step, screening=stored.screening)

@@ -92,8 +92,8 @@ class Session:
 
     __slots__ = (
         "_connection", "_contained", "_fetching", "_held", "_held_bytes", "_open", "_out", "_shared", "attachments",
-        "began", "bound", "claim", "closed", "ended", "epoch", "heard", "lane", "losses", "memberships", "over", "pid",
-        "sid", "since", "stored_at", "storing", "whole", "whole_from",
+        "began", "bound", "claim", "closed", "ended", "epoch", "follows", "heard", "lane", "losses", "memberships",
+        "over", "pid", "sid", "since", "stored_at", "storing", "whole", "whole_from",
     )  # fmt: skip
 
     def __init__(
@@ -112,6 +112,7 @@ class Session:
         self.memberships: dict[str, Membership] = {}
         self.attachments: dict[str, Attachment] = {}
         self.ended: Mapping[str, str] = _NONE  # audiences that it had to leave, and why: told again when taken up
+        self.follows = _NOTHING  # audiences that the person follows, as far as it is known
         self.stored_at = 0  # sequence of its record in SESSIONS
         self.storing: asyncio.Event | None = None  # set when what is being stored just now is
         self.began = began  # Unix seconds; taken up, it is as old as before
@@ -135,8 +136,8 @@ class Session:
 
     @property
     def withheld(self) -> tuple[str, ...]:
-        """What is the role's and everybody's, but is not received: there is no right to it."""
-        shared = subjects.audience(Kind.ROLE, self.claim.role), EVERYBODY
+        """What is the role's and everybody's, or followed, but is not received: there is no right to it."""
+        shared = subjects.audience(Kind.ROLE, self.claim.role), EVERYBODY, *self.follows
         return tuple(a for a in shared if a not in self.memberships)
 
     @property

@@ -1,21 +1,18 @@
-"""Facts <-> the domain's events. Two kinds of aggregate share the stream: audiences and persons."""
+"""Notes <-> the audience's events. Persons, the other kind of aggregate in the stream, have theirs beside it."""
 
 from datetime import datetime
 
 import orjson
 
-from confer_contracts.ids import untoken
-from confer_contracts.notify import SERVICE, NewMessage, Notification, NotificationReadFact
-from confer_contracts.subjects import FactSubject, Kind, stream_of
+from confer_contracts.notify import SERVICE, NewMessage, Notification
+from confer_contracts.portal import shown_name
+from confer_contracts.subjects import FactSubject, stream_of
 from confer_kit import clock
 from confer_kit.facts import NewFact, StoredFact
-from notify_svc.domain.audience import DIRECT_MESSAGE, Audience, Content, Sent
-from notify_svc.domain.audience import evolve as evolve_audience
-from notify_svc.domain.person import MarkedRead, Person, Seen
-from notify_svc.domain.person import evolve as evolve_person
+from notify_svc.domain.audience import DIRECT_MESSAGE, Audience, Content, Sent, evolve
 
-NOTE, STATE = "note", "state"  # the key tokens
-NOTIFICATION, NEW_MESSAGE, NOTIFICATION_READ = "notification", "new_message", "notification_read"
+NOTE = "note"  # the key token
+NOTIFICATION, NEW_MESSAGE = "notification", "new_message"
 
 
 class AudienceCodec:
@@ -34,15 +31,18 @@ class AudienceCodec:
         return Audience()
 
     def evolve(self, state: Audience, event: Sent) -> Audience:
-        return evolve_audience(state, event)
+        return evolve(state, event)
 
     def encode(self, key: str, event: Sent, origin: str | None = None) -> NewFact:
         direct = event.content.type == DIRECT_MESSAGE
-        body = _message(event) if direct else notification_of(event)
+        body = _message(event) if direct else notification_of(event, key)
+        fold = {"dedupe": event.dedupe, "covers": event.content.covers}
+        told = {name: value for name, value in fold.items() if value is not None}
         return NewFact(
             subject=FactSubject.parse(self.guard(key)),
             event=NEW_MESSAGE if direct else NOTIFICATION,
             body=body.model_dump_json().encode(),
+            fold=orjson.dumps(told) if told else None,
             op=event.op,
             actor=event.sender,
             origin=origin,
@@ -59,75 +59,35 @@ class AudienceCodec:
             note = Notification.model_validate_json(fact.body)
             content = Content(
                 type=note.type, title=note.title, message=note.message, priority=note.priority,
-                link=note.link, data=note.data,
+                link=note.link, data=note.data, actor=note.actor, group=note.group,
+                expires_at=None if note.expires_at is None else unix(note.expires_at),
+                covers=_pair((fact.fold or {}).get("covers")),
             )  # fmt: skip
             return _sent(fact, note.id, note.timestamp, content)
         return None
 
 
-class PersonCodec:
-    """`log.notify.user.<token>.state`; the aggregate's key is the person's token."""
-
-    stream = stream_of(SERVICE)
-    last_only = False
-
-    def aggregate(self, subject: FactSubject) -> str | None:
-        return subject.ident if subject.kind == Kind.USER and subject.key == STATE else None
-
-    def guard(self, key: str) -> str:
-        return f"log.{SERVICE}.{Kind.USER}.{key}.{STATE}"
-
-    def initial(self, key: str) -> Person:
-        return Person()
-
-    def evolve(self, state: Person, event: Seen | MarkedRead) -> Person:
-        return evolve_person(state, event)
-
-    def encode(self, key: str, event: Seen | MarkedRead, origin: str | None = None) -> NewFact:
-        subject = FactSubject.parse(self.guard(key))
-        if isinstance(event, Seen):  # internal: no event name, never emitted
-            told = {"role": event.role, "timestamp": clock.iso(event.at)}
-            withheld = {"withheld": event.withheld} if event.withheld else {}
-            return NewFact(subject=subject, body=orjson.dumps(told | withheld), actor=untoken(key))
-        read = NotificationReadFact(
-            ids=list(event.ids), up_to=event.up_to, unread=event.unread, op=event.op, timestamp=clock.iso(event.at)
-        )
-        return NewFact(
-            subject=subject,
-            event=NOTIFICATION_READ,
-            body=read.model_dump_json().encode(),
-            fold=orjson.dumps({"positions": event.positions, "mark": event.mark}),
-            op=event.op,
-            actor=event.user,
-            origin=origin,
-        )
-
-    def decode(self, fact: StoredFact) -> Seen | MarkedRead | None:
-        if fact.event is None:
-            body = fact.json()
-            withheld = tuple(body.get("withheld", ()))
-            return Seen(role=body["role"], at=_unix(body["timestamp"]), position=fact.seq, withheld=withheld)
-        if fact.event != NOTIFICATION_READ or fact.actor is None:
-            return None
-        told = NotificationReadFact.model_validate_json(fact.body)
-        return MarkedRead(
-            user=fact.actor, op=told.op, at=_unix(told.timestamp), unread=told.unread, ids=tuple(told.ids),
-            positions=tuple(fact.fold["positions"]), up_to=told.up_to, mark=fact.fold["mark"],
-        )  # fmt: skip
-
-
 AUDIENCES = AudienceCodec()
-PERSONS = PersonCodec()
 
 
-def notification_of(sent: Sent) -> Notification:
-    """A note as inboxes show it, unread; a direct message has its sender's id as title."""
+def notification_of(sent: Sent, key: str) -> Notification:
+    """A note to the audience `key` as browsers get it; a direct message has its sender's id as title."""
     content = sent.content
+    expires_at = None if content.expires_at is None else clock.iso(content.expires_at)
     return Notification.model_validate({
         "id": sent.id, "type": content.type, "priority": content.priority, "title": content.title,
         "message": content.message, "timestamp": clock.iso(sent.at), "from_user": sent.sender,
-        "link": content.link, "data": content.data,
+        "link": content.link, "data": content.data, "audience": shown_name(key), "actor": content.actor,
+        "group": content.group, "expires_at": expires_at,
     })  # fmt: skip
+
+
+def unix(timestamp: str) -> float:
+    return datetime.fromisoformat(timestamp).timestamp()
+
+
+def _pair(told: list[int] | None) -> tuple[int, int] | None:
+    return None if told is None else (told[0], told[1])
 
 
 def _message(sent: Sent) -> NewMessage:
@@ -140,8 +100,7 @@ def _message(sent: Sent) -> NewMessage:
 def _sent(fact: StoredFact, note: str, timestamp: str, content: Content) -> Sent | None:
     if fact.actor is None or fact.op is None:
         return None
-    return Sent(sender=fact.actor, op=fact.op, at=_unix(timestamp), id=note, content=content)
-
-
-def _unix(timestamp: str) -> float:
-    return datetime.fromisoformat(timestamp).timestamp()
+    return Sent(
+        sender=fact.actor, op=fact.op, at=unix(timestamp), id=note, content=content,
+        dedupe=(fact.fold or {}).get("dedupe"),
+    )  # fmt: skip

@@ -12,3 +12,6 @@ class Settings(KitSettings):
     notify_counted_people: int = Field(
         2000, gt=0, description="people seen last who are told their new count after a note to a role or to all"
     )
+    notify_dedupe_s: float = Field(
+        3600, gt=0, le=86400, description="seconds in which the same dedupe key of a sender is the same note"
+    )

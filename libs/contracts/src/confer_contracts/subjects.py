@@ -84,6 +84,7 @@ class Header:
     ACTOR: Final = "Confer-Actor"  # token of the user id of who did it
     ORIGIN: Final = "Confer-Origin"  # the session that it came from
     FOLD: Final = "Confer-Fold"  # JSON (ASCII) for the service's own fold; never emitted
+    FOLLOW: Final = "Confer-Follow"  # `+` or `-` and an audience: the sessions that get this fact enter it, or leave it
     AS_OF: Final = "Confer-As-Of"  # of a view: the source sequence that it reflects
     AGAIN: Final = "Confer-Again"  # of a view: shown on purpose although nothing changed
     IDENTITY: Final = "Confer-Identity"  # of a call: JSON (ASCII) of an Identity

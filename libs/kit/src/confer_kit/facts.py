@@ -19,6 +19,7 @@ class NewFact:
     alias   a second Socket.IO name of the same body; copies: kind -> name for a second audience
     fold    JSON that only the service's own fold reads
     actor   user id of who did it; origin: the session it came from
+    follow  `+` or `-` and an audience, which the sessions that get this fact enter or leave
     """
 
     subject: FactSubject
@@ -30,6 +31,7 @@ class NewFact:
     op: str | None = None
     actor: str | None = None
     origin: str | None = None
+    follow: str | None = None
 
     def headers(self) -> dict[str, str]:
         """Headers are ASCII: ids travel as tokens, JSON is escaped."""
@@ -39,6 +41,7 @@ class NewFact:
             Header.OP: None if self.op is None else token(self.op),
             Header.ACTOR: None if self.actor is None else token(self.actor),
             Header.ORIGIN: self.origin,
+            Header.FOLLOW: self.follow,
             Header.FOLD: None if self.fold is None else ascii_json(orjson.loads(self.fold)),
         }
         copies = {f"{Header.EVENT_FOR}{kind}": event for kind, event in self.copies.items()}

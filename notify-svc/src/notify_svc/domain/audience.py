@@ -1,20 +1,30 @@
-"""An audience and what it was told: a user, a role, a room, a queue, or everybody.
+"""An audience and what it was told: a user, a role, a room, a queue, its staff, a topic, or everybody.
 
 There is one fact per notification, however many people read it (fan-out on read). The fold knows only which
-operations ran: what was said is read by the inboxes (views.py), from the same facts.
+operations ran, and under which keys: what was said is read by the inboxes, from the same facts.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from confer_contracts.operations import OperationLog
+from confer_contracts.errors import ErrorCode, Rejection
+from confer_contracts.operations import KEPT_S, OperationLog
 
 DIRECT_MESSAGE = "message"  # the type of a note that one person wrote to another
+EXPIRY_MAX_S = 400 * 86400.0  # how far ahead a note may expire
+DEDUPE_MAX_S = KEPT_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """What is said. Plain text: whoever shows it escapes it. `from_role` is the sender's, of a direct message."""
+    """What is said. Plain text: whoever shows it escapes it.
+
+    from_role    the sender's, of a direct message
+    actor        whose doing it tells of, where that is not the sender
+    group        the newest note of a group and audience replaces those before it
+    expires_at   Unix seconds
+    covers       of a digest: it tells of notes after the one position, up to the other
+    """
 
     type: str
     title: str
@@ -23,17 +33,26 @@ class Content:
     link: str | None = None
     data: Mapping[str, object] | None = None
     from_role: str | None = None
+    actor: str | None = None
+    group: str | None = None
+    expires_at: float | None = None
+    covers: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Send:
-    """Tell the audience. `id` is the new note's, if this is the first run of the operation."""
+    """Tell the audience. `id` is the new note's, if this is the first run of the operation.
+
+    `dedupe`: a key of the sender's; within `dedupe_s` seconds the same one is the same note.
+    """
 
     sender: str
     op: str
     now: float
     id: str
     content: Content
+    dedupe: str | None = None
+    dedupe_s: float = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +62,7 @@ class Sent:
     at: float
     id: str
     content: Content
+    dedupe: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +76,47 @@ class Receipt:
 @dataclass(slots=True)
 class Audience:
     operations: OperationLog[Receipt] = field(default_factory=OperationLog)
+    keys: OperationLog[Receipt] = field(default_factory=OperationLog)  # by (sender, dedupe key)
+    covered: int = 0  # the position up to which digests told of notes
 
 
 def decide(command: Send, state: Audience) -> Sent | None:
-    """The note, or None when this operation has already sent it."""
-    if state.operations.find(command.sender, command.op):
+    """The note, or None when it was sent already, under this operation or this key, or as part of another digest.
+    Rejection(invalid) for a time of expiry that no note can have."""
+    covers = command.content.covers
+    if receipt_of(command, state) or (covers is not None and covers[0] != state.covered):
         return None
     state.operations.refuse_if_stale(command.sender, command.op)
-    return Sent(sender=command.sender, op=command.op, at=command.now, id=command.id, content=command.content)
+    _refuse_expiry(command.content.expires_at, command.now)
+    return Sent(
+        sender=command.sender, op=command.op, at=command.now, id=command.id, content=command.content,
+        dedupe=command.dedupe,
+    )  # fmt: skip
+
+
+def receipt_of(command: Send, state: Audience) -> Receipt | None:
+    """What the command's sender is told, if its note was sent; None: it was not."""
+    if (receipt := state.operations.find(command.sender, command.op)) is not None or command.dedupe is None:
+        return receipt
+    receipt = state.keys.find(command.sender, command.dedupe)
+    return receipt if receipt is not None and command.now < receipt.at + command.dedupe_s else None
 
 
 def evolve(state: Audience, event: Sent) -> Audience:
-    state.operations.remember(event.sender, event.op, event.at, Receipt(event.id, event.at))
+    receipt = Receipt(event.id, event.at)
+    state.operations.remember(event.sender, event.op, event.at, receipt)
+    if event.dedupe is not None:
+        state.keys.remember(event.sender, event.dedupe, event.at, receipt)
+    if event.content.covers is not None:
+        state.covered = event.content.covers[1]
     return state
+
+
+def _refuse_expiry(expires_at: float | None, now: float) -> None:
+    if expires_at is None:
+        return
+    if expires_at <= now:
+        raise Rejection(ErrorCode.INVALID, "expires_at: must not be in the past", field="expires_at")
+    if expires_at > now + EXPIRY_MAX_S:
+        days = int(EXPIRY_MAX_S / 86400)
+        raise Rejection(ErrorCode.INVALID, f"expires_at: must be within {days} days", field="expires_at")

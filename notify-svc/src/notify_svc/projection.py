@@ -1,0 +1,95 @@
+"""Brings each fact of the log to those who read from it, and what time changes: expiry, and quiet hours that begin."""
+
+from confer_kit import clock
+from confer_kit.facts import StoredFact
+from confer_kit.timers import Timers
+from notify_svc.codec import AUDIENCES, NOTE, notification_of
+from notify_svc.digests import Digests
+from notify_svc.domain.person import Followed, Preferred, Seen
+from notify_svc.domain.preferences import Quiet
+from notify_svc.inboxes import Entry, Inboxes
+from notify_svc.person_codec import PERSONS
+from notify_svc.views import Counts, SeenLately
+
+_EXPIRY = "expiry"
+
+
+class Projection:
+    def __init__(self, inboxes: Inboxes, lately: SeenLately, counts: Counts, digests: Digests, timers: Timers) -> None:
+        self._inboxes = inboxes
+        self._lately = lately
+        self._counts = counts
+        self._digests = digests
+        self._timers = timers
+        self._live = False
+        self._expiry: float | None = None  # when the timer fires
+        self._quiet: dict[str, Quiet] = {}  # of those who have quiet hours
+
+    def go_live(self) -> None:
+        """From now on facts are news; those before had their counts when they were."""
+        self._live = True
+
+    def clear(self) -> None:
+        """The log was made anew."""
+        self._inboxes.clear()
+        self._lately.clear()
+        self._quiet.clear()
+        self._timers.cancel(_EXPIRY)
+        self._expiry = None
+
+    def follow(self, fact: StoredFact) -> None:
+        changed = self._note(fact) if fact.subject.key == NOTE else self._state(fact)
+        if self._live:
+            self._counts.changed(changed)
+
+    def _note(self, fact: StoredFact) -> list[str]:
+        """The tokens of those whose inbox has a new note."""
+        sent = AUDIENCES.decode(fact)
+        if sent is None:
+            return []
+        audience = f"{fact.subject.kind}.{fact.subject.ident}"
+        entry = Entry(fact.seq, notification_of(sent, audience), sent.content.covers)
+        self._inboxes.add(fact.subject, entry, sent.content.expires_at)
+        if sent.content.expires_at is not None:
+            self._wait_for_expiry()
+        return self._lately.told_by(audience)
+
+    def _state(self, fact: StoredFact) -> list[str]:
+        """The token of whoever has other counts now."""
+        user, event = fact.subject.ident, PERSONS.decode(fact)
+        match event:
+            case Seen():
+                self._lately.saw(user, event.role)
+                return []
+            case Followed():
+                self._lately.follows(user, event.audience, on=event.on)
+            case Preferred():
+                self._wait_for_quiet(user, event.preferences.quiet)
+                self._digests.prefer(user, event.preferences)
+        return [user]
+
+    def _wait_for_expiry(self) -> None:
+        due = self._inboxes.next_expiry
+        if due is not None and due != self._expiry:
+            self._expiry = due
+            self._timers.set(_EXPIRY, due, self._expire)
+
+    async def _expire(self) -> None:
+        self._expiry = None
+        for audience in self._inboxes.expire(clock.now()):
+            self._counts.changed(self._lately.told_by(audience))
+        self._wait_for_expiry()
+
+    def _wait_for_quiet(self, user: str, quiet: Quiet | None) -> None:
+        """When they begin, the person's pages are told until when."""
+        if quiet is None:
+            self._quiet.pop(user, None)
+            self._timers.cancel(f"quiet {user}")
+            return
+        self._quiet[user] = quiet
+
+        async def begins() -> None:
+            self._counts.changed([user])
+            self._wait_for_quiet(user, self._quiet.get(user))
+
+        self._timers.set(f"quiet {user}", quiet.begins(clock.now()), begins)
