@@ -26,6 +26,7 @@ REQUESTS = {
 WITHOUT_REQUEST = sorted(event.event for event in catalogue.EDGE_EVENTS if event.request is None)
 _PATIENT = {"patient_id": "P-1"}
 _SESSION = {"session_id": "S-1", "step": "vision", "field_name": "left_eye"}
+_TICKET = {"queue": "side", "ticket": "t-1"}
 _CLAIM = {"queue": "side", "ticket": "t-1", "token": "k-1"}
 SAMPLES: dict[str, list[dict[str, Any]]] = {
     "user_heartbeat": [{"step": 1, "last_activity": "2025-11-22", "rooms": ["elsewhere"], "device": "tablet"}],
@@ -57,13 +58,25 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
         {**_PATIENT, "field": "left_eye", "version": 1, "base_version": 0},
         {"session_id": "S-1", "step": "vision", "field": "left_eye", "version": 1},
     ],
-    "queue_enqueue": [{"queue": "side", "patient_id": "P-1", "priority": "high"}],
-    "queue_call_next": [{"queue": "side", "station": "Room 2"}],
+    "queue_enqueue": [{"queue": "side", "patient_id": "P-1", "priority": "high", "kind": "child"}],
+    "queue_call_next": [{"queue": "side", "station": "Room 2", "kinds": ["child"]}],
     "queue_serve": [_CLAIM],
     "queue_done": [_CLAIM],
-    "queue_requeue": [_CLAIM],
-    "queue_no_show": [_CLAIM],
-    "queue_cancel": [{"queue": "side", "ticket": "t-1", "reason": "went home"}],
+    "queue_requeue": [_CLAIM | {"place": "end", "reason": "not yet"}],
+    "queue_no_show": [_CLAIM | {"reason": "not seen"}],
+    "queue_recall": [_CLAIM | {"reason": "not seen"}],
+    "queue_renew": [_CLAIM],
+    "queue_cancel": [_TICKET | {"reason": "went home"}],
+    "queue_hold": [_TICKET | {"token": "k", "reason": "at the toilet"}],
+    "queue_resume": [_TICKET | {"reason": "is back"}],
+    "queue_priority": [_TICKET | {"priority": "low", "reason": "can wait"}],
+    "queue_move": [_TICKET | {"position": 2, "reason": "in pain"}, _TICKET | {"before": "t-2", "reason": "in pain"}],
+    "queue_transfer": [_TICKET | {"to": "doctor", "token": "k", "priority": "low", "kind": "child"}],
+    "queue_assign": [_TICKET | {"user_id": "ben", "role": "interpreter"}],
+    "queue_unassign": [_TICKET | {"user_id": "ben"}],
+    "queue_note": [_TICKET | {"text": "wears glasses"}],
+    "queue_position": [_TICKET, {"queue": "side", "patient_id": "P-1"}],
+    "queue_policy": [{"queue": "side"}],
     "notification_send": [{
         "to": {"user": "mali"}, "title": "T", "message": "m", "type": "info", "priority": "low", "link": "/x",
         "data": {"a": 1}, "group": "g", "expires_at": "2035-01-01T00:00:00Z", "dedupe": "d",

@@ -1,6 +1,6 @@
 """Everything of queue-svc is wired here."""
 
-from confer_contracts import presence, queue, sync
+from confer_contracts import presence, queue, queue_life, sync
 from confer_contracts.ids import token
 from confer_contracts.presence import RoomSnapshotRequest, Roster
 from confer_contracts.queue import DEFAULT_QUEUE, DashboardQuery, QueueDashboard, QueueTable
@@ -8,19 +8,25 @@ from confer_contracts.subjects import Kind, stream_of
 from confer_kit.calls import Context
 from confer_kit.facts import StoredFact
 from confer_kit.service import Service
+from queue_svc.claims import Claims
 from queue_svc.codec import QueueCodec
 from queue_svc.days import Days
 from queue_svc.handlers import Handlers
+from queue_svc.news import News
+from queue_svc.policies import begin_declaring, read_file
 from queue_svc.settings import Settings
+from queue_svc.tickets import Tickets
 from queue_svc.views import Tables
 
 
 def build(service: Service, settings: Settings) -> None:
-    tables = Tables(service.views, lambda: service.position)
+    days = Days(settings.queue_timezone)
+    shown = Tables(service.views, lambda: service.position)
+    policies = read_file(settings.queue_policies)
 
-    async def roster(room: str) -> Roster:
+    async def roster(room: str, sequence: int) -> Roster:
         """All pages; a page's end is where the next one begins, so that they end."""
-        query = RoomSnapshotRequest(kind=Kind.ROOM, id=room)
+        query = RoomSnapshotRequest(kind=Kind.ROOM, id=room, seen={stream_of(presence.SERVICE): sequence})
         found = page = Roster.model_validate(await service.ask_snapshot(presence.SERVICE, query))
         while page.next is not None:
             query = query.model_copy(update={"after": page.next})
@@ -28,14 +34,15 @@ def build(service: Service, settings: Settings) -> None:
             found.users.extend(page.users)
         return found
 
-    ledger = service.ledger(QueueCodec())
-    days = Days(settings.queue_timezone)
-    handlers = Handlers(ledger, service.timers, service.tasks, roster, claim_s=settings.queue_claim_s, days=days)
-    _serve_calls(service, handlers)
-    _show(service, tables)
-    _keep_current(service, tables, handlers)
-    service.react(stream_of(presence.SERVICE), ["log.presence.room.*.*"], handlers.on_presence)
-    service.react(stream_of(sync.SERVICE), ["log.sync.room.*.record"], handlers.on_sync)
+    tickets = Tickets(service.ledger(QueueCodec()), declared_only=settings.queue_declared_only)
+    claims = Claims(tickets, service.timers, roster, settings.queue_claim_s)
+    news = News(tickets, claims, service.tasks, roster, queues_of=shown.queues_of, days=days)
+    _serve_calls(service, Handlers(tickets, news, settings.queue_claim_s, days))
+    _show(service, shown)
+    _keep_current(service, shown, claims)
+    service.on_caught_up(lambda: begin_declaring(service.tasks, tickets, policies))
+    service.react(stream_of(presence.SERVICE), ["log.presence.room.*.*"], news.on_presence)
+    service.react(stream_of(sync.SERVICE), ["log.sync.room.*.record"], news.on_sync)
 
 
 def _serve_calls(service: Service, handlers: Handlers) -> None:
@@ -46,6 +53,18 @@ def _serve_calls(service: Service, handlers: Handlers) -> None:
     service.serve(queue.REQUEUE, handlers.requeue)
     service.serve(queue.NO_SHOW, handlers.no_show)
     service.serve(queue.CANCEL, handlers.cancel)
+    service.serve(queue_life.HOLD, handlers.hold)
+    service.serve(queue_life.RESUME, handlers.resume)
+    service.serve(queue_life.RECALL, handlers.recall)
+    service.serve(queue_life.RENEW, handlers.renew)
+    service.serve(queue_life.PRIORITY, handlers.priority)
+    service.serve(queue_life.MOVE, handlers.move)
+    service.serve(queue_life.TRANSFER, handlers.transfer)
+    service.serve(queue_life.ASSIGN, handlers.assign)
+    service.serve(queue_life.UNASSIGN, handlers.unassign)
+    service.serve(queue_life.NOTE, handlers.note)
+    service.serve(queue_life.POSITION, handlers.position)
+    service.serve(queue_life.POLICY, handlers.policy)
 
 
 def _show(service: Service, tables: Tables) -> None:
@@ -64,7 +83,7 @@ def _show(service: Service, tables: Tables) -> None:
     service.serve(queue.DASHBOARD, dashboard)
 
 
-def _keep_current(service: Service, tables: Tables, handlers: Handlers) -> None:
+def _keep_current(service: Service, tables: Tables, claims: Claims) -> None:
     """Read the whole log at start; from then on each fact renews its queue's table and its ticket's timer."""
     current = False
 
@@ -73,14 +92,14 @@ def _keep_current(service: Service, tables: Tables, handlers: Handlers) -> None:
         if changed and current:
             key, ticket = changed
             tables.changed(key)
-            handlers.watch(key, ticket)
+            claims.watch(key, ticket)
 
     def begin() -> None:
         nonlocal current
         current = True
         tables.announce()
         for key, ticket in tables.claimed():
-            handlers.watch(key, ticket)
+            claims.watch(key, ticket)
 
     service.follow(observe, start="all")
     service.on_caught_up(begin)

@@ -3,6 +3,8 @@
 from datetime import datetime, time
 from zoneinfo import ZoneInfo
 
+from queue_svc.domain.number import Series, letter_of
+
 
 class Days:
     """`zone`: an IANA name, such as `Asia/Bangkok`."""
@@ -13,6 +15,10 @@ class Days:
     def day(self, at: float) -> str:
         """The date (ISO 8601) at a time (Unix seconds)."""
         return self._local(at).date().isoformat()
+
+    def series(self, queue: str, at: float) -> Series:
+        """What a number is of that is given out in a queue then."""
+        return Series(letter_of(queue), self.day(at))
 
     def midnight(self, at: float) -> float:
         """When that date began (Unix seconds)."""

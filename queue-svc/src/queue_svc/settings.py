@@ -1,5 +1,6 @@
 """The settings of queue-svc, beside those that every process shares."""
 
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
@@ -10,6 +11,10 @@ from confer_kit.settings import KitSettings
 class Settings(KitSettings):
     metrics_port: int = Field(9104, ge=0, le=65535, description="port of /metrics; 0: none")
     queue_claim_s: float = Field(1800, gt=0, description="how long a called ticket is held before it returns")
+    queue_policies: Path | None = Field(
+        None, description="file (TOML) of policies of queues; none: every queue is as the defaults say"
+    )
+    queue_declared_only: bool = Field(False, description="refuse calls to queues that no policy was declared for")
     queue_timezone: str = Field(
         "UTC", description="IANA time zone of the queues, such as Asia/Bangkok: numbers and statistics begin by its day"
     )

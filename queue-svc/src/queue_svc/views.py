@@ -12,6 +12,7 @@ from confer_contracts.route import View
 from confer_kit.clock import iso
 from confer_kit.facts import StoredFact
 from queue_svc.codec import QueueCodec
+from queue_svc.domain.policy import PolicyDeclared
 from queue_svc.domain.queue import Queue
 from queue_svc.domain.ticket import CLAIMED, Change, Ticket
 
@@ -55,7 +56,7 @@ def bounded(table: Iterable[QueueRow]) -> list[QueueRow]:
 
 
 class Tables:
-    """All queues in which somebody is, as of the follower's position; one that empties is forgotten.
+    """All queues in which somebody is, as of the follower's position; one that empties is forgotten, with no policy.
 
     `screened` counts the tickets of the default queue that were done, since the log began.
     """
@@ -73,8 +74,10 @@ class Tables:
         if key is None or event is None:
             return None
         queue = self._codec.evolve(self._queues.pop(key, Queue()), event)
-        if queue.tickets:
+        if queue.tickets or queue.policy.version:
             self._queues[key] = queue
+        if isinstance(event, PolicyDeclared):
+            return None
         if key == _DEFAULT_KEY and event.change is Change.DONE:
             self.screened += 1
         return key, event.ticket
@@ -90,6 +93,10 @@ class Tables:
             for ticket in queue.tickets.values():
                 if ticket.status in CLAIMED:
                     yield key, ticket
+
+    def queues_of(self, patient: str) -> list[str]:
+        """The tokens of the queues that a patient is in."""
+        return [key for key, queue in self._queues.items() if patient in queue.of_patient]
 
     def changed(self, key: str) -> None:
         """The table of this queue is to be sent."""

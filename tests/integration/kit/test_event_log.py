@@ -8,7 +8,7 @@ from prometheus_client import REGISTRY
 
 from confer_contracts.subjects import FactSubject
 from confer_kit import clock
-from confer_kit.event_log import Conflict, EventLog, MemoryEventLog, OutcomeUnknown, Unavailable
+from confer_kit.event_log import Append, Conflict, EventLog, MemoryEventLog, OutcomeUnknown, Unavailable
 from confer_kit.facts import NewFact
 from confer_kit.jetstream import JetStreamEventLog
 from confer_kit.ledger import Ledger
@@ -197,3 +197,19 @@ async def test_a_server_that_does_not_answer_leaves_the_outcome_open_and_the_sta
     assert last is not None
     assert last.op == "one"
     await link.nc.close()
+
+
+async def test_facts_of_several_aggregates_are_stored_together_or_not_at_all(log: EventLog) -> None:
+    def of(queue: str, expected: int, body: str) -> Append:
+        fact = NewFact(subject=FactSubject("queue", "queue", queue, "p1"), body=body.encode(), op=body)
+        return Append(fact, f"log.queue.queue.{queue}.*", expected)
+
+    every = "log.queue.queue.*.*"
+    one = await log.append_all([of("q1", 0, "left"), of("q2", 0, "came")], timeout=5)
+    for late in ([of("q1", 0, "x"), of("q2", one, "x")], [of("q1", one - 1, "x"), of("q2", 0, "x")]):
+        with pytest.raises(Conflict):
+            await log.append_all(late, timeout=5)
+    assert await bodies(log, every) == ["left", "came"]
+    two = await log.append_all([of("q2", one, "left again"), of("q1", one - 1, "back")], timeout=5)
+    facts = await log.read(every, after=0, upto=two)
+    assert [(fact.seq, fact.body) for fact in facts[2:]] == [(two - 1, b"left again"), (two, b"back")]

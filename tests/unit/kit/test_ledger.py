@@ -1,7 +1,7 @@
 """What the ledger promises over any log: decided on the truth, appended once, answered honestly."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -426,3 +426,41 @@ def test_two_replicas_agree_with_the_log_whatever_their_followers_do(steps: list
         assert len(ops) == len(set(ops))
 
     asyncio.run(play())
+
+
+def both(*ops: str) -> Callable[[Sequence[Counter]], list[NewFact | None]]:
+    """Increments "a" by the first operation and "b" by the second."""
+    return lambda states: [COUNTERS.increment(key, op)(state) for key, op, state in zip("ab", ops, states, strict=True)]
+
+
+async def test_two_aggregates_change_together_and_a_loser_decides_both_again() -> None:
+    log = MemoryEventLog()
+    ledger = ledger_of(log)
+    await ledger.transact_all(["a", "b"], both("1", "1"), soon())
+    await grow(log, "b", "elsewhere")
+    here, there = await ledger.transact_all(["a", "b"], both("2", "2"), soon())
+    assert (here.state.seen, there.state.seen) == (["1", "2"], ["1", "elsewhere", "2"])
+    assert (here.seq, there.seq, len(log.facts)) == (4, 5, 5)
+
+
+async def test_of_two_aggregates_the_one_with_nothing_to_do_is_left_alone() -> None:
+    log = MemoryEventLog()
+    ledger = ledger_of(log)
+    await ledger.transact_all(["a", "b"], both("1", "1"), soon())
+    here, there = await ledger.transact_all(["a", "b"], both("2", "1"), soon())
+    assert (here.state.seen, there.state.seen, len(log.facts)) == (["1", "2"], ["1"], 3)
+
+
+async def test_pairs_in_both_directions_do_not_wait_for_each_other() -> None:
+    log = MemoryEventLog()
+    ledger = ledger_of(log)
+
+    def back(op: str) -> Callable[[Sequence[Counter]], list[NewFact | None]]:
+        return lambda states: both(op, op)(states[::-1])[::-1]
+
+    async with asyncio.timeout(30):
+        await asyncio.gather(
+            *(ledger.transact_all(["a", "b"], both(f"x{n}", f"x{n}"), soon(30)) for n in range(20)),
+            *(ledger.transact_all(["b", "a"], back(f"y{n}"), soon(30)) for n in range(20)),
+        )
+    assert [(await ledger.load(key)).state.value for key in "ab"] == [40, 40]

@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 
 from queue_svc.days import Days
 from queue_svc.domain.commands import By, Cancel, Enqueue
+from queue_svc.domain.decide import decide
 from queue_svc.domain.number import Number, Numbers, Series, letter_of
-from queue_svc.domain.queue import Queue, decide, evolve
+from queue_svc.domain.queue import Queue, evolve
 
 T0 = 1_700_000_000.0
 

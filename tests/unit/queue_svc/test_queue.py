@@ -1,12 +1,13 @@
 """The life of a ticket, command by command."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from confer_contracts.errors import ErrorCode
 from confer_kit.testing import specification
-from queue_svc.domain import queue as domain
+from queue_svc.domain import claims
 from queue_svc.domain.commands import (
     Attend,
     By,
@@ -18,19 +19,18 @@ from queue_svc.domain.commands import (
     StaffLeft,
     UseClaim,
 )
+from queue_svc.domain.decide import answer, decide
 from queue_svc.domain.number import Number
-from queue_svc.domain.queue import Queue, answer, decide, evolve
-from queue_svc.domain.ticket import STAFF_MAX, Action, Attendance, Change, Claim, Ticket, TicketChanged
+from queue_svc.domain.policy import Policy, PolicyDeclared
+from queue_svc.domain.queue import Queue, evolve
+from queue_svc.domain.ticket import ALLOWED, STAFF_MAX, Action, Attendance, Change, Claim, Ticket, TicketChanged
 
 given = specification(Queue, evolve, decide)
 T0, UNTIL = 1_700_000_000.0, 1_700_001_800.0
-CLAIM = Claim("ana", "s-ana", "token-1", UNTIL)
-FIRST = Ticket(
-    id="t1", patient_id="p1", priority="normal", arrival=1, created_at=T0, number=Number("Q", "", 1)
-)  # fmt: skip
-SECOND = Ticket(
-    id="t2", patient_id="p2", priority="normal", arrival=2, created_at=T0, number=Number("Q", "", 2)
-)  # fmt: skip
+CLAIM_S, CAME = 1800.0, 1_700_000_000_000
+CLAIM = Claim("ana", "s-ana", "token-1", UNTIL, since=T0)
+FIRST = Ticket(id="t1", patient_id="p1", priority="normal", arrival=CAME, created_at=T0, number=Number("Q", "", 1))
+SECOND = Ticket(id="t2", patient_id="p2", priority="normal", arrival=CAME + 1, created_at=T0, number=Number("Q", "", 2))
 CALLED = replace(FIRST, status="called", claim=CLAIM)
 SERVING = replace(FIRST, status="serving", claim=CLAIM)
 
@@ -43,8 +43,12 @@ def event(change: Change, ticket: Ticket, op: str, user: str = "ana", reason: st
     return TicketChanged(change=change, ticket=ticket, user=user, op=op, at=T0, reason=reason)
 
 
+def declared(**policy: Any) -> PolicyDeclared:
+    return PolicyDeclared(policy=Policy(version=1, **policy), user="system", op="declared", at=T0)
+
+
 def use(action: Action, op: str = "o9", token: str = "token-1") -> UseClaim:
-    return UseClaim(by(op), action, "t1", token, UNTIL + 60)
+    return UseClaim(by(op), action, "t1", token, CLAIM_S + 60)
 
 
 QUEUED = event(Change.QUEUED, FIRST, "o1")
@@ -71,47 +75,50 @@ def test_a_patient_who_is_attended_to_is_not_queued_again(before: TicketChanged)
 
 def test_a_patient_who_is_done_may_come_again_but_not_by_the_same_operation() -> None:
     done = given(QUEUED, WAS_CALLED, event(Change.DONE, replace(CALLED, status="done"), "o5"))
-    fresh = replace(FIRST, id="t9", arrival=2, number=Number("Q", "", 2))
+    fresh = replace(FIRST, id="t9", arrival=CAME + 1, number=Number("Q", "", 2))
     done.when(Enqueue(by("o1"), "t9", "p1")).then_nothing()
     done.when(Enqueue(by("o6"), "t9", "p1")).then(event(Change.QUEUED, fresh, "o6"))
 
 
-def test_a_full_queue_names_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(domain, "TICKETS_MAX", 2)
-    refusal = given(QUEUED, QUEUED_2).when(Enqueue(by("o5"), "t9", "p9")).then_refused(ErrorCode.LIMIT_EXCEEDED)
+def test_a_full_queue_names_its_limit() -> None:
+    refusal = (
+        given(declared(tickets_max=2), QUEUED, QUEUED_2)
+        .when(Enqueue(by("o5"), "t9", "p9"))
+        .then_refused(ErrorCode.LIMIT_EXCEEDED)
+    )
     assert "at most 2 tickets" in refusal.message
 
 
 def test_the_first_who_came_is_called() -> None:
-    call = CallNext(by("o3"), "token-1", UNTIL)
+    call = CallNext(by("o3"), "token-1", CLAIM_S)
     given(QUEUED, QUEUED_2).when(call).then(WAS_CALLED)
 
 
 def test_a_higher_priority_goes_first() -> None:
     urgent = replace(SECOND, priority="high")
     called = replace(urgent, status="called", claim=CLAIM)
-    call = CallNext(by("o3"), "token-1", UNTIL)
+    call = CallNext(by("o3"), "token-1", CLAIM_S)
     given(QUEUED, event(Change.QUEUED, urgent, "o2")).when(call).then(event(Change.CALLED, called, "o3"))
 
 
 def test_nobody_waiting_is_no_ticket_and_the_same_operation_may_win_later() -> None:
-    call = CallNext(by("o3"), "token-1", UNTIL)
+    call = CallNext(by("o3"), "token-1", CLAIM_S)
     given().when(call).then_nothing()
     assert answer(call, Queue()) is None
     given(QUEUED).when(call).then(WAS_CALLED)
 
 
 def test_a_call_that_won_is_answered_the_same_way_again() -> None:
-    call = CallNext(by("o3"), "another-token", UNTIL + 5)
+    call = CallNext(by("o3"), "another-token", CLAIM_S + 5)
     called = given(QUEUED, QUEUED_2, WAS_CALLED)
     called.when(call).then_nothing()
     assert answer(call, called.state) == CALLED
 
 
 def test_an_operation_of_the_same_name_by_somebody_else_is_another_operation() -> None:
-    claim = Claim("ben", "s-ben", "token-2", UNTIL)
+    claim = Claim("ben", "s-ben", "token-2", UNTIL, since=T0)
     called = replace(SECOND, status="called", claim=claim)
-    won = given(QUEUED, QUEUED_2, WAS_CALLED).when(CallNext(by("o3", "ben"), "token-2", UNTIL))
+    won = given(QUEUED, QUEUED_2, WAS_CALLED).when(CallNext(by("o3", "ben"), "token-2", CLAIM_S))
     won.then(event(Change.CALLED, called, "o3", "ben"))
 
 
@@ -133,9 +140,9 @@ def test_a_patient_who_does_not_come_leaves_the_queue() -> None:
 
 
 def test_a_ticket_that_is_given_back_has_its_old_place() -> None:
-    returned = event(Change.RETURNED, FIRST, "o9", reason=domain.GIVEN_BACK)
+    returned = event(Change.RETURNED, FIRST, "o9", reason=claims.GIVEN_BACK)
     given(QUEUED, QUEUED_2, WAS_CALLED).when(use("requeue")).then(returned)
-    assert given(QUEUED, QUEUED_2, WAS_CALLED, returned).state.in_order() == [FIRST, SECOND]
+    assert list(given(QUEUED, QUEUED_2, WAS_CALLED, returned).state.in_order()) == [FIRST, SECOND]
 
 
 @pytest.mark.parametrize("action", ["serve", "done", "requeue", "no_show"])
@@ -148,12 +155,12 @@ def test_the_token_of_a_claim_that_ended_moves_nothing(action: Action) -> None:
     ended = given(QUEUED, WAS_CALLED, event(Change.RETURNED, FIRST, "o8"))
     refusal = ended.when(use(action)).then_refused(ErrorCode.CONFLICT, "ticket")
     assert "waiting" in refusal.message
-    assert refusal.details == {"ticket_status": "waiting", "allowed": ["call_next", "cancel"]}
+    assert refusal.details == {"ticket_status": "waiting", "allowed": list(ALLOWED["waiting"])}
 
 
 def test_a_ticket_in_service_cannot_be_a_no_show() -> None:
     refusal = given(QUEUED, WAS_SERVING).when(use("no_show")).then_refused(ErrorCode.CONFLICT, "ticket")
-    assert refusal.message == "ticket: is serving, which allows done, requeue and not no_show"
+    assert refusal.message == f"ticket: is serving, which allows {', '.join(ALLOWED['serving'])} and not no_show"
 
 
 def test_an_unknown_ticket_is_not_found() -> None:
@@ -174,7 +181,7 @@ def test_a_claim_ends_at_its_deadline_and_not_before() -> None:
     held = given(QUEUED, WAS_CALLED)
     held.when(ExpireClaim(by("x1", "system", UNTIL - 1), "t1", "token-1", UNTIL)).then_nothing()
     due = ExpireClaim(by("x1", "system", UNTIL), "t1", "token-1", UNTIL)
-    expired = event(Change.RETURNED, FIRST, "x1", "system", domain.EXPIRED)
+    expired = event(Change.RETURNED, FIRST, "x1", "system", claims.EXPIRED)
     held.when(due).then(replace(expired, at=UNTIL))
 
 
@@ -188,14 +195,14 @@ def test_a_claim_ends_at_its_deadline_and_not_before() -> None:
     ],
 )
 def test_the_timer_of_a_claim_that_moved_on_does_nothing(after: TicketChanged) -> None:
-    due = ExpireClaim(by("x1", "system", UNTIL + 999), "t1", "token-1", UNTIL)
+    due = ExpireClaim(by("x1", "system", UNTIL + 999), "t1", "token-1", CLAIM_S)
     given(QUEUED, WAS_CALLED, after).when(due).then_nothing()
 
 
 def test_an_operation_that_was_forgotten_is_refused() -> None:
     old = "018bcfe5-6800-7000-8000-000000000000"  # made at T0
     forgotten = (event(Change.QUEUED, FIRST, old), replace(QUEUED_2, at=T0 + 25 * 3600))
-    call = CallNext(By("ana", "s-ana", old, T0 + 25 * 3600), "token-1", UNTIL)
+    call = CallNext(By("ana", "s-ana", old, T0 + 25 * 3600), "token-1", CLAIM_S)
     given(*forgotten).when(call).then_refused(ErrorCode.STALE_OPERATION, "op")
 
 

@@ -5,15 +5,15 @@ Importing this refuses a repeated name or a subject outside the grammar.
 
 import re
 
-from confer_contracts import notify, portal, presence, queue, sync
+from confer_contracts import notify, portal, presence, queue, queue_life, sync
 from confer_contracts.route import Call, EdgeEvent, Fact, Snapshot, View
 from confer_contracts.subjects import Kind
 
 _OWNERS = (presence, sync, queue, notify)
 SERVICES: tuple[str, ...] = tuple(owner.SERVICE for owner in _OWNERS)
-CALLS: tuple[Call, ...] = tuple(call for owner in _OWNERS for call in owner.CALLS)  # type: ignore[type-arg]
+CALLS: tuple[Call, ...] = tuple(call for owner in (*_OWNERS, queue_life) for call in owner.CALLS)  # type: ignore[type-arg]
 SNAPSHOTS: tuple[Snapshot, ...] = tuple(part for owner in _OWNERS for part in owner.SNAPSHOTS)
-FACTS: tuple[Fact, ...] = (*presence.FACTS, *sync.FACTS, *queue.FACTS, *notify.FACTS)
+FACTS: tuple[Fact, ...] = (*presence.FACTS, *sync.FACTS, *queue.FACTS, *queue_life.FACTS, *notify.FACTS)
 VIEWS: tuple[View, ...] = (*presence.VIEWS, *sync.VIEWS, *queue.VIEWS, *notify.VIEWS)
 EDGE_EVENTS: tuple[EdgeEvent, ...] = portal.EDGE_EVENTS
 

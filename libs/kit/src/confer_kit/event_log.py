@@ -1,7 +1,7 @@
 """The log that services append to, as they see it; and the in-memory one for tests of what stands on it."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_kit.facts import NewFact, StoredFact
@@ -19,6 +19,14 @@ class Unavailable(Exception):  # noqa: N818
     """The log cannot be reached; nothing was stored."""
 
 
+class Append(NamedTuple):
+    """A fact, if the last sequence under `guard` is `expected` (0: none yet)."""
+
+    fact: NewFact
+    guard: str
+    expected: int
+
+
 class EventLog(Protocol):
     """`guard` is a subject, or one with wildcards, that covers one aggregate."""
 
@@ -26,6 +34,13 @@ class EventLog(Protocol):
         """Store the fact if the last sequence under `guard` is `expected` (0: none yet); answers its sequence.
 
         Conflict, OutcomeUnknown or Unavailable otherwise.
+        """
+        ...
+
+    async def append_all(self, appends: Sequence[Append], *, timeout: float) -> int:
+        """Store facts of one service one after the other, all of them or none; answers the sequence of the last.
+
+        As `append` otherwise. No two guards may cover the same subject.
         """
         ...
 
@@ -49,6 +64,15 @@ class MemoryEventLog:
         if (found.seq if found else 0) != expected:
             raise Conflict(guard)
         self.facts.append(fact.stored(len(self.facts) + 1, at=0.0))
+        return len(self.facts)
+
+    async def append_all(self, appends: Sequence[Append], *, timeout: float) -> int:
+        for _, guard, expected in appends:
+            found = await self.last(guard)
+            if (found.seq if found else 0) != expected:
+                raise Conflict(guard)
+        for one in appends:
+            self.facts.append(one.fact.stored(len(self.facts) + 1, at=0.0))
         return len(self.facts)
 
     async def last(self, guard: str) -> StoredFact | None:

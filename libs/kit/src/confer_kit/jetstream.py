@@ -11,9 +11,9 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from confer_contracts.subjects import FactSubject, stream_of
-from confer_kit import metrics, telemetry
+from confer_kit import clock, metrics, telemetry
 from confer_kit.direct import NO_MESSAGE, read, reading
-from confer_kit.event_log import Conflict, OutcomeUnknown, Unavailable
+from confer_kit.event_log import Append, Conflict, OutcomeUnknown, Unavailable
 from confer_kit.facts import NewFact, StoredFact
 from confer_kit.nats_client import DirectClient, nobody_answers
 
@@ -21,6 +21,7 @@ _WRONG_LAST_SEQUENCE = {10071, 10164}
 _OUTCOMES: dict[type, str] = {Conflict: "conflict", OutcomeUnknown: "outcome_unknown", Unavailable: "unavailable"}
 _EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 _EXPECTED_UNDER = "Nats-Expected-Last-Subject-Sequence-Subject"
+_BATCH, _BATCH_SEQUENCE, _BATCH_COMMIT = "Nats-Batch-Id", "Nats-Batch-Sequence", "Nats-Batch-Commit"
 
 
 class JetStreamEventLog:
@@ -38,6 +39,27 @@ class JetStreamEventLog:
             if guard != subject:
                 headers[_EXPECTED_UNDER] = guard
             seq = await replace(self._nc, subject, fact.body, expected=expected, timeout=timeout, headers=headers)
+            span.set_attribute(telemetry.SEQUENCE, seq)
+        return seq
+
+    async def append_all(self, appends: Sequence[Append], *, timeout: float) -> int:
+        """An atomic batch (nats-server ADR-50): what comes before its last message is not answered."""
+        batch, route = clock.new_id(), appends[0].fact.subject.template
+        with telemetry.span(f"send {route}", telemetry.Kind.PRODUCER, attributes={telemetry.ROUTE: route}) as span:
+            messages = [
+                (str(fact.subject), fact.body, fact.headers() | telemetry.inject() | {
+                    _EXPECTED: str(expected), _EXPECTED_UNDER: guard, _BATCH: batch, _BATCH_SEQUENCE: str(number),
+                })
+                for number, (fact, guard, expected) in enumerate(appends, 1)
+            ]  # fmt: skip
+            *first, (subject, body, headers) = messages
+            try:
+                for each in first:
+                    await self._nc.publish(each[0], each[1], headers=each[2])
+            except nats.errors.Error as error:
+                raise Unavailable(str(error)) from error
+            request = self._nc.request(subject, body, timeout=timeout, headers=headers | {_BATCH_COMMIT: "1"})
+            seq = await _sequence(subject, request)
             span.set_attribute(telemetry.SEQUENCE, seq)
         return seq
 

@@ -9,18 +9,20 @@ import contextlib
 import itertools
 import random
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.subjects import FactSubject
 from confer_kit import clock
-from confer_kit.event_log import Conflict, EventLog, OutcomeUnknown, Unavailable, as_rejection
+from confer_kit.event_log import Append, Conflict, EventLog, OutcomeUnknown, Unavailable, as_rejection
 from confer_kit.facts import NewFact, StoredFact
 
 S = TypeVar("S")
 E = TypeVar("E")
+T = TypeVar("T")
+DecideAll = Callable[[Sequence[S]], Sequence[NewFact | None]]
 
 LANE_WAITERS_MAX = 1000
 APPEND_TIMEOUT_S = 2.0
@@ -89,18 +91,12 @@ class Ledger(Generic[S, E]):
         never came was stored is seen by deciding again: the operation is in the state, or is not. Rejection
         `unavailable` or `outcome_unknown` at the deadline (Unix seconds), whichever is true.
         """
-        if (lane := self._lanes.get(key)) is None:
-            lane = self._lanes[key] = _Lane()
-        if lane.users >= LANE_WAITERS_MAX:
-            raise Rejection(ErrorCode.LIMIT_EXCEEDED, f"more than {LANE_WAITERS_MAX} requests wait for the same record")
-        lane.users += 1
-        try:
-            async with lane.lock:
-                return await self._run(key, decide, deadline)
-        finally:
-            lane.users -= 1
-            if not lane.users:
-                del self._lanes[key]
+        return (await self.transact_all([key], lambda states: [decide(states[0])], deadline))[0]
+
+    async def transact_all(self, keys: Sequence[str], decide: DecideAll[S], deadline: float) -> list[Folded[S]]:
+        """As `transact`, on several aggregates of the same stream: what comes of it is stored together or not at all,
+        and one after the other (docs/adr/0026). `keys` are distinct; `decide` answers a fact or None for each."""
+        return await self._in_lanes(sorted(keys), lambda: self._run(keys, decide, deadline))
 
     async def load(self, key: str, deadline: float | None = None) -> Folded[S]:
         """The current fold: from the cache that the follower keeps, or from the leader."""
@@ -132,8 +128,26 @@ class Ledger(Generic[S, E]):
         self._folds.clear()
         self._loading.clear()
 
-    async def _run(self, key: str, decide: Callable[[S], NewFact | None], deadline: float) -> Folded[S]:
-        """In the aggregate's lane."""
+    async def _in_lanes(self, keys: Sequence[str], work: Callable[[], Awaitable[T]]) -> T:
+        """Whoever needs several lanes takes them in the same order as everybody else."""
+        if not keys:
+            return await work()
+        key = keys[0]
+        if (lane := self._lanes.get(key)) is None:
+            lane = self._lanes[key] = _Lane()
+        if lane.users >= LANE_WAITERS_MAX:
+            raise Rejection(ErrorCode.LIMIT_EXCEEDED, f"more than {LANE_WAITERS_MAX} requests wait for the same record")
+        lane.users += 1
+        try:
+            async with lane.lock:
+                return await self._in_lanes(keys[1:], work)
+        finally:
+            lane.users -= 1
+            if not lane.users:
+                del self._lanes[key]
+
+    async def _run(self, keys: Sequence[str], decide: DecideAll[S], deadline: float) -> list[Folded[S]]:
+        """In the aggregates' lanes."""
         failure: Exception = Unavailable()
         if clock.now() >= deadline:
             raise Rejection(ErrorCode.UNAVAILABLE, "the deadline passed before this began: nothing was done")
@@ -141,34 +155,52 @@ class Ledger(Generic[S, E]):
             if attempt:
                 await self._pause(attempt, deadline, failure)
             try:
-                folded, fact = await self._decided(key, decide, optimistic=attempt == 0)
-                if fact is None:
-                    return folded
+                folds, facts = await self._decided(keys, decide, optimistic=attempt == 0)
+                if not any(facts):
+                    return folds
                 if (left := deadline - clock.now()) <= 0:  # reading took too long: nobody waits for it any more
                     raise as_rejection(failure)
-                timeout = min(APPEND_TIMEOUT_S, max(0.05, left))
-                seq = await self._log.append(fact, guard=self._codec.guard(key), expected=folded.seq, timeout=timeout)
+                await self._store(keys, folds, facts, min(APPEND_TIMEOUT_S, max(0.05, left)))
             except (Conflict, OutcomeUnknown, Unavailable) as error:
                 if not isinstance(failure, OutcomeUnknown):  # once unknown, it stays so until it is seen
                     failure = error
             else:
-                self._advance(folded, fact.stored(seq, clock.now()))
-                return folded
+                return folds
         raise AssertionError("unreachable: _pause gives up at the deadline")
 
+    async def _store(
+        self, keys: Sequence[str], folds: list[Folded[S]], facts: Sequence[NewFact | None], timeout: float
+    ) -> None:
+        new = [(folded, fact) for folded, fact in zip(folds, facts, strict=True) if fact is not None]
+        appends = [
+            Append(fact, self._codec.guard(key), folded.seq)
+            for key, folded, fact in zip(keys, folds, facts, strict=True)
+            if fact is not None
+        ]
+        if len(appends) == 1:
+            fact, guard, expected = appends[0]
+            last = await self._log.append(fact, guard=guard, expected=expected, timeout=timeout)
+        else:
+            last = await self._log.append_all(appends, timeout=timeout)
+        for seq, (folded, fact) in enumerate(new, last - len(new) + 1):
+            self._advance(folded, fact.stored(seq, clock.now()))
+
     async def _decided(
-        self, key: str, decide: Callable[[S], NewFact | None], *, optimistic: bool
-    ) -> tuple[Folded[S], NewFact | None]:
-        """Try on the cached fold first; only a fact to append may come of it, for the append checks it."""
-        cached = key in self._folds or key in self._loading  # a read that began before us is no newer than a cache
-        folded = await self._current(key)
+        self, keys: Sequence[str], decide: DecideAll[S], *, optimistic: bool
+    ) -> tuple[list[Folded[S]], Sequence[NewFact | None]]:
+        """Try on the cached folds first; only facts to append may come of it, for the append checks each."""
+        # a read that began before us is no newer than a cache
+        cached = [key for key in keys if key in self._folds or key in self._loading]
+        folds = [await self._current(key) for key in keys]
         if cached and optimistic:
             with contextlib.suppress(Rejection):
-                if (fact := decide(folded.state)) is not None:
-                    return folded, fact
-        if cached:
-            await self._catch_up(key, folded)
-        return folded, decide(folded.state)
+                facts = decide([folded.state for folded in folds])
+                if all(facts):
+                    return folds, facts
+        for key, folded in zip(keys, folds, strict=True):
+            if key in cached:
+                await self._catch_up(key, folded)
+        return folds, decide([folded.state for folded in folds])
 
     async def _current(self, key: str) -> Folded[S]:
         if (folded := self._folds.get(key)) is not None:

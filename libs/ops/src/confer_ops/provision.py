@@ -20,7 +20,15 @@ from confer_ops.trouble import Trouble
 
 SOURCES_READY_S = 15.0
 PATIENCE_S = 30.0
-_ADJUSTABLE = ("subjects", "max_age", "max_msgs_per_subject", "num_replicas", "description", "allow_direct")
+_ADJUSTABLE = (
+    "subjects",
+    "max_age",
+    "max_msgs_per_subject",
+    "num_replicas",
+    "description",
+    "allow_direct",
+    "allow_atomic",
+)
 
 Say = Callable[[str], None]
 

@@ -16,7 +16,7 @@ from nats.js.api import (
     SubjectTransform,
 )
 
-from confer_contracts import presence
+from confer_contracts import presence, queue
 from confer_contracts.access import STREAM as ACCESS
 from confer_contracts.access import SUBJECTS as ACCESS_SUBJECTS
 from confer_contracts.audit import STREAM as AUDIT
@@ -52,10 +52,13 @@ def _stream(name: str, description: str, **more: object) -> StreamConfig:
 
 def logs() -> tuple[StreamConfig, ...]:
     """The truth: one stream per service, kept for ever, but presence: who was where a month ago matters to no rule,
-    and the activity log tells it. Not protected from deletes: erasure needs them."""
+    and the activity log tells it. Not protected from deletes: erasure needs them. Tickets go from one queue to another
+    in atomic batches (docs/adr/0026)."""
+    special: dict[str, dict[str, object]]
+    special = {presence.SERVICE: {"max_age": PRESENCE_AGE_S}, queue.SERVICE: {"allow_atomic": True}}
     return tuple(
-        _stream(stream_of(service), f"facts of {service}-svc", subjects=[f"log.{service}.>"], max_age=age)
-        for service, age in ((service, PRESENCE_AGE_S if service == presence.SERVICE else None) for service in SERVICES)
+        _stream(stream_of(name), f"facts of {name}-svc", subjects=[f"log.{name}.>"], **special.get(name, {}))
+        for name in SERVICES
     )
 
 
