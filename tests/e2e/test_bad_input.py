@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from confer_contracts import catalogue
+from confer_kit import clock
 from confer_kit.testing import System, running_system
 from confer_kit.testing.bad_input import BINARY, Case, cases
 from confer_kit.testing.log import LogReader, log_reader
@@ -79,7 +80,7 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
     "queue_policy": [{"queue": "side"}],
     "notification_send": [{
         "to": {"user": "mali"}, "title": "T", "message": "m", "type": "info", "priority": "low", "link": "/x",
-        "data": {"a": 1}, "group": "g", "expires_at": "2035-01-01T00:00:00Z", "dedupe": "d",
+        "data": {"a": 1}, "group": "g", "expires_at": clock.iso(clock.now() + 86400), "dedupe": "d",
     }],
     "notification_read": [{"ids": ["n-1"]}],
     "notification_seen": [{"ids": ["n-1"]}],

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -188,6 +189,89 @@ async def _unread(counts: Any, expected: int) -> None:
             assert msg.headers["Confer-Event"] == "notification_counts"
             if orjson.loads(msg.data)["unread"] == expected:
                 return
+
+
+async def test_a_note_of_a_group_replaces_the_one_before_it(ana: Person, bob: Person) -> None:
+    await bob.come()
+    for number in range(3):
+        await ana.call(notify.NOTIFICATION_SEND, to={"role": "nurse"}, title=f"Room {number}", group="room")
+    await ana.call(notify.NOTIFICATION_SEND, to={"user": "bob"}, title="another audience", group="room")
+    inbox = await bob.inbox()
+    assert [n["title"] for n in inbox["notifications"]] == ["another audience", "Room 2"]
+    assert inbox["unread"] == 2
+
+
+async def test_the_same_key_has_one_effect_and_one_answer(service: Service, ana: Person, bob: Person) -> None:
+    note: dict[str, Any] = {"to": {"user": "bob"}, "title": "fire", "dedupe": "fire-1"}
+    answers = [await ana.call(notify.NOTIFICATION_SEND, **note) for _ in range(3)]
+    assert len({answer["id"] for answer in answers}) == 1
+    assert len({answer["op"] for answer in answers}) == 3
+    assert (await bob.call(notify.NOTIFICATION_SEND, **note))["id"] != answers[0]["id"]
+    assert len(await facts(service, "log.notify.user.bob.note")) == 2
+
+
+async def test_what_expires_leaves_the_inbox_and_the_counts_by_itself(link: Link, ana: Person, bob: Person) -> None:
+    counts = await link.nc.subscribe("view.user.bob.counts")
+    await bob.come()
+    await ana.send("stays", user="bob")
+    soon = clock.iso(clock.now() + 6)
+    await ana.call(notify.NOTIFICATION_SEND, to={"role": "nurse"}, title="goes", expires_at=soon)
+    await _unread(counts, 2)
+    await _unread(counts, 1)
+    assert await bob.titles() == ["stays"]
+
+
+async def test_a_restarted_service_lets_go_what_expired_meanwhile(link: Link, settings: Settings) -> None:
+    ana, bob = Person(link, "ana", "doctor"), Person(link, "bob", "nurse")
+    async with started("notify", link, settings, build):
+        await bob.come()
+        await ana.call(
+            notify.NOTIFICATION_SEND, to={"user": "bob"}, title="goes", expires_at=clock.iso(clock.now() + 1)
+        )
+    async with started("notify", link, settings, build), asyncio.timeout(30):
+        while (await bob.inbox())["unread"]:
+            await asyncio.sleep(0.1)
+
+
+async def test_a_digest_tells_of_each_note_once_whichever_replica_is_first(
+    link: Link, settings: Settings, service: Service, ana: Person, bob: Person
+) -> None:
+    wish = {"digest": {"types": ["info"], "every_s": 10}}
+    await bob.call(notify.NOTIFICATION_PREFERENCES, preferences=wish)
+    async with started("notify", link, settings, build):
+        for sent in (3, 5):
+            while len([n for n in (await bob.inbox())["notifications"] if n.get("muted")]) < sent:
+                await ana.send("one of many", user="bob")
+            assert await _collected(bob, sent) == sent
+    notes = (await bob.inbox())["notifications"]
+    assert all(n["type"] == "info" for n in notes)
+    assert (await bob.inbox())["unread"] == len([n for n in notes if not n.get("muted")])
+
+
+async def _collected(person: Person, expected: int) -> int:
+    """Of how many notes the digests told, once they told of so many."""
+    async with asyncio.timeout(60):
+        while True:
+            notes = (await person.inbox())["notifications"]
+            told: int = sum(n["data"]["digest"]["count"] for n in notes if n["data"])
+            if told >= expected:
+                return told
+            await asyncio.sleep(0.2)
+
+
+async def test_counts_say_when_quiet_hours_have_begun(link: Link, bob: Person) -> None:
+    counts = await link.nc.subscribe("view.user.bob.counts")
+    await bob.come()
+    now = datetime.fromtimestamp(clock.now(), UTC)
+    start, end = (now - timedelta(minutes=1)).strftime("%H:%M"), (now + timedelta(hours=2)).strftime("%H:%M")
+    wish = {"quiet": {"start": start, "end": end, "zone": "UTC"}}
+    await bob.call(notify.NOTIFICATION_PREFERENCES, preferences=wish)
+    told = orjson.loads((await counts.next_msg(timeout=30)).data)
+    until = datetime.fromisoformat(told["quiet_until"])
+    assert until.strftime("%H:%M") == end
+    assert (await bob.inbox())["quiet_until"] == told["quiet_until"]
+    await bob.call(notify.NOTIFICATION_PREFERENCES, preferences={})
+    assert "quiet_until" not in orjson.loads((await counts.next_msg(timeout=30)).data)
 
 
 async def test_a_direct_message_needs_somebody_who_was_here(service: Service, ana: Person, bob: Person) -> None:

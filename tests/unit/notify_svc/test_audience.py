@@ -66,6 +66,17 @@ def test_a_key_counts_per_sender_and_for_its_window_alone() -> None:
     before.when(send(op="op-2")).then(sent(op="op-2"))
 
 
+def digest(after: int, upto: int, op: str) -> Send:
+    return replace(send(op=op), content=replace(HELLO, covers=(after, upto)))
+
+
+def test_of_two_digests_that_begin_at_the_same_place_one_is_told() -> None:
+    first, second = digest(0, 7, "period-1"), digest(0, 9, "period-2")
+    later = given(replace(sent("period-1"), content=first.content))
+    later.when(second).then_nothing()
+    later.when(digest(7, 9, "period-2")).then(replace(sent("period-2"), content=replace(HELLO, covers=(7, 9))))
+
+
 @pytest.mark.parametrize("at", [NOW, NOW - 1, NOW + EXPIRY_MAX_S + 1])
 def test_a_note_that_has_expired_or_never_will_is_refused(at: float) -> None:
     given().when(expiring(at)).then_refused(ErrorCode.INVALID, "expires_at")

@@ -141,7 +141,7 @@ class Digest(Payload):
     """Notes of these types are collected: one note tells of them, every so many seconds."""
 
     types: Types
-    every_s: Annotated[int, Field(strict=True, ge=60, le=7 * 86400)] = 86400
+    every_s: Annotated[int, Field(strict=True, ge=10, le=7 * 86400)] = 86400
 
 
 class Preferences(Payload):
