@@ -99,7 +99,8 @@ class Gateway:
         """Rights are looked at in the call's turn: a newer token before it counts."""
         claim = session.claim
         audience = call.audience(request) if call.audience else subjects.audience(Kind.USER, claim.user_id)
-        await self._access.must(claim, session.sid, call.event, audience)
+        for needed in (audience, *call.further(request)):
+            await self._access.must(claim, session.sid, call.event, needed)
         if session.over is not None:  # meanwhile
             return
         await self._calls.forward(session, call, request, respond)

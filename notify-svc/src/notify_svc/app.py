@@ -3,6 +3,7 @@
 from confer_contracts import notify
 from confer_contracts.subjects import Kind
 from confer_kit.service import Service
+from notify_svc import metrics
 from notify_svc.codec import AUDIENCES
 from notify_svc.digests import Digests
 from notify_svc.handlers import Handlers
@@ -10,8 +11,11 @@ from notify_svc.inboxes import Inboxes
 from notify_svc.own import Own
 from notify_svc.people import People
 from notify_svc.projection import Projection
+from notify_svc.ruling import Ruling, read_rules
 from notify_svc.settings import Settings
 from notify_svc.views import FLUSH_S, Counts, SeenLately
+from notify_svc.webhook_file import read_webhooks
+from notify_svc.webhooks import Deliveries
 
 
 def build(service: Service, settings: Settings) -> None:
@@ -19,13 +23,25 @@ def build(service: Service, settings: Settings) -> None:
     lately = SeenLately(settings.notify_counted_people)
     people = People(service)
     audiences = service.ledger(AUDIENCES)
-    handlers = Handlers(service, audiences, inboxes, lately, people, dedupe_s=settings.notify_dedupe_s)
-    own = Own(service, inboxes, people)
+    handlers = Handlers(service, audiences, inboxes, lately, people, settings=settings)
+    own = Own(service, inboxes, people, handlers.acknowledging)
     counts = Counts(service, people.ledger, inboxes)
     digests = Digests(service, audiences, people, inboxes)
-    projection = Projection(inboxes, lately, counts, digests, service.timers)
+    projection = Projection(inboxes, lately, counts, digests, timers=service.timers, handlers=handlers)
+    deliveries = Deliveries(
+        service, read_webhooks(settings.notify_webhooks_file), attempts=settings.notify_webhook_attempts,
+        first_s=settings.notify_webhook_backoff_s,
+    )  # fmt: skip
+    rules = read_rules(settings.notify_rules_file)
+    Ruling(service, rules, handlers.notification_send, settings.notify_rules_age_s).react()
+    metrics.SCHEDULED.set_function(lambda: len(handlers.scheduling))
+    metrics.UNACKNOWLEDGED.set_function(lambda: handlers.acknowledging.open)
 
     service.serve(notify.NOTIFICATION_SEND, handlers.notification_send)
+    service.serve(notify.NOTIFICATION_SCHEDULED, handlers.scheduling.notification_scheduled)
+    service.serve(notify.NOTIFICATION_CANCEL, handlers.notification_cancel)
+    service.serve(notify.NOTIFICATION_ACKNOWLEDGE, handlers.acknowledging.notification_acknowledge)
+    service.serve(notify.DEAD_LETTERS, deliveries.dead_letters)
     service.serve(notify.SEND_MESSAGE, handlers.send_message)
     service.serve(notify.DASHBOARD, handlers.dashboard)
     service.serve(notify.NOTIFICATION_INBOX, own.notification_inbox)

@@ -1,5 +1,6 @@
 """Notes <-> the audience's events. Persons, the other kind of aggregate in the stream, have theirs beside it."""
 
+from dataclasses import asdict
 from datetime import datetime
 
 import orjson
@@ -10,6 +11,7 @@ from confer_contracts.subjects import FactSubject, stream_of
 from confer_kit import clock
 from confer_kit.facts import NewFact, StoredFact
 from notify_svc.domain.audience import DIRECT_MESSAGE, Audience, Content, Sent, evolve
+from notify_svc.plan_codec import plan_of
 
 NOTE = "note"  # the key token
 NOTIFICATION, NEW_MESSAGE = "notification", "new_message"
@@ -36,7 +38,8 @@ class AudienceCodec:
     def encode(self, key: str, event: Sent, origin: str | None = None) -> NewFact:
         direct = event.content.type == DIRECT_MESSAGE
         body = _message(event) if direct else notification_of(event, key)
-        fold = {"dedupe": event.dedupe, "covers": event.content.covers}
+        plan = None if event.content.must is None else asdict(event.content.must)
+        fold = {"dedupe": event.dedupe, "covers": event.content.covers, "plan": plan}
         told = {name: value for name, value in fold.items() if value is not None}
         return NewFact(
             subject=FactSubject.parse(self.guard(key)),
@@ -57,11 +60,13 @@ class AudienceCodec:
             return _sent(fact, message.id, message.timestamp, content)
         if fact.event == NOTIFICATION:
             note = Notification.model_validate_json(fact.body)
+            plan = (fact.fold or {}).get("plan")
             content = Content(
                 type=note.type, title=note.title, message=note.message, priority=note.priority,
                 link=note.link, data=note.data, actor=note.actor, group=note.group,
                 expires_at=None if note.expires_at is None else unix(note.expires_at),
-                covers=_pair((fact.fold or {}).get("covers")),
+                covers=_pair((fact.fold or {}).get("covers")), must=None if plan is None else plan_of(plan),
+                escalates=note.acknowledge.id if note.acknowledge and note.acknowledge.id != note.id else None,
             )  # fmt: skip
             return _sent(fact, note.id, note.timestamp, content)
         return None
@@ -79,6 +84,7 @@ def notification_of(sent: Sent, key: str) -> Notification:
         "message": content.message, "timestamp": clock.iso(sent.at), "from_user": sent.sender,
         "link": content.link, "data": content.data, "audience": shown_name(key), "actor": content.actor,
         "group": content.group, "expires_at": expires_at,
+        "acknowledge": {"id": content.escalates or sent.id} if content.must or content.escalates else None,
     })  # fmt: skip
 
 

@@ -3,6 +3,7 @@ appended, answered from the state after."""
 
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.ids import token
+from confer_contracts.message import Ok
 from confer_contracts.notify import (
     DashboardQuery,
     Inbox,
@@ -13,6 +14,7 @@ from confer_contracts.notify import (
     SendMessage,
     SendMessageReply,
 )
+from confer_contracts.notify_plan import NotificationCancel
 from confer_contracts.presence import RoomSnapshotRequest
 from confer_contracts.subjects import Kind, audience
 from confer_kit import clock
@@ -20,11 +22,15 @@ from confer_kit.calls import Context
 from confer_kit.facts import NewFact
 from confer_kit.ledger import Ledger
 from confer_kit.service import Service
+from notify_svc.acknowledging import Acknowledging
 from notify_svc.codec import AUDIENCES, unix
 from notify_svc.domain.audience import DIRECT_MESSAGE, Audience, Content, Receipt, Send, Sent, decide, receipt_of
+from notify_svc.domain.escalation import Plan
 from notify_svc.inboxes import Inboxes
 from notify_svc.pages import Reader, alerts, page
 from notify_svc.people import People, followed
+from notify_svc.scheduling import Scheduling
+from notify_svc.settings import Settings
 from notify_svc.views import SeenLately
 
 SNAPSHOT_NOTES = 20
@@ -33,22 +39,36 @@ CATCH_UP_S = 1.0
 
 
 class Handlers:
-    """`dedupe_s`: for how many seconds a sender's key stands for the same note."""
-
     def __init__(
         self, service: Service, audiences: Ledger[Audience, Sent], inboxes: Inboxes, lately: SeenLately,
-        people: People, *, dedupe_s: float,
+        people: People, *, settings: Settings,
     ) -> None:  # fmt: skip
         self._service = service
         self._inboxes = inboxes
         self._lately = lately
         self._people = people
-        self._dedupe_s = dedupe_s
+        self._dedupe_s = settings.notify_dedupe_s
         self._audiences = audiences
+        self.scheduling = Scheduling(service, settings, self.send)
+        self.acknowledging = Acknowledging(service, people, self.send, settings.notify_unacknowledged_max)
 
     async def notification_send(self, request: NotificationSend, context: Context) -> NotificationSendReply:
-        receipt = await self.send(request.to.audience, content_of(request), context, request.dedupe)
+        content = content_of(request)
+        self.acknowledging.must_be_possible(content, request.to.audience)
+        if request.waits:
+            return await self.scheduling.schedule(request, content, context)
+        receipt = await self.send(request.to.audience, content, context, request.dedupe)
         return NotificationSendReply(op=context.op, id=receipt.id)
+
+    async def notification_cancel(self, request: NotificationCancel, context: Context) -> Ok:
+        """Rejection(not_found) when no note of the caller's with this id waits, or is to be acknowledged."""
+        try:
+            await self.scheduling.cancel(request.id, context)
+        except Rejection as refusal:
+            if refusal.code is not ErrorCode.NOT_FOUND:
+                raise
+            await self.acknowledging.cancel(request.id, context)
+        return Ok(op=context.op)
 
     async def send_message(self, request: SendMessage, context: Context) -> SendMessageReply:
         """Rejection(not_found) when nobody of this id has ever been here."""
@@ -70,7 +90,8 @@ class Handlers:
         reader = Reader(user, request.role, await self._people.person(user), context.identity.withheld)
         found = page(self._inboxes, reader, InboxQuery(limit=limit), context.now)
         urgent = alerts(self._inboxes, reader, limit)
-        return NotifyDashboard(op=context.op, notifications=found.notifications, recent_alerts=urgent)
+        marked = self.acknowledging.marked
+        return NotifyDashboard(op=context.op, notifications=marked(found.notifications), recent_alerts=marked(urgent))
 
     async def snapshot(self, request: RoomSnapshotRequest) -> Inbox:
         """The inbox's first page; the first time that it is asked for, the person is known from then on."""
@@ -82,14 +103,19 @@ class Handlers:
         reader = Reader(request.id, request.role or person.role, person, request.withheld)
         found = page(self._inboxes, reader, InboxQuery(limit=SNAPSHOT_NOTES), now)
         as_of = {self._service.stream: self._service.position}
-        return found.model_copy(update={"as_of": as_of, "follows": followed(person.follows)})
+        notes = self.acknowledging.marked(found.notifications)
+        follows = followed(person.follows)
+        return found.model_copy(update={"as_of": as_of, "follows": follows, "notifications": notes})
 
-    async def send(self, key: str, content: Content, context: Context, dedupe: str | None = None) -> Receipt:
-        """Tell an audience (`<kind>.<token>`) something; what the sender is told of it."""
+    async def send(
+        self, key: str, content: Content, context: Context, dedupe: str | None = None, *, note: str | None = None
+    ) -> Receipt:
+        """Tell an audience (`<kind>.<token>`) something; what the sender is told of it. `note`: the id that it is to
+        have."""
         sender = context.identity
         command = Send(
-            sender=sender.user_id, op=context.op, now=context.now, id=clock.new_id(), content=content, dedupe=dedupe,
-            dedupe_s=self._dedupe_s,
+            sender=sender.user_id, op=context.op, now=context.now, id=note or clock.new_id(), content=content,
+            dedupe=dedupe, dedupe_s=self._dedupe_s,
         )  # fmt: skip
 
         def deciding(state: Audience) -> NewFact | None:
@@ -107,5 +133,14 @@ def content_of(request: NotificationSend) -> Content:
     return Content(
         type=request.type, title=request.title, message=request.message, priority=request.priority,
         link=request.link, data=request.data, group=request.group,
-        expires_at=None if request.expires_at is None else unix(request.expires_at),
+        expires_at=None if request.expires_at is None else unix(request.expires_at), must=_plan(request),
+    )  # fmt: skip
+
+
+def _plan(request: NotificationSend) -> Plan | None:
+    must = request.must_acknowledge
+    if must is None:
+        return None
+    return Plan(
+        repeat_s=must.repeat_s, repeats=must.repeats, levels=tuple(to.audience for to in must.escalate_to)
     )  # fmt: skip

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from confer_contracts.notify import Notification
 from confer_contracts.subjects import FactSubject, Kind
 
-_KEPT_KINDS = frozenset({Kind.USER, Kind.ROLE, Kind.STAFF, Kind.TOPIC, Kind.ALL})  # rooms and queues are told live only
+KEPT_KINDS = frozenset({Kind.USER, Kind.ROLE, Kind.STAFF, Kind.TOPIC, Kind.ALL})  # rooms and queues are told live only
 
 
 class Entry(NamedTuple):
@@ -61,7 +61,7 @@ class Inboxes:
 
     def add(self, subject: FactSubject, entry: Entry, expires_at: float | None = None) -> None:
         """The next note of the log."""
-        if subject.kind not in _KEPT_KINDS:
+        if subject.kind not in KEPT_KINDS:
             return
         name = f"{subject.kind}.{subject.ident}"
         kept = self._audiences.setdefault(name, Kept())

@@ -17,6 +17,7 @@ from confer_contracts.notify import (
 )
 from confer_kit.calls import Context
 from confer_kit.service import Service
+from notify_svc.acknowledging import Acknowledging
 from notify_svc.codec import NOTE
 from notify_svc.domain import person as domain
 from notify_svc.domain.person import Mark, Person, Prefer, State
@@ -31,17 +32,20 @@ _ANY_NOTE = f"log.{SERVICE}.*.*.{NOTE}"
 
 
 class Own:
-    def __init__(self, service: Service, inboxes: Inboxes, people: People) -> None:
+    def __init__(self, service: Service, inboxes: Inboxes, people: People, acknowledging: Acknowledging) -> None:
         self._service = service
         self._inboxes = inboxes
         self._people = people
+        self._acknowledging = acknowledging
 
     async def notification_inbox(self, request: InboxQuery, context: Context) -> Inbox:
         reader = await self._people.reader(context.identity, context.deadline)
         found = page(self._inboxes, reader, request, context.now)
         as_of = {self._service.stream: self._service.position}
+        notes = self._acknowledging.marked(found.notifications)
+        follows = followed(reader.person.follows)
         return found.model_copy(
-            update={"op": context.op, "as_of": as_of, "follows": followed(reader.person.follows)}
+            update={"op": context.op, "as_of": as_of, "follows": follows, "notifications": notes}
         )  # fmt: skip
 
     async def notification_seen(self, request: NotificationSeen, context: Context) -> Ok:

@@ -7,20 +7,33 @@ from notify_svc.codec import AUDIENCES, NOTE, notification_of
 from notify_svc.digests import Digests
 from notify_svc.domain.person import Followed, Preferred, Seen
 from notify_svc.domain.preferences import Quiet
+from notify_svc.handlers import Handlers
 from notify_svc.inboxes import Entry, Inboxes
-from notify_svc.person_codec import PERSONS
+from notify_svc.person_codec import PERSONS, STATE
+from notify_svc.plan_codec import ACK, SCHEDULE
 from notify_svc.views import Counts, SeenLately
 
 _EXPIRY = "expiry"
 
 
 class Projection:
-    def __init__(self, inboxes: Inboxes, lately: SeenLately, counts: Counts, digests: Digests, timers: Timers) -> None:
+    def __init__(
+        self,
+        inboxes: Inboxes,
+        lately: SeenLately,
+        counts: Counts,
+        digests: Digests,
+        *,
+        timers: Timers,
+        handlers: Handlers,
+    ) -> None:
         self._inboxes = inboxes
         self._lately = lately
         self._counts = counts
         self._digests = digests
         self._timers = timers
+        self._scheduling = handlers.scheduling
+        self._acknowledging = handlers.acknowledging
         self._live = False
         self._expiry: float | None = None  # when the timer fires
         self._quiet: dict[str, Quiet] = {}  # of those who have quiet hours
@@ -28,19 +41,36 @@ class Projection:
     def go_live(self) -> None:
         """From now on facts are news; those before had their counts when they were."""
         self._live = True
+        self._scheduling.go_live()
+        self._acknowledging.go_live()
 
     def clear(self) -> None:
         """The log was made anew."""
         self._inboxes.clear()
         self._lately.clear()
         self._quiet.clear()
+        self._scheduling.clear()
+        self._acknowledging.clear()
         self._timers.cancel(_EXPIRY)
         self._expiry = None
 
     def follow(self, fact: StoredFact) -> None:
-        changed = self._note(fact) if fact.subject.key == NOTE else self._state(fact)
+        changed = self._changed(fact)
         if self._live:
             self._counts.changed(changed)
+
+    def _changed(self, fact: StoredFact) -> list[str]:
+        """The tokens of those who may have other counts now."""
+        key = fact.subject.key
+        if key == NOTE:
+            return self._note(fact)
+        if key == STATE:
+            return self._state(fact)
+        if key == SCHEDULE:
+            self._scheduling.follow(fact)
+        elif key.startswith(ACK):
+            self._acknowledging.follow(fact)
+        return []
 
     def _note(self, fact: StoredFact) -> list[str]:
         """The tokens of those whose inbox has a new note."""
@@ -50,6 +80,8 @@ class Projection:
         audience = f"{fact.subject.kind}.{fact.subject.ident}"
         entry = Entry(fact.seq, notification_of(sent, audience), sent.content.covers)
         self._inboxes.add(fact.subject, entry, sent.content.expires_at)
+        self._scheduling.noted(sent)
+        self._acknowledging.noted(audience, sent)
         if sent.content.expires_at is not None:
             self._wait_for_expiry()
         return self._lately.told_by(audience)

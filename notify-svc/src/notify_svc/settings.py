@@ -1,5 +1,7 @@
 """The settings of notify-svc, beside those of every process."""
 
+from pathlib import Path
+
 from pydantic import Field
 
 from confer_kit.settings import KitSettings
@@ -15,3 +17,11 @@ class Settings(KitSettings):
     notify_dedupe_s: float = Field(
         3600, gt=0, le=86400, description="seconds in which the same dedupe key of a sender is the same note"
     )
+    notify_ahead_days: float = Field(366, gt=0, description="days ahead that a note may be scheduled")
+    notify_scheduled_max: int = Field(200, gt=0, description="notes of one sender that may wait for their time")
+    notify_unacknowledged_max: int = Field(5000, gt=0, description="notes that may wait to be acknowledged, of all")
+    notify_rules_file: Path | None = Field(None, description="rules that tell people of facts (TOML); none: no rules")
+    notify_rules_age_s: float = Field(3600, gt=0, description="facts that are read later are no news to rules")
+    notify_webhooks_file: Path | None = Field(None, description="where notes go as webhooks (TOML); none: nowhere")
+    notify_webhook_attempts: int = Field(10, gt=0, description="attempts before a webhook's note is put aside")
+    notify_webhook_backoff_s: float = Field(5, gt=0, description="seconds before the second; then four times as long")

@@ -21,6 +21,7 @@ from confer_contracts.message import (
     Text,
     json_depth,
 )
+from confer_contracts.notify_plan import LEVELS_MAX, REPEAT_S_MAX, REPEAT_S_MIN, REPEATS_MAX, Acknowledgement
 from confer_contracts.subjects import Kind
 
 NotificationType = Literal["info", "success", "warning", "error", "message"]
@@ -90,8 +91,17 @@ class Addressee(Payload):
         return subjects.EVERYBODY
 
 
+class MustAcknowledge(Payload):
+    """Until somebody acknowledges: reminders, `repeat_s` apart; after `repeats` of them, the next of `escalate_to` is
+    told as well and reminded in turn. After the last reminder of all it is given up, and the sender told."""
+
+    repeat_s: Annotated[int, Field(strict=True, ge=REPEAT_S_MIN, le=REPEAT_S_MAX)] = 60
+    repeats: Annotated[int, Field(strict=True, ge=0, le=REPEATS_MAX)] = 3
+    escalate_to: Annotated[list[Addressee], Field(max_length=LEVELS_MAX)] = []
+
+
 class NotificationSend(Payload):
-    """Plain text: whoever shows it escapes it.
+    """Plain text: whoever shows it escapes it. It is sent at once, `at` a time, or in `in_s` seconds.
 
     link         an http or https address, or a path of the portal
     group        of one audience only the newest note of a group stands in inboxes
@@ -110,11 +120,29 @@ class NotificationSend(Payload):
     group: Id | None = None
     expires_at: Moment | None = None
     dedupe: Id | None = None
+    at: Moment | None = None
+    in_s: Annotated[int, Field(strict=True, ge=1)] | None = None
+    must_acknowledge: MustAcknowledge | None = None
     op: Id | None = None
+
+    @model_validator(mode="after")
+    def _one_time(self) -> "NotificationSend":
+        if self.at is not None and self.in_s is not None:
+            raise ValueError("at and in_s cannot both be given")
+        if self.waits and self.dedupe is not None:
+            raise ValueError("dedupe goes with what is sent at once, not with at or in_s")
+        return self
+
+    @property
+    def waits(self) -> bool:
+        return self.at is not None or self.in_s is not None
 
 
 class NotificationSendReply(Ok):
+    """`at`: when it will be sent (ISO 8601), where it waits."""
+
     id: str
+    at: str | None = Field(default=None, exclude_if=lambda at: at is None)
 
 
 NoteState = Literal["unseen", "seen", "read", "archived"]
@@ -127,6 +155,7 @@ class Notification(Body):
     audience    to whom it was said: `<kind>.<id>` as people know it (`role.nurse`)
     group       it replaces those of the same group and audience, in inboxes and on pages
     state       what became of it in the reader's inbox, and `muted`: the reader does not want to hear of it; only there
+    acknowledge somebody must: how that stands
     """
 
     id: str
@@ -145,6 +174,7 @@ class Notification(Body):
     expires_at: str | None = Field(default=None, exclude_if=lambda value: value is None)
     state: NoteState | None = Field(default=None, exclude_if=lambda value: value is None)
     muted: bool = Field(default=False, exclude_if=lambda value: not value)
+    acknowledge: Acknowledgement | None = Field(default=None, exclude_if=lambda value: value is None)
 
 
 class SendMessage(PortalPayload):

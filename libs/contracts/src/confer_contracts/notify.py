@@ -33,6 +33,7 @@ from confer_contracts.message import Body, Ok
 from confer_contracts.notification import (
     Addressee,
     Link,
+    MustAcknowledge,
     NewMessage,
     NoteState,
     Notification,
@@ -44,6 +45,18 @@ from confer_contracts.notification import (
     SendMessage,
     SendMessageReply,
     Title,
+)
+from confer_contracts.notify_plan import (
+    AcknowledgeReply,
+    Closed,
+    DeadLetterList,
+    DeadLetterQuery,
+    Escalated,
+    NotificationAcknowledge,
+    NotificationCancel,
+    Reminder,
+    ScheduledList,
+    ScheduledQuery,
 )
 from confer_contracts.route import Call, Fact, Snapshot, View
 from confer_contracts.subjects import Kind
@@ -66,6 +79,8 @@ class NotifyDashboard(Ok):
 
 NOTIFICATION_SEND = Call(service=SERVICE, event="notification_send", request=NotificationSend,
                          reply=NotificationSendReply, audience=lambda q: q.to.audience,
+                         further=lambda q: [to.audience for to in q.must_acknowledge.escalate_to]
+                         if q.must_acknowledge else [],
                          doc="Tells somebody something; kept for those who are away.")  # fmt: skip
 NOTIFICATION_SEEN = Call(service=SERVICE, event="notification_seen", request=NotificationSeen, reply=Ok,
                          with_withheld=True, doc="Marks own notifications as seen, on every tab.")  # fmt: skip
@@ -89,6 +104,15 @@ SEND_MESSAGE = Call(service=SERVICE, event="send_message", request=SendMessage, 
                     audience=lambda q: subjects.audience(Kind.USER, q.target_user), reply_event="message_sent",
                     error_event=lambda q, text: ("message_error", {"error": text, "target_user": q.target_user}),
                     doc="A direct message to every tab of a person, or to the inbox.")  # fmt: skip
+NOTIFICATION_SCHEDULED = Call(service=SERVICE, event="notification_scheduled", request=ScheduledQuery,
+                              reply=ScheduledList, doc="The own notifications that wait for their time.")  # fmt: skip
+NOTIFICATION_CANCEL = Call(service=SERVICE, event="notification_cancel", request=NotificationCancel, reply=Ok,
+                           doc="Ends an own notification: one that waits, or that must be acknowledged.")  # fmt: skip
+NOTIFICATION_ACKNOWLEDGE = Call(service=SERVICE, event="notification_acknowledge", request=NotificationAcknowledge,
+                                reply=AcknowledgeReply, with_withheld=True,
+                                doc="Acknowledges a notification for all whom it was for.")  # fmt: skip
+DEAD_LETTERS = Call(service=SERVICE, event="dead_letters", request=DeadLetterQuery, reply=DeadLetterList, public=False,
+                    ordered=False, doc="What webhooks did not take.")  # fmt: skip
 DASHBOARD = Call(service=SERVICE, event="dashboard", request=DashboardQuery, reply=NotifyDashboard, public=False,
                  ordered=False, with_withheld=True, doc="The notifications' part of a role's dashboard.")  # fmt: skip
 
@@ -104,6 +128,7 @@ COUNTS = View(service=SERVICE, event="notification_counts", kind=Kind.USER, name
 CALLS = (
     NOTIFICATION_SEND, NOTIFICATION_SEEN, NOTIFICATION_READ, NOTIFICATION_ARCHIVE, NOTIFICATION_INBOX,
     NOTIFICATION_PREFERENCES, TOPIC_FOLLOW, TOPIC_UNFOLLOW, SEND_MESSAGE, DASHBOARD,
+    NOTIFICATION_SCHEDULED, NOTIFICATION_CANCEL, NOTIFICATION_ACKNOWLEDGE, DEAD_LETTERS,
 )  # fmt: skip
 SNAPSHOTS = (Snapshot(service=SERVICE, kind=Kind.USER, reply=Inbox),)
 FACTS = (
@@ -121,14 +146,21 @@ FACTS = (
     Fact(service=SERVICE, event="topic_followed", kind=Kind.USER, body=FollowFact, doc="The person follows this."),
     Fact(service=SERVICE, event="topic_unfollowed", kind=Kind.USER, body=FollowFact,
          doc="The person no longer follows this."),
+    *(Fact(service=SERVICE, event=event, kind=kind, body=body, doc=doc)
+      for event, body, doc in (
+          ("notification_reminder", Reminder, "Nobody has acknowledged a notification yet."),
+          ("notification_escalated", Escalated, "Nobody has: somebody else is told as well."),
+          ("notification_closed", Closed, "It need no longer be acknowledged. The sender is told as well."),
+      )
+      for kind in (Kind.USER, Kind.ROLE, Kind.STAFF, Kind.TOPIC, Kind.ALL)),
 )  # fmt: skip
 VIEWS = (COUNTS,)
 
 __all__ = [
     "CALLS", "COUNTS", "FACTS", "SERVICE", "SNAPSHOTS", "VIEWS", "Addressee", "Counts", "Digest", "Follow",
-    "FollowFact", "FollowReply", "Followed", "Inbox", "InboxQuery", "Link", "NewMessage", "NoteState", "Notification",
-    "NotificationArchive", "NotificationArchiveFact", "NotificationData", "NotificationPreferences",
-    "NotificationPreferencesFact", "NotificationPreferencesReply", "NotificationRead", "NotificationReadFact",
-    "NotificationSeen", "NotificationSeenFact", "NotificationSend", "NotificationSendReply", "NotificationType",
-    "NotifyPriority", "Preferences", "QuietHours", "SendMessage", "SendMessageReply", "Title",
+    "FollowFact", "FollowReply", "Followed", "Inbox", "InboxQuery", "Link", "MustAcknowledge", "NewMessage",
+    "NoteState", "Notification", "NotificationArchive", "NotificationArchiveFact", "NotificationData",
+    "NotificationPreferences", "NotificationPreferencesFact", "NotificationPreferencesReply", "NotificationRead",
+    "NotificationReadFact", "NotificationSeen", "NotificationSeenFact", "NotificationSend", "NotificationSendReply",
+    "NotificationType", "NotifyPriority", "Preferences", "QuietHours", "SendMessage", "SendMessageReply", "Title",
 ]  # fmt: skip

@@ -1,6 +1,6 @@
 """The kinds of public traffic, as values: a call, a join, a snapshot part, a fact, a view."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -18,7 +18,8 @@ class Call(Generic[Q, A]):
     """A request that one service answers.
 
     `ordered` calls of one session run one after the other; the others (typing, heartbeats) bypass that lane.
-    `audience` names whose rights the caller needs; without it, the caller's own inbox stands for the caller.
+    `audience` names whose rights the caller needs; without it, the caller's own inbox stands for the caller. `further`:
+    others that it needs as well.
     `reads`: what it answers is of a record, and that somebody read it is kept (`audit`).
     `with_rooms`: the edge adds the rooms that the session is in. `with_withheld`: the edge adds to the identity what is
     kept from it. `public`: clients may send it under `event`.
@@ -37,6 +38,7 @@ class Call(Generic[Q, A]):
     with_rooms: bool = False
     with_withheld: bool = False
     audience: Callable[[Q], str] | None = None
+    further: Callable[[Q], Sequence[str]] = lambda _: ()
     reads: bool = False
     reply_event: str | None = None
     error_event: Callable[[Q, str], tuple[str, dict[str, Any]]] | None = None

@@ -37,11 +37,23 @@ def operation(stream: str, fact: StoredFact) -> str:
     return f"{stream}-{fact.seq}"
 
 
-async def follow_durably(link: Link, name: str, stream: str, filters: Sequence[str], handler: Reaction) -> None:
-    """React until cancelled. A fact that fails `DELIVERIES_MAX` times is logged and left behind."""
+async def follow_durably(
+    link: Link, name: str, stream: str, filters: Sequence[str], handler: Reaction, *, only_new: bool = False
+) -> None:
+    """React until cancelled. A fact that fails `DELIVERIES_MAX` times is logged and left behind. `only_new`: what was
+    stored before this name followed for the first time is passed over."""
+    config = ConsumerConfig(
+        durable_name=name,
+        deliver_policy=DeliverPolicy.NEW if only_new else DeliverPolicy.ALL,
+        ack_policy=AckPolicy.EXPLICIT,
+        ack_wait=ACK_WAIT_S,
+        max_deliver=DELIVERIES_MAX,
+        max_ack_pending=BATCH,
+        filter_subjects=list(filters),
+    )
     while True:
         try:
-            subscription = await _bind(link.nc.jetstream(timeout=2), name, stream, filters)
+            subscription = await bind(link.nc.jetstream(timeout=2), stream, config)
             while True:
                 with contextlib.suppress(nats.errors.TimeoutError, TimeoutError):
                     for msg in await subscription.fetch(BATCH, timeout=5):
@@ -54,32 +66,26 @@ async def follow_durably(link: Link, name: str, stream: str, filters: Sequence[s
         await asyncio.sleep(random.uniform(0.5, 1.0))  # noqa: S311 - jitter
 
 
-async def _bind(
-    js: JetStreamContext, name: str, stream: str, filters: Sequence[str]
-) -> JetStreamContext.PullSubscription:
-    config = ConsumerConfig(
-        durable_name=name,
-        deliver_policy=DeliverPolicy.ALL,
-        ack_policy=AckPolicy.EXPLICIT,
-        ack_wait=ACK_WAIT_S,
-        max_deliver=DELIVERIES_MAX,
-        max_ack_pending=BATCH,
-        filter_subjects=list(filters),
-    )
+async def bind(js: JetStreamContext, stream: str, config: ConsumerConfig) -> JetStreamContext.PullSubscription:
+    """The durable consumer of this name, made if it is not there."""
     await js.add_consumer(stream, config)
-    return await js.pull_subscribe_bind(name, stream)
+    return await js.pull_subscribe_bind(config.durable_name, stream)
 
 
-async def _react(msg: Msg, handler: Reaction) -> None:
-    headers = msg.headers or {}
-    fact = StoredFact(
+def fact_of(msg: Msg) -> StoredFact:
+    """What a durable consumer delivers."""
+    return StoredFact(
         subject=FactSubject.parse(msg.subject),
         seq=msg.metadata.sequence.stream,
         at=msg.metadata.timestamp.timestamp(),
         body=msg.data,
-        headers=headers,
+        headers=msg.headers or {},
     )
-    parent = telemetry.incoming(headers)
+
+
+async def _react(msg: Msg, handler: Reaction) -> None:
+    fact = fact_of(msg)
+    parent = telemetry.incoming(fact.headers)
     route = fact.subject.template
     with telemetry.span(
         f"process {route}", telemetry.Kind.CONSUMER, parent, link=parent, attributes={telemetry.ROUTE: route}

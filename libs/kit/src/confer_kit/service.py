@@ -20,6 +20,7 @@ from confer_contracts.subjects import VIEWS_AGAIN, FactSubject, Kind, stream_of
 from confer_kit import clock, metrics
 from confer_kit.audit import Audit, Audited
 from confer_kit.calls import Context, ask, nobody
+from confer_kit.deliveries import Delivering, Delivery, deliver_durably
 from confer_kit.event_log import EventLog
 from confer_kit.facts import StoredFact
 from confer_kit.follower import Delivered, Follower
@@ -48,9 +49,11 @@ SNAPSHOT_TIMEOUT_S = 3.0
 
 @dataclass(frozen=True, slots=True)
 class _Reacting:
+    name: str
     stream: str
     filters: Sequence[str]
     handler: Reaction
+    only_new: bool
 
 
 class Service:
@@ -72,6 +75,7 @@ class Service:
         self._endpoints: dict[str, Endpoint] = {}
         self._snapshots: dict[str, Callable[[RoomSnapshotRequest], Awaitable[BaseModel]]] = {}
         self._reactions: list[_Reacting] = []
+        self._deliveries: list[Delivery] = []
         self._observers: list[Callable[[StoredFact], None]] = []
         self._when_caught_up: list[Callable[[], None]] = []
         self._when_reset: list[Callable[[], None]] = []
@@ -101,9 +105,17 @@ class Service:
         told = Audited("snapshot", lambda q: f"{q.kind}.{q.id}", reads) if reads else None
         self._endpoints[subject] = self._endpoint(subject, RoomSnapshotRequest, self._answer_snapshot, told)
 
-    def react(self, stream: str, filters: Sequence[str], handler: Reaction) -> None:
-        """React to another service's facts, at least once each."""
-        self._reactions.append(_Reacting(stream, filters, handler))
+    def react(
+        self, stream: str, filters: Sequence[str], handler: Reaction, *, purpose: str = "", only_new: bool = False
+    ) -> None:
+        """React to another service's facts, at least once each; for each `purpose` at its own pace. `only_new`: not to
+        those of before the first time."""
+        name = f"{self.name}-{purpose}-on-{stream.lower()}" if purpose else f"{self.name}-on-{stream.lower()}"
+        self._reactions.append(_Reacting(name, stream, filters, handler, only_new))
+
+    def deliver(self, name: str, filters: Sequence[str], handler: Delivering, *, ack_wait_s: float) -> None:
+        """Hand the own facts from now on to the world outside: tried again for as long as `handler` says so."""
+        self._deliveries.append(Delivery(f"{self.name}-to-{name}", filters, handler, ack_wait_s))
 
     def follow(self, observer: Callable[[StoredFact], None], start: Start = "new") -> None:
         """Call `observer` for each fact of the own stream, in order, after the ledgers had it."""
@@ -164,8 +176,10 @@ class Service:
             self.tasks.start(again(seconds, work), work.__qualname__)
         await self._open()
         for r in self._reactions:
-            name = f"{self.name}-on-{r.stream.lower()}"
-            self.tasks.start(follow_durably(self.link, name, r.stream, r.filters, r.handler), name)
+            reacting = follow_durably(self.link, r.name, r.stream, r.filters, r.handler, only_new=r.only_new)
+            self.tasks.start(reacting, r.name)
+        for d in self._deliveries:
+            self.tasks.start(deliver_durably(self.link, self.stream, d), d.name)
 
     async def _catch_up(self, follower: Follower) -> None:
         """A long log takes its time: only standing still for `nats_connect_s` ends the process, with a sentence."""

@@ -1,5 +1,6 @@
 """The settings that every process shares. Environment variables only, prefix `CONFER_`; read once at start."""
 
+import os
 from typing import Any
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator
@@ -40,3 +41,8 @@ class KitSettings(BaseSettings):
         """Compose files hand on variables that are not set as empty ones."""
         optional = info.field_name is not None and cls.model_fields[info.field_name].default is None
         return None if optional and value == "" else value
+
+
+def variable(name: str) -> str | None:
+    """An environment variable that a file of the operator's names, for a secret; None: it is not set, or empty."""
+    return os.environ.get(name) or None  # noqa: TID251

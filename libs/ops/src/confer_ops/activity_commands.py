@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, get_args
 
@@ -16,6 +15,7 @@ from confer_contracts.sync import ACTIVITY_LOG
 from confer_kit.serving import explain
 from confer_ops.asking import HERE, Actor, NatsUrl, answer, by, doing
 from confer_ops.console import table
+from confer_ops.moments import moment
 from confer_ops.trouble import Trouble
 
 TABLE_ROWS = 50
@@ -50,7 +50,7 @@ def activity(
     try:
         query = ActivityQuery(
             patient_id=record, session_id=session, user=user, kinds=kind and [k.value for k in kind],
-            since=_moment(since), until=_moment(until), format="fhir" if form is Format.FHIR else "rows",
+            since=moment(since), until=moment(until), format="fhir" if form is Format.FHIR else "rows",
         )  # fmt: skip
     except ValidationError as error:
         raise Trouble(_in_options(explain(error).message)) from None
@@ -106,17 +106,6 @@ def _changed(change: ActivityChange) -> str:
 def _short(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= VALUE_CHARS else text[: VALUE_CHARS - 1] + "…"
-
-
-def _moment(text: str | None) -> str | None:
-    """As the call wants it: with a zone."""
-    if text is None:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise Trouble(f"{text!r} is no date and time as of ISO 8601, such as 2025-11-22T08:00") from None
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).isoformat()
 
 
 def _in_options(message: str) -> str:

@@ -28,11 +28,11 @@ A = TypeVar("A", bound=BaseModel)
 T = TypeVar("T")
 
 
-async def answer(nc: Client, call: Call[Any, A], request: BaseModel, actor: str) -> A:
-    """Rejection as the service refuses it."""
+async def answer(nc: Client, call: Call[Any, A], request: BaseModel, actor: str, op: str | None = None) -> A:
+    """Rejection as the service refuses it. `op`: the operation id, where it is to have one that is known."""
     who = Identity(user_id=check_id(actor, "actor"), name=actor[:200], role="operator", session="confer")
     body = request.model_dump_json(exclude_none=True).encode()
-    told = await ask(nc, call.subject, body, who, op=clock.new_id(), timeout_s=TIMEOUT_S)
+    told = await ask(nc, call.subject, body, who, op=op or clock.new_id(), timeout_s=TIMEOUT_S)
     found = orjson.loads(told)
     if found["status"] != "ok":
         raise refusal_of(found)

@@ -19,8 +19,10 @@ from confer_ops.console import Console
 from confer_ops.data import DataDirectory
 from confer_ops.demo import Demo
 from confer_ops.form_commands import app as form_app
+from confer_ops.notify_commands import app as notify_app
 from confer_ops.ports import METRICS_PORT
 from confer_ops.provision import Ages, provision_patiently
+from confer_ops.rule_commands import app as rule_app
 from confer_ops.trouble import Trouble
 from confer_ops.up import Options, must_make_sense
 from confer_ops.up import up as run_system
@@ -30,6 +32,8 @@ app = typer.Typer(
 )
 app.add_typer(access_app, name="access")
 app.add_typer(form_app, name="form")
+app.add_typer(notify_app, name="notify")
+app.add_typer(rule_app, name="rules")
 app.command()(activity)
 
 

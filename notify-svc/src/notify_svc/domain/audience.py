@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.operations import KEPT_S, OperationLog
+from notify_svc.domain.escalation import Plan
 
 DIRECT_MESSAGE = "message"  # the type of a note that one person wrote to another
 EXPIRY_MAX_S = 400 * 86400.0  # how far ahead a note may expire
@@ -24,6 +25,8 @@ class Content:
     group        the newest note of a group and audience replaces those before it
     expires_at   Unix seconds
     covers       of a digest: it tells of notes after the one position, up to the other
+    must         somebody must acknowledge it
+    escalates    it is a copy, for those told later, of the note of this id
     """
 
     type: str
@@ -37,6 +40,8 @@ class Content:
     group: str | None = None
     expires_at: float | None = None
     covers: tuple[int, int] | None = None
+    must: Plan | None = None
+    escalates: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,78 @@
+"""Handing facts to the world outside: a durable consumer whose every fact is tried until somebody says it is done.
+
+How often a fact was tried is counted by the server, so that neither a restart nor another replica begins anew; several
+are on their way at a time, so that one that waits for its next attempt holds up none behind it. At least once, and not
+in order.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import nats.errors
+import nats.js.errors
+from nats.aio.msg import Msg
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+
+from confer_kit.facts import StoredFact
+from confer_kit.logs import logger
+from confer_kit.nats_link import Link
+from confer_kit.reactions import bind, fact_of
+
+log = logger(__name__)
+
+AT_ONCE: Final = 4
+PENDING_MAX: Final = 1000  # that wait for their next attempt; those behind them wait in the log
+FAILED_S: Final = 5.0
+Delivering = Callable[[StoredFact, int], Awaitable[float | None]]
+"""Try, for the n-th time from 1 on: the seconds until the next time, or None when that was the last one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """`ack_wait_s`: longer than an attempt takes."""
+
+    name: str
+    filters: Sequence[str]
+    handler: Delivering
+    ack_wait_s: float
+
+
+async def deliver_durably(link: Link, stream: str, delivery: Delivery) -> None:
+    """Deliver what is stored from now on, until cancelled."""
+    config = ConsumerConfig(
+        durable_name=delivery.name,
+        deliver_policy=DeliverPolicy.NEW,
+        ack_policy=AckPolicy.EXPLICIT,
+        ack_wait=delivery.ack_wait_s,
+        max_deliver=-1,
+        max_ack_pending=PENDING_MAX,
+        filter_subjects=list(delivery.filters),
+    )
+    while True:
+        try:
+            subscription = await bind(link.nc.jetstream(timeout=2), stream, config)
+            while True:
+                with contextlib.suppress(nats.errors.TimeoutError, TimeoutError):
+                    messages = await subscription.fetch(AT_ONCE, timeout=5)
+                    await asyncio.gather(*(_attempt(msg, delivery.handler) for msg in messages))
+        except (nats.errors.Error, nats.js.errors.Error, TimeoutError, OSError) as error:
+            log.debug("delivery paused", name=delivery.name, error=f"{type(error).__name__}: {error}")
+        except Exception:  # a defect must not end it for good while the rest of the process lives on
+            log.exception("delivery interrupted", name=delivery.name)
+        await asyncio.sleep(random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+
+
+async def _attempt(msg: Msg, handler: Delivering) -> None:
+    try:
+        again = await handler(fact_of(msg), msg.metadata.num_delivered)
+    except Exception:
+        log.exception("a delivery failed", subject=msg.subject, delivery=msg.metadata.num_delivered)
+        again = FAILED_S
+    if again is None:
+        await msg.ack()
+    else:
+        await msg.nak(delay=again)

@@ -1,0 +1,16 @@
+"""The numbers that notify-svc keeps beside those of every process."""
+
+from typing import Final
+
+from confer_kit.metrics import Counter, Gauge, by
+
+SCHEDULED: Final = Gauge("confer_notify_scheduled", "Notes that wait for their time")
+UNACKNOWLEDGED: Final = Gauge("confer_notify_unacknowledged", "Notes that wait for somebody to acknowledge them")
+RULES: Final = by(
+    Counter("confer_notify_rules", "What rules made of facts that they are about", ["outcome"]),
+    "sent", "nobody", "refused", "late",
+)  # fmt: skip
+WEBHOOKS: Final = by(
+    Counter("confer_notify_webhooks", "Attempts to deliver a note to a webhook", ["outcome"]),
+    "delivered", "again", "dead",
+)  # fmt: skip

@@ -1,0 +1,114 @@
+"""The rules at work: a durable consumer of each log that they are about, and what they send (docs/adr/0030)."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from confer_contracts import queue
+from confer_contracts.errors import Rejection
+from confer_contracts.ids import patient_of, token
+from confer_contracts.notify import NotificationSend
+from confer_contracts.presence import RoomSnapshotRequest
+from confer_contracts.rules import ACTOR, FACTS, PATIENT, Rule, Rules, parse
+from confer_contracts.subjects import Kind, stream_of
+from confer_kit import clock
+from confer_kit.calls import Context
+from confer_kit.facts import StoredFact
+from confer_kit.logs import logger
+from confer_kit.reactions import operation
+from confer_kit.service import Service
+from notify_svc import metrics
+from notify_svc.owed import acting
+
+log = logger(__name__)
+
+BYTES_MAX: Final = 1 << 20
+
+
+class Send(Protocol):
+    """Send a notification in the name of whom the context says, once per operation."""
+
+    async def __call__(self, request: NotificationSend, context: Context) -> object: ...
+
+
+def read_rules(path: Path | None) -> Rules:
+    """The rules of the file; none without one. SystemExit with a sentence for a file that cannot be used."""
+    if path is None:
+        return Rules()
+    try:
+        raw = path.read_bytes()
+        if len(raw) > BYTES_MAX:
+            raise ValueError(f"it is larger than {BYTES_MAX} bytes")
+        return parse(raw)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"CONFER_NOTIFY_RULES_FILE: {path} cannot be used: {error}") from None
+
+
+class Ruling:
+    """Facts older than `age_s` when they are read are no news: nobody is told of them."""
+
+    def __init__(self, service: Service, rules: Rules, send: Send, age_s: float) -> None:
+        self._service = service
+        self._send = send
+        self._age_s = age_s
+        self._of: dict[str, list[Rule]] = defaultdict(list)
+        for rule in rules.rules:
+            self._of[rule.when].append(rule)
+
+    def react(self) -> None:
+        """Follow the logs that the rules are about, from their present end on."""
+        for name in sorted({fact.service for event in self._of for fact in FACTS[event]}):
+            self._service.react(stream_of(name), [f"log.{name}.>"], self.on_fact, purpose="rules", only_new=True)
+
+    async def on_fact(self, fact: StoredFact) -> None:
+        """What the rules say about it. Raises what is worth trying again; nothing is sent twice then."""
+        rules = self._of.get(fact.event or "", [])
+        if rules and clock.now() - fact.at > self._age_s:
+            metrics.RULES.labels("late").inc(len(rules))
+            return
+        values = _values(fact) if rules else {}
+        for rule in rules:
+            if rule.matches(values) and await self._is_next(rule, values):
+                await self._apply(rule, fact, values)
+
+    async def _apply(self, rule: Rule, fact: StoredFact, values: dict[str, Any]) -> None:
+        try:
+            requests = rule.notifications(values)
+        except ValueError as error:
+            metrics.RULES.labels("refused").inc()
+            log.warning("a rule makes no notification of a fact", rule=rule.name, seq=fact.seq, reason=str(error))
+            return
+        if not requests:
+            metrics.RULES.labels("nobody").inc()
+        op = operation(stream_of(fact.subject.service), fact)
+        for request in requests:
+            try:
+                await self._send(request, acting(f"rule:{rule.name}", op))
+            except Rejection as refusal:
+                if refusal.retry:
+                    raise
+                metrics.RULES.labels("refused").inc()
+                log.warning("what a rule sends is refused", rule=rule.name, seq=fact.seq, reason=refusal.message)
+            else:
+                metrics.RULES.labels("sent").inc()
+
+    async def _is_next(self, rule: Rule, values: dict[str, Any]) -> bool:
+        if rule.next_in is None:
+            return True
+        query = RoomSnapshotRequest(kind=Kind.QUEUE, id=token(rule.next_in))
+        table = queue.QueueTable.model_validate(await self._service.ask_snapshot(queue.SERVICE, query))
+        waiting = next((row for row in table.rows if row.status == "waiting"), None)
+        return waiting is not None and waiting.patient_id == values.get(PATIENT)
+
+
+def _values(fact: StoredFact) -> dict[str, Any]:
+    """What a rule may name of a fact: the members of its body, and what its subject and headers say."""
+    body = fact.json()
+    return dict(_beside(fact)) | (body if isinstance(body, dict) else {})
+
+
+def _beside(fact: StoredFact) -> Iterator[tuple[str, Any]]:
+    yield ACTOR, fact.actor
+    if fact.subject.kind == Kind.ROOM:
+        yield PATIENT, patient_of(fact.subject.ident)

@@ -1,0 +1,187 @@
+"""Webhooks against a real HTTP server, which fails at times: signed, tried again, put aside."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from confer_kit.testing.ports import free_port
+
+Rig = Any  # of conftest
+pytestmark = pytest.mark.timeout(600)
+KEY = b"a key of twenty-four bytes"
+WITHIN_S = 120
+
+
+class Receiver(ThreadingHTTPServer):
+    """Answers as `answer(n)` says to the n-th request for a note, from 1; keeps what it took, by `webhook-id`."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.answer: Callable[[int], int] = lambda _: 204
+        self.requests: list[tuple[str, str]] = []  # (path, id)
+        self.taken: dict[str, Any] = {}
+        self.tried: Counter[str] = Counter()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/in"
+
+    async def until(self, done: Callable[[], Any]) -> None:
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                while not done():
+                    await asyncio.sleep(0.02)
+        except TimeoutError:
+            raise AssertionError(f"tried {self.tried}, taken {self.taken}") from None
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        note, at = self.headers["webhook-id"], self.headers["webhook-timestamp"]
+        digest = hmac.new(KEY, f"{note}.{at}.".encode() + body, hashlib.sha256).digest()
+        assert self.headers["webhook-signature"] == f"v1,{base64.b64encode(digest).decode()}"
+        self.server.requests.append((self.path, note))
+        self.server.tried[note] += 1
+        status = self.server.answer(self.server.tried[note])
+        if status == 0:  # not a word
+            self.close_connection = True
+            return
+        if status in range(200, 300):
+            self.server.taken[note] = json.loads(body)
+        self.send_response(status)
+        if status in range(300, 400):
+            self.send_header("location", f"{self.server.url}/elsewhere")
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.do_POST()
+
+    def log_message(self, *_: Any) -> None: ...
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def hooks(tmp_path: Path, receiver: Receiver) -> Path:
+    return written(tmp_path, receiver.url)
+
+
+def written(folder: Path, url: str, more: str = "") -> Path:
+    (folder / "secret").write_text(f"whsec_{base64.b64encode(KEY).decode()}")
+    file = folder / "hooks.toml"
+    file.write_text(f'[[webhooks]]\nname = "line"\nurl = "{url}"\nsecret_file = "{folder / "secret"}"\n{more}')
+    return file
+
+
+async def started(rig: Rig, hooks: Path, count: int = 1, **more: Any) -> None:
+    """Replicas that deliver from now on, with next to no backoff."""
+    settings = {"notify_webhooks_file": hooks, "notify_webhook_backoff_s": 0.05} | more
+    await rig.replicas(count, **settings)
+    await following(rig)
+
+
+async def following(rig: Rig) -> None:
+    js = rig.link.nc.jetstream()
+    async with asyncio.timeout(WITHIN_S):
+        while "notify-to-line" not in {consumer.name for consumer in await js.consumers_info("NOTIFY")}:
+            await asyncio.sleep(0.05)
+
+
+async def test_a_note_is_told_signed_and_whole(rig: Rig, receiver: Receiver, hooks: Path) -> None:
+    await started(rig, hooks)
+    sent = await rig.send("Room 2", to={"user": "สม ชาย"}, priority="high", data={"room": 2})
+    await receiver.until(lambda: receiver.taken)
+    told = receiver.taken[sent["id"]]
+    assert told["type"] == "notification.sent"
+    note = told["data"]
+    assert (note["id"], note["title"], note["audience"], note["priority"], note["data"], note["from_user"]) == (
+        sent["id"], "Room 2", "user.สม ชาย", "high", {"room": 2}, "ana",
+    )  # fmt: skip
+    assert receiver.requests == [("/in", sent["id"])]
+
+
+async def test_only_what_the_file_asks_for_goes_out(rig: Rig, receiver: Receiver, tmp_path: Path) -> None:
+    await started(rig, written(tmp_path, receiver.url, 'audiences = ["role.*"]\npriorities = ["critical"]'))
+    await rig.send("calm")
+    await rig.send("somebody else", to={"all": True}, priority="critical")
+    wanted = await rig.send("wanted", priority="critical")
+    await receiver.until(lambda: wanted["id"] in receiver.taken)
+    assert list(receiver.tried) == [wanted["id"]]
+
+
+async def test_a_receiver_that_fails_at_times_gets_everything(rig: Rig, receiver: Receiver, hooks: Path) -> None:
+    """Two replicas; it refuses, redirects, and hangs up, before it takes a note."""
+    receiver.answer = lambda attempt: (500, 302, 0, 429, 200)[attempt - 1]
+    await started(rig, hooks, count=2)
+    sent = {(await rig.send(f"note {number}"))["id"] for number in range(12)}
+    await receiver.until(lambda: receiver.taken.keys() == sent)
+    assert set(receiver.tried.values()) == {5}
+    assert {path for path, _ in receiver.requests} == {"/in"}, "a redirect is not followed"
+    assert (await rig.ok("dead_letters", {}))["letters"] == []
+
+
+async def test_what_nobody_takes_is_put_aside_and_shown(rig: Rig, receiver: Receiver, hooks: Path) -> None:
+    receiver.answer = lambda _: 503
+    await started(rig, hooks, count=2, notify_webhook_attempts=3)
+    lost = (await rig.send("lost"))["id"]
+    await rig.until("log.notify.webhook.line.dead", bool)
+    assert receiver.tried[lost] == 3
+    receiver.answer = lambda _: 200
+    found = (await rig.send("found"))["id"]
+    await receiver.until(lambda: found in receiver.taken)
+    (letter,) = (await rig.ok("dead_letters", {"webhook": "line"}))["letters"]
+    assert (letter["id"], letter["title"], letter["attempts"], letter["error"]) == (lost, "lost", 3, "it answered 503")
+    assert (await rig.ok("dead_letters", {"webhook": "another"}))["total"] == 0
+
+
+async def test_a_receiver_that_wants_no_more_is_not_asked_again(rig: Rig, receiver: Receiver, hooks: Path) -> None:
+    receiver.answer = lambda _: 410
+    await started(rig, hooks)
+    gone = (await rig.send("gone"))["id"]
+    await rig.until("log.notify.webhook.line.dead", bool)
+    assert receiver.tried[gone] == 1
+
+
+async def test_nobody_listens_there(rig: Rig, tmp_path: Path) -> None:
+    await started(rig, written(tmp_path, f"http://127.0.0.1:{free_port()}/"), notify_webhook_attempts=2)
+    await rig.send("lost")
+    (fact,) = await rig.until("log.notify.webhook.line.dead", bool)
+    assert "refused" in fact.json()["error"]
+
+
+async def test_what_is_sent_while_the_service_is_away_goes_out_when_it_is_back(
+    rig: Rig, receiver: Receiver, hooks: Path
+) -> None:
+    """Nothing that was before the webhook, either."""
+    async with rig.replica():
+        await rig.send("before there was a webhook")
+    async with rig.replica(notify_webhooks_file=hooks):
+        await following(rig)
+    async with rig.replica():
+        sent = (await rig.send("away"))["id"]
+    async with rig.replica(notify_webhooks_file=hooks):
+        await receiver.until(lambda: receiver.taken)
+    assert list(receiver.tried) == [sent]
