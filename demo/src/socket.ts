@@ -13,7 +13,7 @@ export type Call = <E extends keyof Calls>(event: E, request: Calls[E][0]) => Pr
 
 export interface Link {
   status: ReadonlySignal<Status>;
-  /** Why the server refuses us, if it does. */
+  /** Why the server does not let us in, if it does not. It is tried again. */
   refusal: ReadonlySignal<string | null>;
   /** Somebody has ended this session: nothing is tried again before `comeBack`. */
   ended: ReadonlySignal<SessionEnded | null>;
@@ -38,13 +38,14 @@ export function connect(me: Person): Link {
     ended.value = end;
     socket.disconnect();
   });
-  socket.on("disconnect", () => {
+  socket.on("disconnect", (_, details) => {
+    if (status.peek() !== "connected") refusal.value = said(details);
     status.value = ended.value ? "ended" : "reconnecting";
     reviveIfDropped();
   });
   socket.on("connect_error", (error) => {
     // `active` means that the client itself goes on trying; otherwise the server has said no.
-    if (!socket.active) refusal.value = error.message;
+    refusal.value = socket.active ? said(error) : error.message;
     reviveIfDropped();
   });
 
@@ -76,6 +77,17 @@ export function connect(me: Person): Link {
     on: (event, handler) => void socket.on(event as string, handler),
     onConnect: (handler) => void socket.on("connect", handler),
   };
+}
+
+/** What the server said when it ended a connection, or did not let one begin: in the close, or in its answer. */
+function said(details: unknown): string | null {
+  const { reason, responseText } = (details as { context?: { reason?: string; responseText?: string } })?.context ?? {};
+  if (reason) return reason.replace(/^(limit_exceeded|unavailable): /, "");
+  try {
+    return JSON.parse(responseText ?? "").message?.replace(/^(limit_exceeded|unavailable): /, "") ?? null;
+  } catch {
+    return null; // a network that is gone says nothing
+  }
 }
 
 function failure(code: string, message: string): Failure {

@@ -200,61 +200,6 @@ async def test_a_flood_of_one_client_is_nobody_else_s_affair(system: System) -> 
         assert not any(member.bodies("error") or member.ended for member in members.values())
 
 
-async def test_a_user_is_here_so_often(system: System, process: Node) -> None:
-    """Whoever comes back to the own session may; nobody becomes this user by another way."""
-    url, anna, before = system.url("strict"), {"user_id": "anna"}, await system.metrics("strict")
-    async with raw_client(url, anna) as first, raw_client(url, {"user_id": "mali"}) as other:
-        options = {"transports": ["websocket"], "query": anna, "reconnectionDelay": 100}
-        page = await process.open("4.8", url, options)
-        await page.is_connected()
-        for _ in range(2):
-            async with raw_client(url, anna) as third:
-                assert third.sid is None
-                told = third.refused["data"]
-                await system.risen(before, "confer_edge_limits_total", limit="connections_per_user_max", by=None)
-                assert (told["code"], told["retry"]) == ("limit_exceeded", True)
-                assert told["message"] == "connections: a user may have 2 at most"
-        async with raw_client(url) as guest:
-            refused = await guest.call("authenticate", {"user_id": "anna"})
-            assert (refused["code"], refused["message"]) == ("limit_exceeded", told["message"])
-            assert (await guest.call("authenticate", {"user_id": "mali"}))["user_id"] == "mali"
-            assert (await other.call("ping"))["status"] == "ok"
-        await page.cut()
-        await page.is_connected(times=2)
-        assert page.recovered == [False, True]
-        await page.close()
-        async with asyncio.timeout(30):
-            while True:
-                async with raw_client(url, anna) as again:
-                    if again.sid:
-                        break
-                await asyncio.sleep(0.1)  # who comes too often is refused for that
-        assert not first.ended
-
-
-async def test_a_user_comes_so_often(system: System) -> None:
-    """With a session taken up or a new one, as somebody from the start or later; others are not concerned."""
-    url, before = system.url("rare"), await system.metrics("rare")
-    limit = "connects: more than 0.001 per second and 3 at once by one user"
-    async with raw_client(url, {"user_id": "anna"}) as first:
-        assert (await first.call("join_patient_room", {"patient_id": "rare"}))["status"] == "ok"
-        assert first.pid is not None
-    async with raw_client(url, {"user_id": "anna"}, {"pid": first.pid}) as again:
-        assert again.pid is not None
-    async with raw_client(url) as guest, raw_client(url) as another:
-        assert (await guest.call("authenticate", {"user_id": "anna"}))["user_id"] == "anna"
-        told = await another.call("authenticate", {"user_id": "anna"})
-        assert (told["code"], told["message"], told["retry"]) == ("limit_exceeded", limit, True)
-        async with raw_client(url, {"user_id": "anna"}) as fourth:
-            assert fourth.sid is None
-            assert (fourth.refused["message"], fourth.refused["data"]["code"]) == (limit, "limit_exceeded")
-            assert 900 <= fourth.refused["data"]["retry_after_s"] <= 1000
-        async with raw_client(url, {"user_id": "mali"}) as other:
-            assert (await other.call("ping"))["status"] == "ok"
-        assert (await guest.call("ping"))["status"] == "ok"
-    await system.risen(before, "confer_edge_limits_total", limit="connects_per_user", by=2)
-
-
 async def test_an_address_comes_so_often(system: System) -> None:
     """The rest is shown at the transport: tests/integration/edge/test_http_limits.py."""
     before, query = await system.metrics("rare"), {"EIO": "4", "transport": "polling"}

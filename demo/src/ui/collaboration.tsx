@@ -29,7 +29,9 @@ export function Collaboration({ portal }: { portal: Portal }) {
         <span class={`status ${status}`} role="status" data-testid="status">{LABELS[status]}</span>
       </p>
     }>
-      {link.refusal.value && <p class="away-note" role="alert">The server refuses the connection: {link.refusal.value}</p>}
+      {link.refusal.value && (
+        <p class="away-note" role="alert" data-testid="refusal">The server does not let this window in: {link.refusal.value}. It is tried again by itself.</p>
+      )}
       {doubt && <p class="away-note" role="status" data-testid="roster-stale">{doubt}</p>}
       <ul class={doubt ? "badges doubtful" : "badges"} aria-label="Who is here">
         {users.map((user) => <Badge key={user.user_id} user={user} mine={user.user_id === me.user_id} />)}

@@ -24,6 +24,7 @@ from confer_edge.calls import Calls
 from confer_edge.census import Users
 from confer_edge.departures import Departures
 from confer_edge.doorway import Doorway
+from confer_edge.drain import Drain
 from confer_edge.endings import Endings
 from confer_edge.expiry import Expiry
 from confer_edge.feed import Feed
@@ -104,6 +105,7 @@ class Edge:
             departures=Departures(recovery, self.joins, settings, tasks), feed=self.feed, portal=portal,
             expiry=expiry, access=access, rights=self.rights, endings=endings, users=users, tasks=tasks,
         )  # fmt: skip
+        self._away = Drain(self.server, self.doorway.sessions, tasks)
         Flood(self.server, settings, self.doorway.sessions, tasks)
         metrics.observe(self.server.eio.sockets, self.doorway.sessions)
         Gateway(self.server, settings, doorway=self.doorway, calls=calls, portal=portal, access=access)
@@ -142,7 +144,7 @@ class Edge:
         """Not ready; clients sent away so that they come back elsewhere; calls in flight answered. How many clients
         were still there when the time was over."""
         self.probe.stop()
-        await self.doorway.send_all_away(self._settings.drain_s)
+        await self._away.send_all_away(self._settings.drain_s)
         await self._tasks.cancel()
         return len(self.doorway.sessions)
 

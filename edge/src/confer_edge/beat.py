@@ -56,6 +56,7 @@ class Beat:
                 attach=attachment.attach,
                 step=attachment.step,
                 screening=attachment.screening,
+                taken_up=session.taken_up,
             )
             for session in self._sessions()
             for room, attachment in session.attachments.items()

@@ -1,8 +1,6 @@
 """Coming and going: who is let in, who takes an earlier session up again, who leaves, and why."""
 
 import asyncio
-import contextlib
-import random
 from collections.abc import Awaitable
 from functools import partial
 from typing import Any, Final
@@ -29,7 +27,7 @@ from confer_edge.rights import Rights
 from confer_edge.session import Session, Shared
 from confer_edge.settings import EdgeSettings
 from confer_edge.transport import Connected, Server
-from confer_edge.turnstile import Crowded, Turnstile
+from confer_edge.turnstile import Turnstile
 from confer_kit import clock
 from confer_kit.event_log import Unavailable
 from confer_kit.logs import logger
@@ -38,8 +36,6 @@ from confer_kit.tasks import Tasks
 log = logger(__name__)
 
 _NEW: Final = metrics.CONNECTS.labels("new")
-SPREAD_S, SPREAD_SHARE = 0.005, 0.25  # over how long clients are sent away: for each; of the time there is, for all
-ANSWERED_SHARE, FETCHED_SHARE = 0.5, 0.15  # of the time there is: for calls in flight; until a poller waits for more
 HANGS_UP_S = 2.0  # how long a client that was shown out may take to close the connection
 TAKE_UP_ATTEMPTS = 3  # the end of the earlier connection may be noted at this very moment
 _MISSED = "missed"  # what holds a session's facts while those before them are read
@@ -70,22 +66,10 @@ class Doorway:
         self._tasks = tasks
         self._mending = Mending(joins)
         self._shared = Shared(feed.delivered_of, settings.join_buffer_max, settings.unsent_bytes_max, self._lost)
-        self.leaving = False
         self.sessions: dict[str, Session] = {}
         server.on_connect = self._connect
         server.on_closed = self._closed
         expiry.end = endings.end = self.show_out
-
-    async def send_all_away(self, timeout: float) -> None:
-        """Take nothing new; end each connection when its calls are answered, so that the client comes back to another
-        edge. Spread over a moment, for they all come back at once. Whoever is left after `timeout` seconds is cut."""
-        self.leaving = True
-        self._server.eio.leaving = True
-        spread_s = min(timeout * SPREAD_SHARE, len(self.sessions) * SPREAD_S)
-        for session in tuple(self.sessions.values()):
-            pause_s = random.uniform(0, spread_s)  # noqa: S311 - jitter
-            self._tasks.start(self._send_away(session, pause_s, timeout), "send away")
-        await self._tasks.finished(timeout)
 
     def show_out(self, session: Session) -> None:
         """End a session whose identity has ended. Nothing reaches it any more; the stock client does not come back by
@@ -120,15 +104,12 @@ class Doorway:
         return self._begun(socket, query, claim, heard)
 
     async def _connect_in_turn(self, socket: Socket, query: dict[str, str], auth: Any) -> Connected:
-        try:
-            async with self._turns.turn(self._settings.handshake_s):
-                heard, who = self._access.heard, self._identities.on_connect(query, auth)
-                claim = await who if isinstance(who, Awaitable) else who
-                self._check(claim)
-                taken_up = await self._taken_up(socket, auth, claim, heard)
-                return taken_up or self._begun(socket, query, claim, heard)
-        except Crowded as crowded:  # the stock client comes back by itself when the connection ends
-            raise Unavailable(crowded.message) from crowded
+        async with self._turns.turn(self._settings.handshake_s):
+            heard, who = self._access.heard, self._identities.on_connect(query, auth)
+            claim = await who if isinstance(who, Awaitable) else who
+            self._check(claim)
+            taken_up = await self._taken_up(socket, auth, claim, heard)
+            return taken_up or self._begun(socket, query, claim, heard)
 
     def _check(self, claim: Claim | None) -> None:
         if claim is not None:
@@ -281,19 +262,3 @@ class Doorway:
         session.closed = True
         own = session.over is not None or reason == self._server.reason.CLIENT_DISCONNECT
         self._departures.see_off(session, own=own)
-
-    async def _send_away(self, session: Session, pause_s: float, timeout: float) -> None:
-        """End the connection, not the Socket.IO session: then the client reconnects by itself.
-
-        The pause is after the answers: a service that was slow answers everybody at once.
-        """
-        socket = self._server.eio.sockets.get(session.eio_sid)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout * ANSWERED_SHARE):
-                await session.lane.idle()
-        await asyncio.sleep(pause_s)
-        if socket is not None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(timeout * FETCHED_SHARE):
-                    await socket.out.drained()
-            await socket.send_away()

@@ -4,6 +4,7 @@ Each correction is a small named method that cites its reason. The library stays
 """
 
 import asyncio
+import contextlib
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -41,9 +42,10 @@ _REFUSALS: Final = {
 }
 _ENCODED: Final = re.compile("[%+]")
 _SPECIAL: Final = {"sid", "j"}  # a session that polls; JSONP
+TOO_MANY, NOT_NOW = "429 TOO MANY REQUESTS", "503 SERVICE UNAVAILABLE"
 _TOO_MANY: Final = {
-    Full.PER_KEY: ("429 TOO MANY REQUESTS", "connections: this address has as many as it may have"),
-    Full.IN_ALL: ("503 SERVICE UNAVAILABLE", "connections: this edge has as many as it may have"),
+    Full.PER_KEY: (TOO_MANY, "connections: this address has as many as it may have"),
+    Full.IN_ALL: (NOT_NOW, "connections: this edge has as many as it may have"),
 }
 
 
@@ -97,6 +99,17 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         log.warning("a client is cut off", reason=why)
         socket.out.stop()
         self._tasks.start(socket.send_away(TRY_AGAIN_LATER, why), "cut")
+
+    async def turn_away(self, socket: Socket, why: str, status: str, retry_after_s: float) -> None:
+        """As `cut`, before there is a session. Who polls is told by the status of its GET, which the stock client shows
+        as `connect_error`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.patience_s):
+                await socket.out.drained()
+        if not socket.closed:
+            log.info("a client is turned away", reason=why)
+            socket.parting = self._refusal(status, why, retry_after_s)
+            await socket.send_away(TRY_AGAIN_LATER, why)
 
     def violation(self, socket: Socket, why: str) -> None:
         metrics.VIOLATIONS.inc()
@@ -201,7 +214,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         if self.leaving:
             metrics.REFUSED.labels("leaving").inc()
             text = b"This edge is going away: connect again."
-            return {"status": "503 SERVICE UNAVAILABLE", "headers": [("Content-Type", "text/plain")], "response": text}
+            return {"status": NOT_NOW, "headers": [("Content-Type", "text/plain")], "response": text}
         address = subscriber((environ["asgi.scope"].get("client") or ("",))[0])
         if (full := self.addresses.full(None, address)) is not None:
             return self._too_many(full)
@@ -226,20 +239,21 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         return socket
 
     def _too_many(self, full: Full) -> dict[str, Any]:
-        """In the shape of the reference implementation's refusals; 4 is its "Forbidden"."""
         metrics.LIMITS.labels("connections_max" if full is Full.IN_ALL else "connections_per_address_max").inc()
-        status, text = _TOO_MANY[full]
-        return {**super()._bad_request({"code": 4, "message": text}), "status": status}
+        return self._refusal(*_TOO_MANY[full])
 
     def _wait_s(self, address: str) -> float:
         return self.arrivals.wait_s(address, asyncio.get_running_loop().time())
 
     def _too_often(self, wait_s: float) -> dict[str, Any]:
         metrics.LIMITS.labels("connects_per_address").inc()
-        text = f"connects: {self.arrivals.limit} from this address"
+        return self._refusal(TOO_MANY, f"connects: {self.arrivals.limit} from this address", wait_s)
+
+    def _refusal(self, status: str, text: str, wait_s: float | None = None) -> dict[str, Any]:
+        """In the shape of the reference implementation's refusals; 4 is its "Forbidden"."""
         response = super()._bad_request({"code": 4, "message": text})
-        retry = ("Retry-After", str(whole_seconds(wait_s)))
-        return {**response, "status": "429 TOO MANY REQUESTS", "headers": [*response["headers"], retry]}
+        retry = [] if wait_s is None else [("Retry-After", str(whole_seconds(wait_s)))]
+        return {**response, "status": status, "headers": [*response["headers"], *retry]}
 
     def _handshake(self, sid: str, transport: str) -> dict[str, Any]:
         """Milliseconds; the library rounds an interval to whole seconds."""

@@ -2,20 +2,18 @@
 and an ASGI send is done in place (`outlet`); requests of clients that poll still come by way of the library."""
 
 import asyncio
-import base64
 from typing import TYPE_CHECKING, Any, Final
 
 from engineio import exceptions as eio_exceptions
-from engineio.async_socket import AsyncSocket
 from engineio.packet import CLOSE, NOOP, Packet
 from engineio.packet import PING as PING_PACKET
 
 from confer_edge import metrics
-from confer_edge.bodies import BODY, TOO_LARGE
-from confer_edge.frames import BINARY, PING, PONG, TEXT, frame
+from confer_edge.frames import PING, PONG, TEXT, frame
 from confer_edge.outbox import ANSWERS, Outbox
 from confer_edge.outlet import Outlet
 from confer_edge.packets import Outgoing
+from confer_edge.polling import PollingSocket
 from confer_edge.rate import Inflow, Verdict
 from confer_edge.websocket import EXTENSION, NORMAL, RESTART, WebSocket
 from confer_kit.logs import logger
@@ -25,9 +23,7 @@ if TYPE_CHECKING:
 
 log = logger(__name__)
 
-PACKETS_PER_POST_MAX: Final = 1000  # a portal's burst in one POST is legal; the body's size is the limit
 CUT_OFF: Final = "cut off"  # beside the library's reasons for an end
-_SEPARATOR: Final = "\x1e"
 _MESSAGE, _PONG, _CLOSE = b"4"[0], b"3"[0], b"1"[0]
 _PASSED_OVER: Final = b"56"  # an upgrade that is done, a noop
 _PING: Final = Outgoing.of(Packet(PING_PACKET))
@@ -36,7 +32,7 @@ _NOOP: Final = Outgoing.of(Packet(NOOP))
 _PROBE, _PROBED = b"2probe", Outgoing(b"3probe")
 
 
-class Socket(AsyncSocket):  # type: ignore[misc]
+class Socket(PollingSocket):
     """An Engine.IO session. `write` puts one packet behind all earlier ones, on any transport."""
 
     def __init__(self, server: "Engine", sid: str, query: str) -> None:
@@ -45,7 +41,6 @@ class Socket(AsyncSocket):  # type: ignore[misc]
         self.connected: bool
         self.upgrading: bool
         self.closing: bool
-        self.closed: bool
         self.link: WebSocket | None = None
         self.heard = True
         self.inflow = Inflow(server.events_per_s, server.events_burst, asyncio.get_running_loop().time())
@@ -92,7 +87,7 @@ class Socket(AsyncSocket):  # type: ignore[misc]
         if opcode == PING:
             self._pong(payload)
         elif opcode == PONG:
-            self._affordable()
+            self.affordable()
         elif opcode != TEXT:
             self.server.on_message(self, payload, True)
         elif not payload:
@@ -101,46 +96,25 @@ class Socket(AsyncSocket):  # type: ignore[misc]
             self.server.on_message(self, payload[1:], False)
         elif payload[0] == _PONG:
             if self.heard:  # nobody has asked
-                self._affordable()
+                self.affordable()
             self.heard = True
         elif payload[0] == _CLOSE:
             self.server.end(self, self.server.reason.CLIENT_DISCONNECT)
         elif payload[0] not in _PASSED_OVER:
             self.server.violation(self, "not an Engine.IO packet")
         else:
-            self._affordable()
+            self.affordable()
 
     def _pong(self, payload: bytes) -> None:
-        if self._affordable():
+        if self.affordable():
             self.out.write(Outgoing(payload, opcode=PONG))
 
-    def _affordable(self) -> bool:
+    def affordable(self) -> bool:
         """What nobody needs costs as much as an event."""
         verdict = self.inflow.judge(b"", asyncio.get_running_loop().time())
         if verdict is not Verdict.PASS:
             self.server.on_flood(self, b"", verdict)
         return verdict is Verdict.PASS
-
-    async def _receive_payload(self, body: str) -> None:
-        """By POST (Engine.IO v4, "HTTP long-polling"): each packet takes the way of a WebSocket's frames, its text as
-        it came; the library would parse what looks like JSON. ValueError: it breaks the protocol."""
-        packets = body.split(_SEPARATOR) if body else []
-        if len(packets) > PACKETS_PER_POST_MAX:
-            raise ValueError("too many packets")
-        if not packets:
-            self._affordable()
-        for packet in packets:
-            if self.closed:
-                return
-            if packet.startswith("b"):
-                self.receive_frame(BINARY, base64.b64decode(packet[1:], validate=True))
-            elif packet.startswith("1"):
-                await self.close(wait=False, abort=True, reason=self.server.reason.CLIENT_DISCONNECT)
-                return
-            elif packet[:1] in ("3", "4", "5", "6"):
-                self.receive_frame(TEXT, packet.encode())
-            else:
-                raise ValueError("not an Engine.IO packet")
 
     # --- heartbeat (the wheel calls these) ----------------------------------------------------------------
 
@@ -190,7 +164,7 @@ class Socket(AsyncSocket):  # type: ignore[misc]
             metrics.UPGRADES.labels("succeeded").inc()
             link.pass_on(self.receive_frame, self._lost, self.out.resume)
             self._live(link)
-        elif opcode == PING and self._affordable():
+        elif opcode == PING and self.affordable():
             link.write(frame(payload, PONG))
         elif opcode not in (PING, PONG):
             link.close()
@@ -254,35 +228,6 @@ class Socket(AsyncSocket):  # type: ignore[misc]
         untold = self.link is None and from_python(self.query)
         reason = self.server.reason.TRANSPORT_CLOSE if code == RESTART else CUT_OFF
         await self.close(wait=False, abort=untold, reason=reason)
-
-    async def poll(self) -> list[Packet]:
-        """What one GET gets. A second one beside one that waits ends the session (Engine.IO v4, "HTTP long-polling"):
-        the library would give each a part of the packets."""
-        if self.out.polled:
-            raise eio_exceptions.QueueEmpty
-        try:
-            packets = await self.out.fetch(self.server.ping_interval + self.server.ping_timeout)
-        except (TimeoutError, asyncio.CancelledError):
-            raise eio_exceptions.QueueEmpty from None
-        return [packet.packet for packet in packets]
-
-    async def handle_post_request(self, environ: dict[str, Any]) -> None:
-        """What is too large or broken ends the session at once; the library would answer 200, or first wait until the
-        client has fetched what is queued. A body may come without Content-Length (RFC 9112, 6.3)."""
-        scope = environ["asgi.scope"]
-        try:
-            if int(environ.get("CONTENT_LENGTH", "0")) > self.server.max_http_buffer_size:
-                scope[BODY] = TOO_LARGE
-            else:
-                body = await environ["wsgi.input"].read()
-            if BODY in scope:
-                raise ValueError(scope[BODY])
-            await self._receive_payload(body.decode())
-        except ValueError as error:
-            metrics.VIOLATIONS.inc()
-            log.info("protocol violation", reason=type(error).__name__)
-            await self.close(wait=False, reason=self.server.reason.TRANSPORT_ERROR)
-            raise eio_exceptions.EngineIOError from None
 
 
 def from_python(query: str) -> bool:

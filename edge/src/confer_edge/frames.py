@@ -15,6 +15,7 @@ _CONTROL_BYTES_MAX: Final = 125
 _SHORT_MAX, _SHORT_HEAD, _WHOLE_TEXT, _MASKED = 125, 6, 0x80 | TEXT, 0x80
 FRAGMENTS_MAX: Final = 10_000  # of one message: empty ones would make it endless
 PROTOCOL_ERROR, INVALID_DATA, TOO_BIG = 1002, 1007, 1009
+_REASON_BYTES_MAX: Final = _CONTROL_BYTES_MAX - 2
 _LEGAL_CLOSE_CODES: Final = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
 
 
@@ -39,7 +40,8 @@ def frame(payload: bytes, opcode: int = TEXT) -> bytes:
 
 
 def close_frame(code: int, reason: str = "") -> bytes:
-    return frame(struct.pack("!H", code) + reason.encode()[:123], CLOSE)
+    fits = reason.encode()[:_REASON_BYTES_MAX].decode(errors="ignore").encode()
+    return frame(struct.pack("!H", code) + fits, CLOSE)
 
 
 class Reader:

@@ -37,6 +37,7 @@ class Gateway:
         access: Access,
     ) -> None:  # fmt: skip
         self._settings = settings
+        self._server = server
         self._doorway = doorway
         self._calls = calls
         self._portal = portal
@@ -52,7 +53,7 @@ class Gateway:
         name, arguments = data[0], data[1:]
         respond = Responder(session, _short(name), identifier)
         try:
-            if self._doorway.leaving:
+            if self._server.eio.leaving:
                 raise Rejection(ErrorCode.UNAVAILABLE, "this edge is going away: connect again, then try again")
             self._dispatch(session, name, arguments, respond)
         except Rejection as refusal:

@@ -153,12 +153,17 @@ class Joins:
             await self._calls.reply(session, presence.DETACH, request)
 
     async def leave_all(self, session: Session, grace_s: float) -> None:
-        """The session is over. Facts stop at once; then presence is told room by room."""
+        """The session is over. Facts stop at once; then presence is told."""
         self.silence(session)
         attached = map(room_audience, session.attachments)  # also where the end came before the join was done
         for audience in {*session.memberships, *attached}:
             self._withdraw(session, audience)
-            await self._detach(session, audience, grace_s)
+        left = [presence.LeftRoom(room=room, attach=a.attach) for room, a in session.attachments.items()]
+        session.attachments.clear()
+        for at in range(0, len(left), presence.ROOMS_PER_CALL):
+            rooms = left[at : at + presence.ROOMS_PER_CALL]
+            request = presence.DetachRooms(rooms=rooms, incarnation=self._incarnation, grace_s=grace_s)
+            await self._calls.reply(session, presence.DETACH_ROOMS, request)
 
     def enter_again(self, session: Session) -> None:
         """A session that is taken up: all its audiences, without a word to anybody yet."""
@@ -247,7 +252,7 @@ class Joins:
         session.attachments[room] = attachment
         request = presence.Attach(
             room=room, incarnation=self._incarnation, attach=attachment.attach, step=attachment.step,
-            screening=attachment.screening,
+            screening=attachment.screening, taken_up=session.taken_up,
         )  # fmt: skip
         return self._calls.reply(session, presence.ATTACH, request)
 

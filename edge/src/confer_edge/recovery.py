@@ -141,7 +141,7 @@ class Recovery:
         found. Raises Unavailable."""
         record = found.record.model_copy(update={"claim": session.claim, "bound": session.bound, "lost_at": None})
         try:
-            session.stored_at = await replace(
+            session.stored_at = session.taken_up = await replace(
                 self._link.nc, _subject(found.pid), record.model_dump_json().encode(),
                 expected=found.stored_at, timeout=TIMEOUT_S,
             )  # fmt: skip

@@ -93,7 +93,7 @@ class Session:
     __slots__ = (
         "_connection", "_contained", "_fetching", "_held", "_held_bytes", "_open", "_out", "_shared", "attachments",
         "began", "bound", "claim", "closed", "ended", "epoch", "follows", "heard", "lane", "losses", "memberships",
-        "over", "pid", "sid", "since", "stored_at", "storing", "whole", "whole_from",
+        "over", "pid", "sid", "since", "stored_at", "storing", "taken_up", "whole", "whole_from",
     )  # fmt: skip
 
     def __init__(
@@ -114,6 +114,7 @@ class Session:
         self.ended: Mapping[str, str] = _NONE  # audiences that it had to leave, and why: told again when taken up
         self.follows = _NOTHING  # audiences that the person follows, as far as it is known
         self.stored_at = 0  # sequence of its record in SESSIONS
+        self.taken_up = 0  # sequence of the record by which this edge took it up; 0: it began here
         self.storing: asyncio.Event | None = None  # set when what is being stored just now is
         self.began = began  # Unix seconds; taken up, it is as old as before
         self.heard = heard  # the number of the last kick that was known before it

@@ -89,6 +89,9 @@ class EdgeSettings(KitSettings):
     ping_interval_s: float = Field(25, gt=0, description="Engine.IO pingInterval")
     ping_timeout_s: float = Field(20, gt=0, description="Engine.IO pingTimeout")
     handshake_s: float = Field(20, gt=0, description="a connection that has not sent CONNECT by then is closed")
+    turn_away_s: float = Field(
+        3, ge=0, description="how long, at most, a client waits to be told that its user has too many; it comes back"
+    )
     connections_max: int = Field(20_000, gt=0, description="clients of this edge in all")
     connections_per_address_max: int = Field(
         2000, gt=0, description="clients of this edge behind one address; an IPv6 address counts by its /64"

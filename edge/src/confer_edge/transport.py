@@ -2,9 +2,9 @@
 we promise. Each correction is a small named method that cites its reason."""
 
 import asyncio
-from collections import deque
+import random
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any
 
 import orjson
 import socketio
@@ -17,11 +17,12 @@ from confer_edge import metrics
 from confer_edge.arrivals import Arrivals
 from confer_edge.census import Census
 from confer_edge.deadlines import Deadlines
-from confer_edge.engine import Engine
-from confer_edge.engine_socket import Socket
+from confer_edge.engine import NOT_NOW, TOO_MANY, Engine
+from confer_edge.engine_socket import Socket, from_python
+from confer_edge.incoming import Incoming
 from confer_edge.manager import Manager
 from confer_edge.packets import OrJson, Outgoing
-from confer_edge.rate import ATTACHMENTS_MAX, Verdict
+from confer_edge.rate import ATTACHMENTS_MAX
 from confer_edge.settings import EdgeSettings
 from confer_edge.unparsed import UnparsedEvent, unparsed_event
 from confer_kit.event_log import Unavailable
@@ -35,8 +36,6 @@ OnBad = Callable[[str, UnparsedEvent], None]
 Connected = tuple[str, str | None, Callable[[], None]]  # sid, pid, and what to do when the client has been told them
 OnConnect = Callable[[str, Any], Connected | Awaitable[Connected]]
 OnClosed = Callable[[str, str, str], None]
-ACK_DIGITS_MAX: Final = 15
-BACKLOG_MAX: Final = 1000  # messages of one client behind one that takes its time
 
 
 class Server(socketio.AsyncServer):  # type: ignore[misc]
@@ -70,15 +69,16 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         self.eio.queued_max = settings.queued_packets_max
         self.eio.unsent_max = settings.unsent_bytes_max
         self.eio.prefix = settings.route and f"{settings.route}."
-        self.eio.on_message = self._on_message
         self.eio.patience_s = settings.slow_client_s
         self.eio.on_open = lambda socket: self._expected.start(socket.sid)
         self.eio.on_end = self._ended
         self._handshake_s = settings.handshake_s
+        self._turn_away_s = settings.turn_away_s
         self._expected: Deadlines[str] = Deadlines(settings.handshake_s, self._no_connect)  # by Engine.IO sid
         self._tasks = Tasks()
         self._greetings: dict[str, list[Packet]] = {}  # by Engine.IO sid: events that wait for the answer to CONNECT
-        self._backlogs: dict[str, deque[tuple[bytes, bool]]] = {}  # by Engine.IO sid: behind one that takes its time
+        self._incoming = Incoming(self, self._tasks)
+        self.eio.on_message = self._incoming.take
 
     def _engineio_server_class(self) -> type[Engine]:
         return Engine
@@ -88,7 +88,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
     def _no_connect(self, eio_sid: str) -> None:
         """A connection costs something before anybody is behind it: so CONNECT has to come soon."""
         socket = self.eio.sockets.get(eio_sid)
-        if eio_sid in self._backlogs:  # perhaps it is being answered just now
+        if self._incoming.is_busy(eio_sid):  # perhaps it is being answered just now
             self._expected.start(eio_sid)
         elif socket is not None and not socket.closed and not self._namespaces_of(eio_sid):
             metrics.LIMITS.labels("handshake_s").inc()
@@ -102,17 +102,16 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         if namespace not in (None, "/"):
             await self._connect_beside(eio_sid, namespace, data)
         elif self.manager.sid_from_eio_sid(eio_sid, "/") is None:
-            rest = self._connect(eio_sid, data)
+            rest = self.connect(eio_sid, data)
             if rest is not None:
                 await rest
 
-    def _connect(self, eio_sid: str, auth: Any) -> Awaitable[None] | None:
-        """Answered at once, or what has to be awaited for the answer."""
+    def connect(self, eio_sid: str, auth: Any) -> Awaitable[None] | None:
+        """A CONNECT of the namespace `/`: answered at once, or what has to be awaited for the answer."""
         try:
             begun = self.on_connect(eio_sid, auth)
         except (Rejection, Unavailable) as error:
-            self._refuse(eio_sid, error)
-            return None
+            return self._refuse(eio_sid, error)
         if not isinstance(begun, tuple):
             return self._connect_later(eio_sid, begun)
         self._admit(eio_sid, *begun)
@@ -122,7 +121,9 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         try:
             connected = await begun
         except (Rejection, Unavailable) as error:
-            self._refuse(eio_sid, error)
+            rest = self._refuse(eio_sid, error)
+            if rest is not None:
+                await rest
         else:
             self._admit(eio_sid, *connected)
 
@@ -134,15 +135,29 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             socket.write(Outgoing(b"40" + orjson.dumps({"sid": sid} if pid is None else {"sid": sid, "pid": pid})))
             told()
 
-    def _refuse(self, eio_sid: str, error: Rejection | Unavailable) -> None:
+    def _refuse(self, eio_sid: str, error: Rejection | Unavailable) -> Awaitable[None] | None:
+        """For good by CONNECT_ERROR, after which the stock JavaScript client stays away; for now by the end of the
+        connection, after which it comes back by itself (ADR 32). Python's client comes back after either."""
+        refusal = error if isinstance(error, Rejection) else _no_session_now(error)
+        metrics.CONNECTS.labels(refusal.code).inc()
         socket = self.eio.sockets.get(eio_sid)
-        if isinstance(error, Unavailable):
-            metrics.CONNECTS.labels(ErrorCode.UNAVAILABLE).inc()
-            self._violation(eio_sid, f"a session cannot begin now: {error}")
+        if socket is None or socket.closed:
+            return None
+        if refusal.retry and not from_python(socket.query):
+            return self._turn_away(socket, refusal)
+        socket.write(Outgoing(b"44" + orjson.dumps({"message": refusal.message, "data": failed(refusal)})))
+        return None
+
+    async def _turn_away(self, socket: Socket, refusal: Rejection) -> None:
+        """Over a limit not at once: each connection that comes about sets the client's backoff back to a second."""
+        why, told = f"{refusal.code}: {refusal.message}", refusal.details.get("retry_after_s")
+        retry_after_s = told if isinstance(told, int) else 1
+        if refusal.code is not ErrorCode.LIMIT_EXCEEDED:
+            await self.eio.turn_away(socket, why, NOT_NOW, retry_after_s)
             return
-        metrics.CONNECTS.labels(error.code).inc()
-        if socket is not None and not socket.closed:
-            socket.write(Outgoing(b"44" + orjson.dumps({"message": error.message, "data": failed(error)})))
+        pause_s = max(self._turn_away_s, min(retry_after_s, self._handshake_s))
+        await asyncio.sleep(random.uniform(pause_s / 2, pause_s))  # noqa: S311 - jitter
+        await self.eio.turn_away(socket, why, TOO_MANY, retry_after_s)
 
     async def _connect_beside(self, eio_sid: str, namespace: str | None, data: Any) -> None:
         """A namespace with handlers of its own (`server.on(..., namespace=...)`) is the library's. What its connect
@@ -191,77 +206,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         for namespace in self._namespaces_of(eio_sid):
             self._tasks.start(self._handle_disconnect(eio_sid, namespace, why), "disconnect")
 
-    # --- messages, in the order in which they came ------------------------------------------------------
-
-    def _on_message(self, socket: Socket, data: bytes, binary: bool) -> None:
-        """An EVENT of the namespace `/` is handled here and now; anything else by the library, in a task. What comes
-        meanwhile from the same client waits behind it. What is too much is not looked into."""
-        verdict = socket.inflow.judge(data, asyncio.get_running_loop().time(), binary=binary)
-        if verdict is not Verdict.PASS:
-            self.eio.on_flood(socket, data, verdict)
-            return
-        backlog = self._backlogs.get(socket.sid)
-        if backlog is not None:
-            if len(backlog) < BACKLOG_MAX:
-                backlog.append((data, binary))
-            else:
-                self.eio.violation(socket, f"more than {BACKLOG_MAX} messages wait")
-        else:
-            rest = self._now(socket, data, binary)
-            if rest is not None:
-                self._backlogs[socket.sid] = deque()
-                self._tasks.start(self._slowly(socket, rest), "message")
-
-    async def _slowly(self, socket: Socket, first: Awaitable[None]) -> None:
-        backlog = self._backlogs[socket.sid]
-        try:
-            await first
-            while backlog and not socket.closed:
-                rest = self._now(socket, *backlog.popleft())
-                if rest is not None:
-                    await rest
-        finally:
-            del self._backlogs[socket.sid]
-
-    def _now(self, socket: Socket, data: bytes, binary: bool) -> Awaitable[None] | None:
-        """Handled, or what has to be awaited for it."""
-        if self._is_event(socket, data, binary):
-            return None
-        begins = None if binary else self._plain_connect(socket.sid, data)
-        if begins is not None:
-            return self._connect(socket.sid, *begins)
-        return self._handle_eio_message(socket.sid, data if binary else data.decode())
-
-    def _plain_connect(self, eio_sid: str, data: bytes) -> tuple[Any] | None:
-        """What comes with the CONNECT of the namespace `/`; None: this is something else, or is wrong."""
-        if (data != b"0" and not data.startswith(b"0{")) or eio_sid in self._binary_packet:
-            return None
-        if self.manager.sid_from_eio_sid(eio_sid, "/") is not None:
-            return None
-        try:
-            return (orjson.loads(data[1:]) if len(data) > 1 else None,)
-        except ValueError:
-            return None
-
-    def _is_event(self, socket: Socket, data: bytes, binary: bool) -> bool:
-        """Whether this was a plain event, and is done. Ordinary events differ from the rest in their first bytes."""
-        if binary or data[:1] != b"2" or data[1:2] == b"/" or socket.sid in self._binary_packet:
-            return False
-        sid = self.manager.sid_from_eio_sid(socket.sid, "/")
-        if sid is None or not self.manager.is_connected(sid, "/"):
-            return False
-        at = 1
-        while data[at : at + 1].isdigit():
-            at += 1
-        try:
-            event = orjson.loads(data[at:])
-            identifier = int(data[1:at]) if 1 < at <= ACK_DIGITS_MAX + 1 else None
-        except ValueError:
-            return False
-        if at > ACK_DIGITS_MAX + 1 or not isinstance(event, list) or not event or not isinstance(event[0], str):
-            return False
-        self.on_event(sid, event, identifier)
-        return True
+    # --- what is not a plain event: the library's -----------------------------------------------------------
 
     async def _handle_event(self, eio_sid: str, namespace: str | None, id: int | None, data: Any) -> None:  # noqa: A002
         """An event is a non-empty array that begins with a name (Socket.IO v5, "Packet types"); else close."""
@@ -302,6 +247,10 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             else:
                 self.on_bad_event(sid, event)
 
+    def awaits_attachments(self, eio_sid: str) -> bool:
+        """Whether the next message must be a part of the packet before it."""
+        return eio_sid in self._binary_packet
+
     def _check_attachments(self, eio_sid: str) -> None:
         """They are held until the last one has come: so they are few."""
         awaited = self._binary_packet.get(eio_sid)
@@ -312,3 +261,8 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         socket = self.eio.sockets.get(eio_sid)
         if socket is not None:
             self.eio.violation(socket, why)
+
+
+def _no_session_now(error: Unavailable) -> Rejection:
+    log.info("a session cannot begin now", error=str(error))
+    return Rejection(ErrorCode.UNAVAILABLE, "a session cannot begin now")

@@ -8,10 +8,6 @@ from confer_contracts.errors import ErrorCode, Rejection
 from confer_edge import metrics
 
 
-class Crowded(Rejection):
-    """The turn did not come in time; nothing was done."""
-
-
 class Turnstile:
     """`limit` is the name that is counted and told."""
 
@@ -27,7 +23,7 @@ class Turnstile:
 
     @asynccontextmanager
     async def turn(self, patience_s: float | None) -> AsyncIterator[None]:
-        """Crowded (unavailable) for who has waited that long; None: as long as it takes those before."""
+        """Rejection(unavailable) for who has waited that long; None: as long as it takes those before."""
         try:
             if self.crowded:
                 async with asyncio.timeout(patience_s):
@@ -37,7 +33,7 @@ class Turnstile:
         except TimeoutError:
             metrics.LIMITS.labels(self._limit).inc()
             text = f"{self._limit}: {self._at_once} at a time, and this one has waited {patience_s:g} s"
-            raise Crowded(ErrorCode.UNAVAILABLE, text) from None
+            raise Rejection(ErrorCode.UNAVAILABLE, text) from None
         try:
             yield
         finally:

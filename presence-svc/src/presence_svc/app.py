@@ -28,6 +28,7 @@ def build(service: Service, settings: Settings) -> None:
 
     service.serve(presence.ATTACH, handlers.attach)
     service.serve(presence.DETACH, handlers.detach)
+    service.serve(presence.DETACH_ROOMS, handlers.detach_rooms)
     service.serve(presence.EDGE_BEAT, handlers.edge_beat)
     service.serve(presence.EDGE_SESSIONS, handlers.edge_sessions)
     service.serve(presence.USER_HEARTBEAT, handlers.user_heartbeat)

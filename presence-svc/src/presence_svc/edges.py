@@ -1,11 +1,7 @@
 """The edges' leases over their sessions, and how our list of those is kept equal to theirs."""
 
-import asyncio
 import random
-from collections.abc import Awaitable, Iterator
-from itertools import islice
 
-from confer_contracts.errors import Rejection
 from confer_contracts.ids import token, untoken
 from confer_contracts.presence import EdgeSessions, SessionEntry
 from confer_kit import clock
@@ -20,11 +16,11 @@ from presence_svc.index import Place
 from presence_svc.lease_codec import LeaseCodec
 from presence_svc.people import BACKGROUND_S, People
 from presence_svc.settings import Settings
+from presence_svc.side_by_side import side_by_side
 
 log = logger(__name__)
 
 SETTLED_S = 2.0  # a list may be older than what happened this lately
-AT_ONCE = 32  # appends side by side
 FORGET_AFTER = 10  # leases: how long the word of an edge without sessions is remembered
 
 
@@ -69,8 +65,8 @@ class Edges:
         gone = [p for p in held if bounded and p not in listed and page.covers(p.room, p.session)]
         if missing or gone:
             log.info("an edge's list differs", edge=page.incarnation, missing=len(missing), gone=len(gone))
-        await _side_by_side(self._attach(page.incarnation, place, e, now) for place, e in missing)
-        await _side_by_side(self._detach(page.incarnation, place, held[place], now) for place in gone)
+        await side_by_side(self._attach(page.incarnation, place, e, now) for place, e in missing)
+        await side_by_side(self._detach(page.incarnation, place, held[place], now) for place in gone)
 
     async def sweep(self) -> None:
         """Called every few seconds: an edge that was not heard for its lease has lost its sessions."""
@@ -92,7 +88,7 @@ class Edges:
         log.warning("an edge was silent for its lease", edge=incarnation, people=len(keys))
         random.shuffle(keys)  # replicas that do the same begin elsewhere
         lost = LoseEdge(incarnation=incarnation, now=now)
-        await _side_by_side(self._people.change(key, lost) for key in keys)
+        await side_by_side(self._people.change(key, lost) for key in keys)
 
     async def _transact(self, incarnation: str, command: leases.Command, deadline: float) -> Lease:
         key = token(incarnation)
@@ -108,7 +104,7 @@ class Edges:
     async def _attach(self, incarnation: str, place: Place, entry: SessionEntry, now: float) -> None:
         command = Attach(
             session=entry.session, incarnation=incarnation, attach=entry.attach, name=entry.name, role=entry.role,
-            now=now, step=entry.step, screening=entry.screening, settled_s=SETTLED_S,
+            now=now, step=entry.step, screening=entry.screening, taken_up=entry.taken_up, settled_s=SETTLED_S,
         )  # fmt: skip
         await self._people.change(place.key, command, origin=entry.session)
 
@@ -125,13 +121,3 @@ class Edges:
         oldest = now - FORGET_AFTER * self._settings.presence_lease_s
         for incarnation in self._hearing.forget(before=oldest, keep=self._people.index.edges()):
             self._leases.pop(incarnation, None)
-
-
-async def _side_by_side(work: Iterator[Awaitable[object]]) -> None:
-    """A few at a time. What is refused is left to the next list or sweep."""
-    while batch := list(islice(work, AT_ONCE)):
-        for outcome in await asyncio.gather(*batch, return_exceptions=True):
-            if isinstance(outcome, Rejection):
-                log.info("a person was not changed", reason=outcome.message)
-            elif isinstance(outcome, BaseException):
-                raise outcome

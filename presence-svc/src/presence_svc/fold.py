@@ -28,14 +28,19 @@ def written(person: Person) -> dict[str, Any]:
 
 
 def _told(sessions: Mapping[str, Session]) -> dict[str, Any]:
-    return {name: {k: v for k, v in asdict(s).items() if v is not None} for name, s in sessions.items()}
+    """Without what is as in most sessions."""
+    unsaid = {("step", None), ("device", None), ("taken_up", 0)}
+    return {name: {k: v for k, v in asdict(s).items() if (k, v) not in unsaid} for name, s in sessions.items()}
 
 
 def _sessions(fold: dict[str, Any], part: str) -> dict[str, Session]:
     return {
-        name: Session(s["incarnation"], s["attach"], s.get("screening", False), s.get("step"), s.get("device"))
+        name: Session(
+            s["incarnation"], s["attach"], s.get("screening", False), s.get("step"), s.get("device"),
+            s.get("taken_up", 0),
+        )
         for name, s in fold.get(part, {}).items()
-    }
+    }  # fmt: skip
 
 
 def _told_marks(person: Person) -> dict[str, Any]:

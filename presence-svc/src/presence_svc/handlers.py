@@ -11,6 +11,7 @@ from confer_contracts.presence import (
     AttachReply,
     CursorPosition,
     Detach,
+    DetachRooms,
     EdgeBeat,
     EdgeBeatReply,
     EdgeSessions,
@@ -39,6 +40,7 @@ from presence_svc.edges import Edges
 from presence_svc.locks import Locks
 from presence_svc.people import People
 from presence_svc.showing import Showing
+from presence_svc.side_by_side import side_by_side
 
 ROSTER_WAIT_S = 1.0
 EVERYTHING = f"log.{SERVICE}.>"
@@ -58,7 +60,7 @@ class Handlers:
         who, room = ctx.identity, _room(asked.room)
         command = commands.Attach(
             session=who.session, incarnation=asked.incarnation, attach=asked.attach, name=who.name, role=who.role,
-            now=ctx.now, step=asked.step, screening=asked.screening,
+            now=ctx.now, step=asked.step, screening=asked.screening, taken_up=asked.taken_up,
         )  # fmt: skip
         before = self._service.position
         seq = await self._change(room, command, ctx)
@@ -74,6 +76,14 @@ class Handlers:
             grace_s=asked.grace_s,
         )  # fmt: skip
         await self._change(_room(asked.room), command, ctx)
+        return Ok(op=ctx.op)
+
+    async def detach_rooms(self, asked: DetachRooms, ctx: Context) -> Ok:
+        """What is refused is left to the edge's next list."""
+        await side_by_side(
+            self.detach(Detach(**left.model_dump(), incarnation=asked.incarnation, grace_s=asked.grace_s), ctx)
+            for left in asked.rooms
+        )
         return Ok(op=ctx.op)
 
     async def edge_beat(self, asked: EdgeBeat, ctx: Context) -> EdgeBeatReply:

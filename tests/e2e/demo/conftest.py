@@ -17,6 +17,7 @@ from confer_ops.checkout import root
 from confer_ops.demo import Demo
 
 AWAY_AFTER_S = 8
+PAGE = 5  # of people: a room of more is large
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +34,7 @@ async def office(pages: Path) -> AsyncIterator[Office]:
     settings = {
         "CONFER_DEMO_DIR": str(pages), "CONFER_SYNC_SCHEMAS": str(Demo(root()).forms),
         "CONFER_PRESENCE_AWAY_AFTER_S": str(AWAY_AFTER_S), "CONFER_DROP_GRACE_S": "2",
+        "CONFER_PRESENCE_PAGE": str(PAGE),
     }  # fmt: skip
     async with running_system(**settings) as system, chromium() as browser:
         yield Office(system, browser)

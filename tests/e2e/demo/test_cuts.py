@@ -7,10 +7,15 @@ import pytest
 from playwright.async_api import expect
 
 from confer_kit import access
+from confer_kit.testing.browser import window
 from confer_kit.testing.demo_portal import Desk, Office, desks
 from confer_kit.testing.log import log_reader
+from confer_kit.testing.ports import free_port
+from confer_kit.testing.raw import raw_client
+from confer_kit.testing.tcp_proxy import tcp_proxy
 
 EVERYTHING = 'default = "allow"\n'
+BEHIND = "a session will be resynchronised"
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.browser]
 
@@ -78,6 +83,71 @@ async def test_a_session_that_somebody_ends_is_told_and_may_come_back(office: Of
         await expect(ann.badge(bob.person)).to_have_count(1)
         await bob.get("save-all").click()
         await expect(ann.field("notes")).to_have_value("not saved yet")
+
+
+async def test_whose_access_is_revoked_is_told_and_has_no_way_back(office: Office) -> None:
+    async with office.desks("revoked", "Ann", "Bob") as (ann, bob), log_reader(office.system.nats.url) as log:
+        await access.revoke(log.nc, bob.person.user_id, actor="test")
+        await expect(bob.get("ended")).to_contain_text("Your access has ended")
+        await expect(bob.get("status")).to_have_text("Session ended")
+        await expect(bob.get("come-back")).to_have_count(0)
+        await expect(ann.badge(bob.person)).to_have_count(0)
+        await bob.page.reload()
+        await expect(bob.get("refusal")).to_be_visible()
+        await expect(bob.get("status")).to_have_text("Connecting…")
+        await access.restore(log.nc, bob.person.user_id, actor="test")
+        await bob.is_ready()  # what was refused for good is tried again by hand
+        await expect(bob.get("refusal")).to_have_count(0)
+        await expect(ann.badge(bob.person)).to_have_count(1)
+
+
+async def test_a_window_too_many_says_why_and_comes_in_when_there_is_room(office: Office) -> None:
+    edge = await office.system.add_edge("few", CONFER_CONNECTIONS_PER_USER_MAX="1", CONFER_TURN_AWAY_S="0.5")
+    await office.system.healthy("few")
+    url = f"{office.system.url('few')}/demo/"
+    async with desks(office.browser, url, "few", "Ann") as (first,), window(office.browser) as opened:
+        second = Desk(opened, first.person)
+        opened.excuse("429")  # by polling
+        await second.go_to(url, "few")
+        await expect(second.get("refusal")).to_contain_text("connections: a user may have 1 at most")
+        await expect(second.get("status")).not_to_have_text("Connected")
+        await first.page.close()
+        await second.is_ready()
+        await expect(second.get("refusal")).to_have_count(0)
+    await edge.stop()
+
+
+async def test_a_window_that_fell_behind_is_brought_up_to_date(office: Office) -> None:
+    """Nothing gets through to it while so much is written that the edge gives up keeping it."""
+    port, patient = free_port(), "behind"
+    async with tcp_proxy(port) as line:
+        edge = await office.system.add_edge(
+            "narrow", CONFER_PORT=str(port), CONFER_PUBLIC_ORIGINS=line.url, CONFER_UNSENT_BYTES_MAX="262144",
+            CONFER_SLOW_CLIENT_S="300", CONFER_PING_TIMEOUT_S="300",
+        )  # fmt: skip
+        await office.system.healthy("narrow")
+        writer = raw_client(office.system.url(), {"user_id": "writer"})
+        async with desks(office.browser, f"{line.url}/demo/", patient, "Ann") as (ann,), writer as raw:
+            await ann.field("iop_left").fill("11")
+            await ann.is_saved()
+            assert (await raw.call("join_patient_room", {"patient_id": patient}))["status"] == "ok"
+            line.black_hole()
+            wide = 0
+            while BEHIND not in edge.log:
+                wide += 1
+                assert wide < 1000, "it never fell behind"
+                update = {"patient_id": patient, "field": "picture", "value": [wide, "x" * 50_000]}
+                assert (await raw.call("field_update", update))["status"] == "ok"
+            notes = {"patient_id": patient, "field": "notes", "value": "Written while nobody could see it."}
+            assert (await raw.call("field_update", notes))["status"] == "ok"
+            line.mend()
+            await expect(ann.toast("Brought up to date")).to_be_visible()
+            await expect(ann.field("notes")).to_have_value(notes["value"])
+            await expect(ann.field("iop_left")).to_have_value("11")
+            await expect(ann.get("status")).to_have_text("Connected")
+            await ann.field("iop_left").fill("12")
+            await ann.is_saved()
+        await edge.stop()
 
 
 async def test_a_right_that_ends_closes_the_record_and_the_queue(office: Office, tmp_path: Path) -> None:

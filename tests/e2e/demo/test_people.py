@@ -1,9 +1,14 @@
 """Who is here: coming, moving, resting, leaving, reloading; marks and locks on fields."""
 
+from contextlib import AsyncExitStack
+from functools import partial
+
 import pytest
 from playwright.async_api import expect
 
+from confer_kit.tasks import Tasks, again
 from confer_kit.testing.demo_portal import Office, desks
+from confer_kit.testing.raw import raw_client
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.browser]
 
@@ -62,6 +67,35 @@ async def test_a_roster_that_is_not_sure_says_so(office: Office) -> None:
         await expect(ann.badge(bob.person)).to_have_count(1, timeout=60_000)
         await expect(ann.get("roster-stale")).to_have_count(0)
     await edge.stop()
+
+
+SHOWN_AND_COUNTED = """(total) => {
+  const more = document.querySelector('[data-testid="staff-more"]')?.textContent.match(/[0-9]+/)[0] ?? 0;
+  return document.querySelectorAll('[data-testid="staff-badge"]').length + Number(more) === total;
+}"""
+
+
+async def test_of_a_large_room_the_first_ones_are_shown_and_the_others_counted(office: Office) -> None:
+    """A page is five people (conftest). Of the others, those are shown of whom something is told."""
+    crowd, tasks = [f"crowd-{number}" for number in range(8)], Tasks()
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(tasks.cancel)
+        for name in crowd:
+            query = {"user_id": name, "user_name": name, "user_role": "nurse"}
+            member = await stack.enter_async_context(raw_client(office.system.url(), query, name=name))
+            assert (await member.call("join_patient_room", {"patient_id": "large"}))["status"] == "ok"
+            tasks.start(again(1, partial(member.emit, "user_heartbeat", {})), name)  # else they are away
+        async with office.desks("large", "Ann") as (ann,):
+            await expect(ann.get("staff-more")).to_be_visible()
+            await ann.page.wait_for_function(SHOWN_AND_COUNTED, arg=9)
+            await ann.get("people-open").click()
+            await expect(ann.get("person")).to_have_count(9)
+            await ann.page.keyboard.press("Escape")
+            async with office.desks("large", "Bob") as (bob,):
+                await expect(ann.badge(bob.person)).to_have_count(1)  # who comes is told of, wherever in line
+                await ann.page.wait_for_function(SHOWN_AND_COUNTED, arg=10)
+            await expect(ann.badge(bob.person)).to_have_count(0)
+            await ann.page.wait_for_function(SHOWN_AND_COUNTED, arg=9)
 
 
 async def test_who_is_here_in_detail(office: Office) -> None:

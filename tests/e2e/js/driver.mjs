@@ -16,9 +16,10 @@ function open(name, version, url, options) {
   const socket = (version === "4.7" ? io47 : io48)(url, { forceNew: true, ...options });
   clients.set(name, socket);
   socket.on("connect", () => tell(name, "connect", socket.id, socket.io.engine.transport.name, socket.recovered));
-  socket.on("connect_error", (error) => tell(name, "connect_error", error.message, error.data ?? null));
+  socket.on("connect_error", (error) => 
+    tell(name, "connect_error", error.message, error.data ?? null, error.context?.responseText ?? null));
   socket.on("disconnect", (reason, details) =>
-    tell(name, "disconnect", reason, details?.context?.code ?? details?.description ?? null));
+    tell(name, "disconnect", reason, details?.context?.code ?? details?.description ?? null, details?.context?.reason ?? null));
   socket.onAny((event, ...args) => tell(name, "event", event, ...args));
   socket.io.on("open", () => socket.io.engine.on("upgrade", (to) => tell(name, "upgrade", to.name)));
 }

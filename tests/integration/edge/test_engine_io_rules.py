@@ -150,6 +150,32 @@ async def test_two_gets_at_once_end_the_session(engine_io: Any) -> None:
     assert (await engine_io.poll(sid))[0] == 400
 
 
+async def test_two_posts_at_once_end_the_session(engine_io: Any) -> None:
+    """The first has begun, and is whole when the second has been refused."""
+    begun, refused = asyncio.Event(), asyncio.Event()
+
+    async def body() -> Any:
+        yield b"4fir"
+        begun.set()
+        await refused.wait()
+        yield b"st"
+
+    async def second() -> int:
+        status = 0
+        await begun.wait()
+        for _ in range(100):  # the first may not have arrived yet; so many are no flood
+            status = (await engine_io.post(sid, "4second"))[0]
+            if status != 200:
+                break
+        refused.set()
+        return status
+
+    sid = (await engine_io.open())["sid"]
+    first, status = await asyncio.gather(engine_io.ask("POST", body(), sid=sid), second())
+    assert (first[0], status) == (400, 400)
+    assert (await engine_io.poll(sid))[0] == 400
+
+
 # --- messages by WebSocket --------------------------------------------------------------------------------------
 
 

@@ -334,6 +334,19 @@ async def test_what_is_typed_is_shown_but_not_stored(world: World) -> None:
     assert await world.events() == []
 
 
+async def test_a_session_leaves_all_its_rooms_by_one_call(world: World) -> None:
+    """The last attach of each is meant; where it is not, the session stays."""
+    await world.replica()
+    rooms = [f"{ROOM}-{n}" for n in range(40)]
+    await asyncio.gather(*(world.attach("ana", n + 1, room=room) for n, room in enumerate(rooms)))
+    left = [presence.LeftRoom(room=room, attach=n + 1) for n, room in enumerate(rooms)]
+    left[7] = left[7].model_copy(update={"attach": 1})
+    request = presence.DetachRooms(rooms=left, incarnation=EDGE)
+    assert (await world.ask(presence.DETACH_ROOMS, request))["status"] == "ok"
+    gone = {str(fact.subject.ident) for fact in await world.facts() if fact.event == "user_left"}
+    assert gone == set(rooms) - {rooms[7]}
+
+
 async def test_an_edge_and_presence_agree_on_its_sessions(world: World) -> None:
     await world.replica()
     await world.replica()

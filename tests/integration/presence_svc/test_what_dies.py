@@ -26,6 +26,7 @@ from confer_kit.nats_link import Link
 from confer_kit.tasks import Tasks, again
 from confer_kit.testing import NatsServer, nats_server
 from confer_ops.provision import provision
+from presence_svc.edges import SETTLED_S
 from presence_svc.settings import Settings
 
 ROOMS = ("r1", "r2")
@@ -76,17 +77,18 @@ class Edge:
         await self._tasks.cancel()
         self.sessions.clear()
 
-    def take(self, user: str, session: str, room: str) -> SessionEntry:
+    def take(self, user: str, session: str, room: str, taken_up: int = 0) -> SessionEntry:
         """It serves the session from now on, whether or not presence hears of it at once."""
         entry = SessionEntry(
-            user_id=user, name=user, role="nurse", session=session, room=room, attach=next(self._numbers)
-        )
+            user_id=user, name=user, role="nurse", session=session, room=room, attach=next(self._numbers),
+            taken_up=taken_up,
+        )  # fmt: skip
         self.sessions[session] = entry
         return entry
 
-    async def attach(self, user: str, session: str, room: str) -> None:
-        entry = self.take(user, session, room)
-        request = Attach(room=room, incarnation=self._incarnation, attach=entry.attach)
+    async def attach(self, user: str, session: str, room: str, taken_up: int = 0) -> None:
+        entry = self.take(user, session, room, taken_up)
+        request = Attach(room=room, incarnation=self._incarnation, attach=entry.attach, taken_up=taken_up)
         await self._tell(presence.ATTACH.subject, request, entry)
 
     async def detach(self, session: str) -> None:
@@ -285,3 +287,21 @@ async def test_a_thousand_sessions_of_a_killed_edge_are_gone_once_but_for_those_
         assert made.alive()[ROOMS[0]] == moved
         expected = {user: ["user_joined"] if user in moved else ["user_joined", "user_left"] for user in users}
         assert {user: told for (_, user), told in (await made.events()).items()} == expected
+
+
+async def test_an_edge_that_still_lists_a_session_that_has_moved_makes_no_facts() -> None:
+    """It has not noticed, and sends its list again and again, as the two never agree."""
+    async with asyncio.timeout(PATIENCE_S), world() as made:
+        late, other = made.edges
+        await late.attach("u1", "s1", ROOMS[0])
+        await other.attach("u1", "s1", ROOMS[0], taken_up=7)
+        await late.kill()  # it only stays silent here: what it says is said below
+        late.take("u1", "s1", ROOMS[0])
+        last = await made.log.last(PEOPLE)
+        assert last is not None
+        while clock.now() - last.at < 2 * SETTLED_S:  # by then nothing is passed over for being fresh
+            assert not await late.beat()
+            await asyncio.sleep(0.1)
+        now = await made.log.last(PEOPLE)
+        assert now is not None
+        assert (now.seq, now.json()["status"]) == (last.seq, "active")

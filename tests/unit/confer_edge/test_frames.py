@@ -173,6 +173,7 @@ def test_what_we_write_is_what_the_library_writes(size: int, opcode: int) -> Non
 
 def test_control_frames() -> None:
     assert close_frame(1012, "restart") == frame((1012).to_bytes(2) + b"restart", CLOSE)
+    assert close_frame(1013, "ก" * 50) == frame((1013).to_bytes(2) + "ก".encode() * 41, CLOSE), "whole characters"
     assert frame(b"x", PONG)[0] == 0x8A
     assert frame(b"", PING)[:2] == b"\x89\x00"
 

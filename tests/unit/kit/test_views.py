@@ -10,7 +10,7 @@ import pytest
 
 from confer_contracts.route import View
 from confer_contracts.subjects import Header, Kind
-from confer_kit import views
+from confer_kit import metrics, views
 from confer_kit.nats_link import Link
 from confer_kit.tasks import Tasks
 from confer_kit.views import ANNOUNCED_FOR_S, COALESCE_S, Views
@@ -144,6 +144,18 @@ async def test_what_is_shown_again_says_so_even_when_a_change_comes_in_between(r
     rig.views.coalesce(TABLE, "screening", rig.draw)
     await rig.until_sent(2)
     assert [Header.AGAIN in headers for _, _, headers in rig.recorder.sent] == [True, False]
+
+
+async def test_as_many_wait_as_the_bound_while_they_are_held(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(views, "WAITING_MAX", 3)
+    before = metrics.VIEWS_DROPPED._value.get()
+    rig.views.hold()
+    for ident in ("a", "b", "c", "a", "d", "e"):
+        rig.views.coalesce(TABLE, ident, rig.draw)
+    rig.views.release()
+    await rig.until_sent(3)
+    assert [subject.split(".")[2] for subject, _, _ in rig.recorder.sent] == ["c", "d", "e"]
+    assert metrics.VIEWS_DROPPED._value.get() - before == 2
 
 
 async def test_as_many_are_announced_as_the_bound_those_that_changed_last(

@@ -117,6 +117,15 @@ def test_a_session_that_moved_to_another_edge_survives_the_sweep_of_the_first() 
     moved.when(LoseEdge(incarnation="edgeA", now=T0 + 30)).then_nothing()
 
 
+def test_an_edge_that_still_lists_a_session_which_was_taken_up_elsewhere_does_not_get_it_back() -> None:
+    moved = (attach(), attach(edge="edgeB", at=5, taken_up=8))
+    after(*moved).when(attach(n=9, at=10)).then_nothing()
+    after(*moved, detach(edge="edgeB", at=6, grace_s=60)).when(attach(n=9, at=10)).then_nothing()
+    again = after(*moved).when(attach(n=9, at=10, taken_up=12)).event
+    assert again is not None
+    assert again.person.sessions["tab1"].incarnation == "edgeA"
+
+
 def test_nobody_flickers_within_the_grace_period() -> None:
     waiting = after(attach(), detach(grace_s=15))
     assert waiting.state.present

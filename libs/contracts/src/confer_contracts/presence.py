@@ -18,6 +18,7 @@ from confer_contracts.subjects import Kind
 
 SERVICE = "presence"
 SESSIONS_PER_PAGE = 200
+ROOMS_PER_CALL = 200
 LOCK = "=6Cock_"  # no token of a user begins so (`ids.token` never escapes a letter), yet it is one to who reads it
 
 
@@ -55,13 +56,18 @@ class FieldLock(Body):
 
 
 class Attach(Body):
-    """A session of the caller is in a room. `attach` counts up per edge incarnation: the newest one owns it."""
+    """A session of the caller is in a room. `attach` counts up per edge incarnation: the newest one owns it.
+
+    `taken_up` counts up over all edges each time that a session is taken up (0: it has not been): an edge from which
+    it was taken cannot have it back.
+    """
 
     room: str
     incarnation: str
     attach: int
     step: int | None = None
     screening: bool = False  # joined by join_screening: the queue takes the patient in
+    taken_up: int = 0
 
 
 class Detach(Body):
@@ -70,6 +76,19 @@ class Detach(Body):
     room: str
     incarnation: str
     attach: int
+    grace_s: Annotated[float, Field(ge=0, le=3600)] = 0
+
+
+class LeftRoom(Body):
+    room: str
+    attach: int
+
+
+class DetachRooms(Body):
+    """A session is gone from all of these; as `Detach` for each."""
+
+    rooms: Annotated[list[LeftRoom], Field(max_length=ROOMS_PER_CALL)]
+    incarnation: str
     grace_s: Annotated[float, Field(ge=0, le=3600)] = 0
 
 
@@ -100,7 +119,7 @@ class AttachReply(RosterPage):
 
 
 class SessionEntry(Body):
-    """One (session, room) that an edge serves, with who it is."""
+    """One (session, room) that an edge serves, with who it is; `attach` and `taken_up` as in Attach."""
 
     user_id: str
     name: str
@@ -110,6 +129,7 @@ class SessionEntry(Body):
     attach: int
     step: int | None = None
     screening: bool = False
+    taken_up: int = 0
 
 
 class EdgeBeat(Body):
@@ -347,6 +367,10 @@ DETACH = Call(
     service=SERVICE, event="detach", request=Detach, reply=Ok, public=False,
     doc="A session leaves a room: at once, or after a grace period.",
 )  # fmt: skip
+DETACH_ROOMS = Call(
+    service=SERVICE, event="detach_rooms", request=DetachRooms, reply=Ok, public=False,
+    doc="A session leaves several rooms: it has ended.",
+)  # fmt: skip
 EDGE_BEAT = Call(
     service=SERVICE, event="edge_beat", request=EdgeBeat, reply=EdgeBeatReply, public=False, ordered=False,
     doc="The lease of an edge over its sessions.",
@@ -396,8 +420,8 @@ CURSOR_POSITION = Call(
 )  # fmt: skip
 
 CALLS = (
-    ATTACH, DETACH, EDGE_BEAT, EDGE_SESSIONS, USER_HEARTBEAT, PRESENCE_GET, FIELD_FOCUS, FIELD_LOCK, FIELD_UNLOCK,
-    FIELD_LOCK_TAKEOVER, LIVE_TYPING, CURSOR_POSITION,
+    ATTACH, DETACH, DETACH_ROOMS, EDGE_BEAT, EDGE_SESSIONS, USER_HEARTBEAT, PRESENCE_GET, FIELD_FOCUS, FIELD_LOCK,
+    FIELD_UNLOCK, FIELD_LOCK_TAKEOVER, LIVE_TYPING, CURSOR_POSITION,
 )  # fmt: skip
 SNAPSHOTS = (Snapshot(service=SERVICE, kind=Kind.ROOM, reply=Roster),)
 FACTS = (

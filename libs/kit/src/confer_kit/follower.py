@@ -16,11 +16,12 @@ from typing import Final, NamedTuple
 import nats.errors
 import nats.js.errors
 from nats.aio.subscription import Subscription
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StreamInfo
+from nats.js.api import StreamInfo
 
-from confer_kit import metrics
+from confer_kit import metrics, ordered_consumer
 from confer_kit.logs import logger
 from confer_kit.nats_link import Link
+from confer_kit.ordered_consumer import numbers
 
 log = logger(__name__)
 
@@ -159,7 +160,11 @@ class Follower:
         self._consumer_seq = 0
         self._life += 1
         receive = functools.partial(self._receive, self._life)
-        created = await js.add_consumer(self._stream, self._config(inbox))
+        wanted = ordered_consumer.config(
+            inbox, after=self.position, latest=self._start == "last_per_subject", filters=self._filters,
+            headers_only=self._headers_only, heartbeat_s=HEARTBEAT_S,
+        )  # fmt: skip
+        created = await js.add_consumer(self._stream, wanted)
         subscription: Subscription | None = None
         try:
             if epoch_of(await js.stream_info(self._stream)) != self.epoch:
@@ -188,28 +193,6 @@ class Follower:
             self.position = last
         self.epoch = epoch
         self._begun = True
-
-    def _config(self, inbox: str) -> ConsumerConfig:
-        policy, start = DeliverPolicy.BY_START_SEQUENCE, self.position + 1
-        if self.position == 0:
-            from_last = self._start == "last_per_subject"
-            policy, start = (DeliverPolicy.LAST_PER_SUBJECT if from_last else DeliverPolicy.ALL), None  # type: ignore[assignment]
-        filters = self._filters or ([">"] if policy is DeliverPolicy.LAST_PER_SUBJECT else [])
-        return ConsumerConfig(
-            deliver_subject=inbox,
-            deliver_policy=policy,
-            opt_start_seq=start,
-            ack_policy=AckPolicy.NONE,
-            max_deliver=1,
-            flow_control=True,
-            idle_heartbeat=HEARTBEAT_S,
-            inactive_threshold=30,
-            mem_storage=True,
-            num_replicas=1,
-            headers_only=self._headers_only or None,
-            filter_subject=filters[0] if len(filters) == 1 else None,
-            filter_subjects=filters if len(filters) > 1 else None,
-        )
 
     async def _watch(self) -> None:
         while not self._broken.is_set():
@@ -254,7 +237,7 @@ class Follower:
         self._heard()
         if headers.get("Status") == "100":
             return self._control(reply, headers)
-        stream_seq, consumer_seq, stamp, self.pending = _numbers(reply)
+        stream_seq, consumer_seq, stamp, self.pending = numbers(reply)
         if consumer_seq != self._consumer_seq + 1:
             log.info("a hole in the feed: reading it again", stream=self._stream, after=self.position)
             self._break("hole")
@@ -300,11 +283,3 @@ class Follower:
 def epoch_of(info: StreamInfo) -> str:
     """It changes when the stream is made anew."""
     return (info.config.metadata or {}).get(EPOCH) or str(info.created)
-
-
-def _numbers(reply: str) -> tuple[int, int, float, int]:
-    """Stream sequence, consumer sequence, Unix seconds and pending of `$JS.ACK...` (9 tokens; with a domain 12)."""
-    tokens = reply.split(".")
-    first = 5 if len(tokens) == 9 else 7
-    stream_seq, consumer_seq, nanoseconds, pending = tokens[first : first + 4]
-    return int(stream_seq), int(consumer_seq), int(nanoseconds) / 1e9, int(pending)

@@ -61,6 +61,9 @@ AUDIT: Final = by(
     "told", "over_rate", "away",
 )  # fmt: skip
 
+VIEWS_DROPPED: Final = Counter(
+    "confer_views_dropped", "Changes of views that are shown with the next change only, because too many others waited"
+)
 VIEWS_UNANNOUNCED: Final = Counter(
     "confer_views_unannounced", "Views that are not shown again to edges that were away, because there are too many"
 )

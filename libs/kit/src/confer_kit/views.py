@@ -19,6 +19,7 @@ ANNOUNCE_S = 30.0
 ASKED_S = 0.4
 ANNOUNCED_FOR_S = 600.0
 ANNOUNCED_MAX = 10_000  # views; beyond it those that are longest unchanged are not announced
+WAITING_MAX = 10_000  # views that have changed; beyond it those that wait for longest are not shown
 
 Render = Callable[[], tuple[bytes, int] | None]
 
@@ -56,6 +57,9 @@ class Views:
         or None: there is nothing true to show now."""
         waiting = self._dirty.get((view.name, ident))
         self._dirty[view.name, ident] = (view, ident, render, again or (waiting is not None and waiting[-1]))
+        if len(self._dirty) > WAITING_MAX:
+            del self._dirty[next(iter(self._dirty))]
+            metrics.VIEWS_DROPPED.inc()
         self._recent.pop((view.name, ident), None)
         self._recent[view.name, ident] = (clock.now(), view, ident, render)  # the latest last
         if len(self._recent) > ANNOUNCED_MAX:

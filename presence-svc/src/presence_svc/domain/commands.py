@@ -11,7 +11,8 @@ from dataclasses import dataclass
 class Attach:
     """A session is in the room. `settled_s`: do nothing if sessions came or went that lately (a list may be older).
 
-    A further session, or another step, is activity of the person; a connection that is only made anew is not.
+    A further session, or another step, is activity of the person; a connection that is only made anew is not. A
+    session that was taken up later (`taken_up`) by another edge stays with that one.
     """
 
     session: str
@@ -22,6 +23,7 @@ class Attach:
     now: float
     step: int | None = None
     screening: bool = False
+    taken_up: int = 0
     settled_s: float = 0.0
 
 

@@ -59,6 +59,9 @@ def _in_time(command: GoAway | EndMarks | Expire, person: Person) -> Changed | N
 
 def _attach(c: Attach, person: Person) -> Changed | None:
     known = person.sessions.get(c.session)
+    earlier = known or person.lately.get(c.session)
+    if earlier and earlier.taken_up > c.taken_up:
+        return None
     if known and known.incarnation == c.incarnation and known.attach >= c.attach:
         return None
     if _unsettled(person, c.now, c.settled_s):
@@ -66,9 +69,8 @@ def _attach(c: Attach, person: Person) -> Changed | None:
     if known is None and len(person.sessions) >= SESSIONS_MAX:
         raise Rejection(ErrorCode.LIMIT_EXCEEDED, f"more than {SESSIONS_MAX} sessions of one person in this room")
     before = person if person.present else Person(user_id=person.user_id, joined_at=c.now)
-    earlier = known or before.lately.get(c.session)
     device = earlier.device if earlier else None
-    sessions = {**before.sessions, c.session: Session(c.incarnation, c.attach, c.screening, c.step, device)}
+    sessions = {**before.sessions, c.session: Session(c.incarnation, c.attach, c.screening, c.step, device, c.taken_up)}
     after = replace(
         before, name=c.name, role=c.role, sessions=sessions, lately={}, grace_until=None,
         screening=before.screening or c.screening, changed_at=max(c.now, before.changed_at),

@@ -18,6 +18,7 @@ class Session:
     """A tab: which start of which edge serves it, the number of its latest attach there, and the step told with it.
 
     device    what the client calls its device
+    taken_up  grows each time that an edge takes the session up; 0: it is where it began
     """
 
     incarnation: str
@@ -25,6 +26,7 @@ class Session:
     screening: bool = False
     step: int | None = None
     device: str | None = None
+    taken_up: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

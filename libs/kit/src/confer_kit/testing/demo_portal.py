@@ -36,9 +36,13 @@ class Desk:
 
     async def open(self, url: str, patient: str) -> None:
         """The patient's record, connected and loaded. `url`: where the demo portal is, with its last slash."""
+        await self.go_to(url, patient)
+        await self.is_ready()
+
+    async def go_to(self, url: str, patient: str) -> None:
+        """Whether or not there will be a connection."""
         who = {"user_id": self.person.user_id, "name": self.person.name, "role": self.person.role}
         await self.page.goto(f"{url}?{urlencode(who | {'patient': patient})}")
-        await self.is_ready()
 
     async def is_ready(self) -> None:
         await expect(self.get("status")).to_have_text("Connected")

@@ -42,7 +42,9 @@ WAYS = [
 class JavaScriptClient(Received):
     """One socket. `sids` are those of all its connections, in order; `transports` what each began with,
     `recovered` what it said of each. `disconnects` are the reasons of their ends, `details` the close codes of those
-    by WebSocket, or what the client tells in place of one. `order` is all that it heard, as it came."""
+    by WebSocket, or what the client tells in place of one. `turned_away` is what the server said when it ended a
+    connection, or refused one: the reason of the close, or the body of the answer. `order` is all that it heard, as it
+    came."""
 
     def __init__(self, node: "Node", name: str) -> None:
         super().__init__(name)
@@ -55,6 +57,7 @@ class JavaScriptClient(Received):
         self.disconnects: list[str] = []
         self.details: list[Any] = []
         self.connect_errors: list[tuple[str, Any]] = []
+        self.turned_away: list[str] = []
         self.connected = False
         self.order: list[tuple[str, Any]] = []  # ("ack", its body), or an event's name and body
         self.listener: Callable[[str, list[Any]], None] = lambda what, values: None
@@ -119,8 +122,10 @@ class JavaScriptClient(Received):
                 self.connected = False
                 self.disconnects.append(values[0])
                 self.details.append(values[1])
+                self.turned_away += filter(None, values[2:])
             case "connect_error":
                 self.connect_errors.append((values[0], values[1]))
+                self.turned_away += filter(None, values[2:])
             case "upgrade":
                 self.upgrades.append(values[0])
             case _:

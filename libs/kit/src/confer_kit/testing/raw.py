@@ -4,17 +4,19 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 import aiohttp
 
 from confer_kit.tasks import Tasks
 from confer_kit.testing.received import WAIT_S, Received
 
+OVER: Final = (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
+
 
 class PacketClient(Received):
     """What there is to say and to hear, whatever the transport. `acks` by number, as they came. `refused` is the body
-    of a CONNECT_ERROR."""
+    of a CONNECT_ERROR; `goodbye` the code and reason with which a WebSocket was closed."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -22,6 +24,7 @@ class PacketClient(Received):
         self.sid: str | None = None
         self.pid: str | None = None
         self.refused: Any = None
+        self.goodbye: tuple[int, str] | None = None
         self.ended = False
         self._number = 0
 
@@ -82,9 +85,11 @@ class RawClient(PacketClient):
 
     async def read(self) -> None:
         """Until the connection ends."""
-        async for message in self._socket:
+        while (message := await self._socket.receive()).type not in OVER:
             if message.type is aiohttp.WSMsgType.TEXT:
                 await self.received(message.data)
+        if message.type is aiohttp.WSMsgType.CLOSE:
+            self.goodbye = message.data, message.extra or ""
         self.ended = True
         self.changed()
 
