@@ -14,12 +14,12 @@ import engineio
 import orjson
 from engineio.packet import OPEN, Packet
 
-from confer_edge import metrics
+from confer_edge import batch, metrics
 from confer_edge.arrivals import Arrivals, whole_seconds
 from confer_edge.bodies import BODY, TOO_LARGE
 from confer_edge.census import Census, Full, subscriber
 from confer_edge.engine_socket import Socket
-from confer_edge.outlet import Outlet
+from confer_edge.outlet import Outlet, flush
 from confer_edge.packets import Outgoing
 from confer_edge.rate import Verdict
 from confer_edge.websocket import EXTENSION, TRY_AGAIN_LATER, WebSocket
@@ -71,6 +71,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         self.on_flood: Callable[[Socket, bytes, Verdict], None] = self._flooded
         self._tasks = Tasks()
         self._written: list[Outlet] = []
+        self._batch = batch.opened()
         self._wheel: Wheel | None = None
 
     def create_queue(self, *_: Any, **__: Any) -> None:
@@ -84,8 +85,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
 
     def _flush(self) -> None:
         written, self._written = self._written, []
-        for outlet in written:
-            outlet.flush()
+        flush(written, self._batch)
 
     def end(self, socket: Socket, reason: str, *, abort: bool = False) -> None:
         socket.finish(reason, abort=abort)

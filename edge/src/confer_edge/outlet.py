@@ -5,9 +5,10 @@ from collections.abc import Callable
 from typing import Final
 
 from confer_edge import metrics
+from confer_edge.batch import WORTHWHILE, Batch
 from confer_edge.outbox import Outbox
 from confer_edge.packets import Outgoing
-from confer_edge.websocket import WebSocket
+from confer_edge.websocket import WebSocket, write_all
 
 PACKETS_PER_GET_MAX: Final = 16  # python's own polling client drops a GET with more
 PACKETS_PER_WRITE: Final = 16
@@ -27,14 +28,14 @@ class Outlet:
     """
 
     __slots__ = (
-        "_changed", "_link", "_outbox", "_spare", "_turn", "_written", "on_behind", "on_full", "over", "polled",
+        "_changed", "_outbox", "_spare", "_written", "link", "on_behind", "on_full", "over", "polled", "turn",
     )  # fmt: skip
 
     def __init__(self, outbox: Outbox, *, written: Callable[["Outlet"], None], on_full: Callable[[], None]) -> None:
         self._outbox = outbox
         self._written = written  # asks for a `flush` at the end of the turn
-        self._link: WebSocket | None = None
-        self._turn: Outgoing | list[Outgoing] | None = None  # what this turn has written so far; mostly one packet
+        self.link: WebSocket | None = None
+        self.turn: Outgoing | list[Outgoing] | None = None  # what this turn has written so far; mostly one packet
         self._changed: asyncio.Event | None = None
         self._spare: Outgoing | None = None  # what a GET gets for which there is nothing
         self.over = False
@@ -43,22 +44,22 @@ class Outlet:
         self.on_full = on_full
 
     def write(self, packet: Outgoing) -> None:
-        if self._link is not None:
-            if self._turn is None:
-                self._turn = packet
+        if self.link is not None:
+            if self.turn is None:
+                self.turn = packet
                 self._written(self)
-            elif isinstance(self._turn, list):
-                self._turn.append(packet)
+            elif isinstance(self.turn, list):
+                self.turn.append(packet)
             else:
-                self._turn = [self._turn, packet]
+                self.turn = [self.turn, packet]
         else:
             self._keep(packet)
             self._has_changed()
 
     def flush(self) -> None:
         """The end of the turn."""
-        turn, self._turn = self._turn, None
-        link = self._link
+        turn, self.turn = self.turn, None
+        link = self.link
         if link is None or turn is None:
             return
         if not isinstance(turn, list):
@@ -90,14 +91,14 @@ class Outlet:
 
     def end(self, last: Outgoing) -> None:
         """Nothing is written any more. A GET that waits is answered by what it waits for, else by `last`."""
-        if self._link is not None and not self._link.paused:
+        if self.link is not None and not self.link.paused:
             self.flush()
         self._spare = last
         self.stop()
 
     def stop(self) -> None:
         """As `end`, and what was written but has not left stays behind."""
-        self._link, self._turn, self.over = None, None, True
+        self.link, self.turn, self.over = None, None, True
         if not self.polled:
             self._outbox.clear()
         self._has_changed()
@@ -107,13 +108,13 @@ class Outlet:
     def attach(self, link: WebSocket) -> None:
         """From here on to a WebSocket; what waited for a poll goes first."""
         link.transport.set_write_buffer_limits(high=UNSENT_HIGH)
-        self._link, self._spare = link, None
+        self.link, self._spare = link, None
         for packet in self._outbox.take(len(self._outbox)):
             self.write(packet)
 
     def resume(self) -> None:
         """The transport takes more."""
-        link = self._link
+        link = self.link
         while link is not None and not link.paused and (packets := self._outbox.take(PACKETS_PER_WRITE)):
             _write(link, packets)
         self._has_changed()
@@ -144,7 +145,7 @@ class Outlet:
 
     @property
     def _is_busy(self) -> bool:
-        return self._link.paused if self._link is not None else not self.polled
+        return self.link.paused if self.link is not None else not self.polled
 
     def _keep(self, packet: Outgoing) -> None:
         if self.over:
@@ -171,9 +172,45 @@ class Outlet:
         await self._changed.wait()
 
 
+def flush(outlets: list[Outlet], batch: Batch | None) -> None:
+    """The end of the turn for all of them: where there are many, in one system call (ADR 33)."""
+    for outlet in outlets if batch is None or len(outlets) < WORTHWHILE else _flush_together(outlets, batch):
+        outlet.flush()
+
+
+def _flush_together(outlets: list[Outlet], batch: Batch) -> list[Outlet]:
+    """Those are left that wait already, or have got much."""
+    left: list[Outlet] = []
+    links: list[WebSocket] = []
+    wires: list[bytes] = []
+    joined: dict[tuple[Outgoing, ...], bytes] = {}  # many have got the same ones
+    for outlet in outlets:
+        link, turn = outlet.link, outlet.turn
+        if link is None or turn is None or not link.direct or link.paused:
+            left.append(outlet)
+            continue
+        if isinstance(turn, Outgoing):
+            wire = turn.wire
+        elif len(turn) <= PACKETS_PER_WRITE:
+            packets = tuple(turn)
+            wire = joined.get(packets) or joined.setdefault(packets, _wire(turn))
+        else:
+            left.append(outlet)
+            continue
+        outlet.turn = None
+        links.append(link)
+        wires.append(wire)
+    write_all(links, wires, batch)
+    return left
+
+
 def _nobody() -> None:
     """Before there is a session no facts are sent."""
 
 
 def _write(link: WebSocket, packets: list[Outgoing]) -> None:
-    link.write(b"".join([packet.wire for packet in packets]))
+    link.write(_wire(packets))
+
+
+def _wire(packets: list[Outgoing]) -> bytes:
+    return b"".join([packet.wire for packet in packets])

@@ -5,12 +5,13 @@ import asyncio
 import base64
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final, cast
 from urllib.parse import unquote
 
 from confer_edge import metrics
+from confer_edge.batch import Batch
 from confer_edge.frames import CLOSE, Reader, Violation, close_frame
 from confer_kit.logs import logger
 
@@ -30,11 +31,12 @@ OnWritable = Callable[[], None]
 
 class WebSocket(asyncio.Protocol):
     """One connection. `attach` gives it to whoever receives its messages. `paused`: the peer reads more slowly than
-    it is sent to, and what is written now only grows the transport's buffer."""
+    it is sent to, and what is written now only grows the transport's buffer. `direct`: all that was written has left,
+    so that the next may go past the transport to `fd`."""
 
     __slots__ = (
-        "_app", "_closing", "_direct", "_early", "_events", "_fd", "_key", "_on_lost", "_on_message", "_on_writable",
-        "_reader", "_server", "_size_max", "_tasks", "paused", "transport",
+        "_app", "_closing", "_early", "_events", "_key", "_on_lost", "_on_message", "_on_writable", "_reader",
+        "_server", "_size_max", "_tasks", "direct", "fd", "paused", "transport",
     )  # fmt: skip
 
     def __init__(self, config: Any, server_state: Any, app_state: Any, _loop: Any = None) -> None:
@@ -50,8 +52,8 @@ class WebSocket(asyncio.Protocol):
         self._on_lost: OnLost | None = None
         self._on_writable: OnWritable | None = None
         self._closing = False
-        self._fd = -1  # the socket's; -1: it is the transport's alone
-        self._direct = False  # whether all that was written has left, so that the next may go past the transport
+        self.fd = -1  # the socket's; -1: it is the transport's alone
+        self.direct = False
         self.paused = False
 
     # --- uvicorn and the event loop call these --------------------------------------------------------
@@ -173,7 +175,7 @@ class WebSocket(asyncio.Protocol):
         the end; `on_writable` each time when the connection is not `paused` any more."""
         self._reader = Reader(self._size_max)
         if not self.transport.is_closing() and not self.transport.get_extra_info("sslcontext"):
-            self._fd = self.transport.get_extra_info("socket").fileno()
+            self.fd = self.transport.get_extra_info("socket").fileno()
         self.pass_on(on_message, on_lost, on_writable)
         early, self._early = self._early, b""
         if self.transport.is_closing():
@@ -189,25 +191,35 @@ class WebSocket(asyncio.Protocol):
         """Behind all that was written before; nothing after a close frame (RFC 6455, 5.5.1). Straight to the socket
         while the transport holds nothing (ADR 17); what the socket does not take is the transport's, and so is every
         error: it tells `connection_lost`."""
-        if self._direct or self._may_be_direct():
+        if self.direct or self._may_be_direct():
             try:
-                sent = os.write(self._fd, data)
+                sent = os.write(self.fd, data)
             except OSError:
                 sent = 0
             if sent == len(data):
                 return
-            self._direct = False
             data = data[sent:]
+        self._give_to_transport(data)
+
+    def go_on(self, data: bytes, sent: int) -> None:
+        """A batch has written so many bytes to the socket; -1: nobody knows."""
+        if sent < 0:
+            self.transport.abort()
+        elif sent < len(data):
+            self._give_to_transport(data[sent:])
+
+    def _give_to_transport(self, data: bytes) -> None:
+        self.direct = False
         if not self._closing:
             self.transport.write(data)
 
     def _may_be_direct(self) -> bool:
-        self._direct = self._fd >= 0 and not self.transport.get_write_buffer_size()
-        return self._direct
+        self.direct = self.fd >= 0 and not self.transport.get_write_buffer_size()
+        return self.direct
 
     def _end_directness(self) -> None:
         """From here on the descriptor may become another connection's."""
-        self._closing, self._direct, self._fd = True, False, -1
+        self._closing, self.direct, self.fd = True, False, -1
 
     def close(self, code: int = NORMAL, reason: str = "") -> None:
         """Send what is queued and a close frame; cut after five seconds if the peer does not read."""
@@ -235,6 +247,16 @@ class WebSocket(asyncio.Protocol):
         except Exception:
             log.exception("a message could not be handled")
             self.close(1011)
+
+
+def write_all(links: Sequence[WebSocket], data: Sequence[bytes], batch: Batch) -> None:
+    """As `write` to each of them what is its own; all are direct."""
+    for at in range(0, len(links), batch.size):
+        some, theirs = links[at : at + batch.size], data[at : at + batch.size]
+        took = batch.write([link.fd for link in some], theirs)
+        if took is not None:
+            for link, one, sent in zip(some, theirs, took, strict=True):
+                link.go_on(one, sent)
 
 
 def _ignore(opcode: int, payload: bytes) -> None: ...
