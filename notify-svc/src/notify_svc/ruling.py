@@ -10,7 +10,7 @@ from confer_contracts.errors import Rejection
 from confer_contracts.ids import patient_of, token
 from confer_contracts.notify import NotificationSend
 from confer_contracts.presence import RoomSnapshotRequest
-from confer_contracts.rules import ACTOR, FACTS, PATIENT, Rule, Rules, parse
+from confer_contracts.rules import ACTOR, FACTS, PATIENT, Rule, Rules, parse, values_of
 from confer_contracts.subjects import Kind, stream_of
 from confer_kit import clock
 from confer_kit.calls import Context
@@ -104,8 +104,7 @@ class Ruling:
 
 def _values(fact: StoredFact) -> dict[str, Any]:
     """What a rule may name of a fact: the members of its body, and what its subject and headers say."""
-    body = fact.json()
-    return dict(_beside(fact)) | (body if isinstance(body, dict) else {})
+    return dict(_beside(fact)) | values_of(fact.json())
 
 
 def _beside(fact: StoredFact) -> Iterator[tuple[str, Any]]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from confer_contracts.notify import NotificationSend
-from confer_contracts.rules import FACTS, Rule, filled, holes, parse
+from confer_contracts.rules import FACTS, Rule, filled, holes, parse, values_of
 
 CALLED = """
 [[rules]]
@@ -61,6 +61,15 @@ def test_a_member_that_is_a_list_is_each_of_its_people() -> None:
         listed.notifications(TICKET | {"staff": [f"u{n}" for n in range(51)]})
 
 
+def test_people_inside_a_list_are_told_each() -> None:
+    text = CALLED.replace("{called_by}", "{assigned.user_id}").replace("{station}", "{assigned.role}")
+    people = [{"user_id": "a", "role": "nurse"}, {"user_id": "b", "role": "doctor"}]
+    told = sent(values_of(TICKET | {"assigned": people}), text)
+    assert [each.to.user for each in told] == ["a", "b", None]
+    assert told[0].message.startswith("To nurse, doctor")
+    assert [each.to.role for each in sent(values_of(TICKET), text)] == ["nurse"], "nobody is assigned"
+
+
 def test_what_is_said_is_cut_to_what_a_notification_holds() -> None:
     (first, _) = sent(TICKET | {"patient_id": "ก" * 300, "station": "x" * 9000})
     assert (len(first.title), len(first.message)) == (200, 4000)
@@ -85,7 +94,9 @@ WRONG = [
     (CALLED.replace('"high", ', '"urgent", '), "rule 1, where: priority is never 'urgent'"),
     (CALLED.replace('"eyes"', "7"), "rule 1, where: queue is never 7"),
     (CALLED.replace("{station}", "{station"), "has a '{' alone"),
-    (CALLED.replace("{station}", "{station.name}"), "alone"),
+    (CALLED.replace("{station}", "{station.name}"), "rule 1, message: ticket_called has no member 'station.name'"),
+    (CALLED.replace("{station}", "{assigned.name}"), "ticket_called has no member 'assigned.name'"),
+    (CALLED.replace("{station}", "{station.name.first}"), "alone"),
     (CALLED.replace("{station}", "{station!r}"), "alone"),
     (CALLED.replace("role:nurse", "nurse"), "rule 1, to, 2: 'nurse': must be all, or one of user:<id>"),
     (CALLED.replace("role:nurse", "{called_by}"), "must be all, or one of"),

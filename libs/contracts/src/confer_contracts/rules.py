@@ -1,14 +1,15 @@
 """Rules that join the domains: "when this fact is stored, and that is so, tell somebody". The file, and its checks.
 
-A file is TOML, as a policy is. Texts are templates: `{field}` stands for a member of the fact's body, `{{` and `}}` for
-braces; nothing is ever evaluated. Beside the body's members there are `actor`, who did it, and, for facts of a
-patient's room, `patient_id`. Everything that can be known beforehand is refused when the file is read.
+A file is TOML, as a policy is. Texts are templates: `{field}` stands for a member of the fact's body, `{field.inner}`
+for one inside it, `{{` and `}}` for braces; nothing is ever evaluated. Beside the body's members there are `actor`, who
+did it, and, for facts of a patient's room, `patient_id`. Everything that can be known beforehand is refused when the
+file is read.
 """
 
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
@@ -25,7 +26,7 @@ TITLE_CHARS: Final = 200
 ACTOR, PATIENT = "actor", "patient_id"
 _OURS: Final = frozenset({"notification", "notification_reminder", "notification_escalated"})
 _CLOSED: Final = "notification_closed"
-_HOLE: Final = re.compile(r"\{\{|\}\}|\{([a-z_]+)\}|[{}]")
+_HOLE: Final = re.compile(r"\{\{|\}\}|\{([a-z_]+(?:\.[a-z_]+)?)\}|[{}]")
 Scalar = str | int | float | bool
 Values = Mapping[str, Any]
 
@@ -42,8 +43,22 @@ def fields_of(event: str) -> dict[str, Any]:
         if fact.kind is Kind.ROOM:
             known[PATIENT] = str
         if isinstance(fact.body, type) and issubclass(fact.body, BaseModel):
-            known |= {name: member.annotation for name, member in fact.body.model_fields.items()}
+            for name, member in fact.body.model_fields.items():
+                known |= {name: member.annotation, **_inside(name, member.annotation)}
     return known
+
+
+def values_of(body: Any) -> dict[str, Any]:
+    """The members of a fact's body as rules name them: with those inside, `assigned.user_id`, of each in a list."""
+    values: dict[str, Any] = dict(body) if isinstance(body, dict) else {}
+    for name, value in tuple(values.items()):
+        if isinstance(value, dict):
+            values |= {f"{name}.{inner}": each for inner, each in value.items()}
+        elif isinstance(value, list):
+            parts = [each for each in value if isinstance(each, dict)]
+            inside = {inner: None for each in parts for inner in each}
+            values |= {f"{name}.{inner}": [each.get(inner) for each in parts] for inner in inside}
+    return values
 
 
 def holes(template: str) -> Iterator[str]:
@@ -125,7 +140,7 @@ class Rule(_Written):
     when      the event of a fact
     where     member -> the value that it must have, or a list of those that it may have; a list must contain it
     next_in   the patient of the fact must be the next to be called in this queue
-    to        whom to tell: `user:{called_by}`, `role:nurse`, `all`; a member that is a list is each of its people
+    to        whom to tell: `user:{called_by}`, `role:nurse`, `all`; a list, `user:{assigned.user_id}`, is each in it
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$")]
@@ -228,6 +243,18 @@ def addressees(text: str, values: Values) -> list[Addressee]:
     if len(people) > LIST_MAX:
         raise ValueError(f"{listed} names more than {LIST_MAX}")
     return [addressee(filled(text, {**values, listed: one})) for one in people]
+
+
+def _inside(name: str, annotation: Any) -> dict[str, Any]:
+    """The members of a member that is an object, or a list of them."""
+    listed = get_origin(annotation) is list
+    model = get_args(annotation)[0] if listed else annotation
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        return {}
+    return {
+        f"{name}.{inner}": list[member.annotation] if listed else member.annotation  # type: ignore[name-defined]
+        for inner, member in model.model_fields.items()
+    }
 
 
 def _is_one_of(value: Any, wanted: Scalar | Sequence[Scalar]) -> bool:
