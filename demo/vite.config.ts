@@ -4,6 +4,6 @@ import { defineConfig } from "vite";
 // `npm run dev` shows the sources and talks to a running edge.
 export default defineConfig({
   base: "./",
-  build: { target: "es2022" },
+  build: { target: "es2022", rolldownOptions: { input: ["index.html", "board/index.html"] } },
   server: { proxy: { "/socket.io": { target: "http://127.0.0.1:9014", ws: true } } },
 });

@@ -185,6 +185,10 @@ export interface QueueRow {
   staff_working: string[];
   status: TicketStatus;
   ticket: string;
+  /** What displays show for it. */
+  number: string | null;
+  /** By when it is likely to be done, as far as that is known. */
+  estimated_completion: string | null;
   created_at: string;
 }
 export interface Ticket {
@@ -206,6 +210,46 @@ interface Claimed {
   ticket: string;
   token: string;
   op: string;
+}
+
+/** Until the call, in seconds: what the last services at the stations at work tell. */
+export interface EstimatedWait {
+  from_s: number;
+  to_s: number;
+  services: number;
+  stations: number;
+}
+interface Figures {
+  called: number;
+  served: number;
+  no_shows: number;
+  cancelled: number;
+  average_wait_s: number | null;
+  average_service_s: number | null;
+}
+export type StationFigures = Figures & { station: string | null };
+export type FiguresSince = Figures & { since: string; stations: StationFigures[] };
+/** How a queue goes: now, today, in the last hour. */
+export interface QueueFigures {
+  waiting: number;
+  longest_wait_s: number | null;
+  estimated_wait: EstimatedWait | null;
+  today: FiguresSince;
+  hour: FiguresSince;
+}
+/** What a public display shows of a queue: numbers and stations, never who they are. */
+export interface Board {
+  queue: string;
+  called: BoardTicket[];
+  next: string[];
+  waiting: number;
+  estimated_wait: EstimatedWait | null;
+}
+export interface BoardTicket {
+  number: string;
+  station: string | null;
+  serving: boolean;
+  called_at: string;
 }
 
 // --- notifications ---
@@ -279,12 +323,13 @@ export interface Calls {
   ];
   activity_log: [ActivityQuery, { rows: ActivityRow[]; more: boolean; before: number | null }];
   queue_enqueue: [{ queue: string; patient_id: string; priority: Priority; op: string }, TicketReply];
-  queue_call_next: [{ queue: string; op: string }, TicketReply];
+  queue_call_next: [{ queue: string; station?: string; op: string }, TicketReply];
   queue_serve: [Claimed, TicketReply];
   queue_done: [Claimed, TicketReply];
   queue_requeue: [Claimed, TicketReply];
   queue_no_show: [Claimed, TicketReply];
   queue_cancel: [{ queue: string; ticket: string; op: string }, TicketReply];
+  queue_statistics: [{ queue: string }, QueueFigures];
   notification_send: [
     { to: Addressee; title: string; message: string; type: "info" | "warning"; op: string },
     { id: string },

@@ -206,13 +206,14 @@ export function createPortal(place: Place) {
       say("info", "Brought up to date", "This window had missed something. Everything shown is fresh.");
     }
     const rows = snapshot.queue?.status === "unavailable" ? null : snapshot.queue;
-    if (rows && "rows" in rows) setRows(rows.rows);
+    if (rows && "rows" in rows && name === `queue.${QUEUE}`) setRows(rows.rows); // beside a room there are only the first
     void inbox.load();
     activity.soon();
   });
 
   function setRows(rows: QueueRow[]): void {
     queue.rows.value = rows;
+    queue.figures.soon();
     queue.available.value = true;
     queue.closed.value = null;
   }

@@ -3,10 +3,12 @@
 import { computed, signal } from "@preact/signals";
 import type { Priority, QueueRow, TicketFact } from "../contract";
 import { newOp } from "../ids";
+import { createFigures } from "./figures";
 import type { Call } from "../socket";
 import type { Say } from "./toasts";
 
 export const QUEUE = "screening";
+const STATION = "confer.station"; // kept for this window alone
 
 export interface Claim {
   ticket: string;
@@ -22,6 +24,9 @@ export function createQueue(call: Call, say: Say) {
   const available = signal(true);
   const closed = signal<string | null>(null); // why this person does not see the queue any more
   const claims = signal<readonly Claim[]>([]);
+  const station = signal(sessionStorage.getItem(STATION) ?? ""); // where this person calls patients to
+  const figures = createFigures(QUEUE, call);
+  station.subscribe((name) => sessionStorage.setItem(STATION, name));
   const waiting = computed(() => rows.value.filter((row) => row.status === "waiting").length);
 
   async function enqueue(patient_id: string, priority: Priority): Promise<void> {
@@ -32,7 +37,8 @@ export function createQueue(call: Call, say: Say) {
   }
 
   async function callNext(): Promise<void> {
-    const answer = await call("queue_call_next", { queue: QUEUE, op: newOp() });
+    const to = station.peek().trim();
+    const answer = await call("queue_call_next", { queue: QUEUE, ...(to && { station: to }), op: newOp() });
     if (answer.status !== "ok") return say("warning", "Nobody was called", answer.message);
     const { ticket, token, claimed_until } = answer;
     if (!ticket || !token) return say("info", "Nobody is waiting");
@@ -72,7 +78,7 @@ export function createQueue(call: Call, say: Say) {
     drop(fact.ticket);
   }
 
-  return { rows, available, closed, claims, waiting, enqueue, callNext, act, cancel, ended, close };
+  return { rows, available, closed, claims, station, figures, waiting, enqueue, callNext, act, cancel, ended, close };
 }
 
 export type Queue = ReturnType<typeof createQueue>;

@@ -8,6 +8,7 @@ import type { Claim, ClaimAction } from "../state/queue";
 import { Avatar } from "./avatar";
 import { clock } from "./format";
 import { Panel } from "./panel";
+import { QueueFiguresLine } from "./queue-figures";
 
 export function QueuePanel({ portal }: { portal: Portal }) {
   const { queue } = portal;
@@ -21,7 +22,10 @@ export function QueuePanel({ portal }: { portal: Portal }) {
   }
   return (
     <Panel id="queue" title="Queue" away={!queue.available.value} aside={
-      <button class="primary" data-testid="call-next" onClick={() => void queue.callNext()}>Call next</button>
+      <span class="call-next">
+        <input aria-label="Your station" placeholder="Your station" data-testid="station" value={queue.station.value} maxLength={40} onInput={(e) => (queue.station.value = e.currentTarget.value)} />
+        <button class="primary" data-testid="call-next" onClick={() => void queue.callNext()}>Call next</button>
+      </span>
     }>
       {queue.claims.value.map((claim) => <ClaimCard key={claim.ticket} portal={portal} claim={claim} />)}
       {rows.length > 0 ? (
@@ -33,6 +37,7 @@ export function QueuePanel({ portal }: { portal: Portal }) {
         </div>
       ) : <p class="quiet">Nobody is in the queue.</p>}
       <AddToQueue portal={portal} />
+      <QueueFiguresLine portal={portal} />
     </Panel>
   );
 }
@@ -42,12 +47,12 @@ function Row({ portal, row }: { portal: Portal; row: QueueRow }) {
   const open = row.patient_id === portal.patient.value;
   return (
     <tr data-testid="queue-row" data-patient={row.patient_id} data-status={row.status} class={open ? "open" : ""}>
-      <td class="number">{row.queue_position}</td>
+      <td class="number">{row.queue_position}<small data-testid="ticket-number">{row.number}</small></td>
       <td>
         <button class="link" onClick={() => void portal.openPatient(row.patient_id)} aria-current={open || undefined}>
           {patientName(row.patient_id) ?? row.patient_id}
         </button>
-        <small>{patientName(row.patient_id) && `${row.patient_id} · `}since {clock(row.created_at)}</small>
+        <small>{patientName(row.patient_id) && `${row.patient_id} · `}since {clock(row.created_at)}{row.estimated_completion && ` · done by ${clock(row.estimated_completion)} or so`}</small>
       </td>
       <td><span class={`chip ${row.priority}`}>{row.priority}</span></td>
       <td><span class={`chip ${row.status}`}>{row.status.replace("_", " ")}</span></td>

@@ -19,6 +19,7 @@ from confer_edge.arrivals import Arrivals
 from confer_edge.audiences import Audiences
 from confer_edge.authoriser import Authoriser
 from confer_edge.beat import Beat
+from confer_edge.boards import REFRESH_S, Boards
 from confer_edge.bodies import bounded_bodies
 from confer_edge.calls import Calls
 from confer_edge.census import Users
@@ -69,11 +70,12 @@ class Edge:
         revocations = Revocations(settings.jwt_leeway_s)
         self.said = AccessFeed(link, revocations)
         self.feed = Feed(link, self.audiences, self._resync_everybody, before=self.said.known)
-        self.views = ViewFeed(link, self.audiences, before=self.said.known)
         self.probe = Probe(
             link, self.audiences, self.incarnation, settings.tick_late_s, also=lambda: self.said.complaint
         )
         self.server = Server(settings, settings.allowed_origins(settings.port))
+        self.boards = Boards(self.server, link, settings)
+        self.views = ViewFeed(link, self.audiences, self.boards, before=self.said.known)
         calls, tasks = Calls(link), Tasks()
         identities = provider(settings)
         recovery = Recovery(link, self.feed, settings.recovery_window_s)
@@ -133,6 +135,7 @@ class Edge:
             (self._settings.health_check_s, self._health_check),
             (POLICY_LOOK_S, self.rights.watch_policy),
             (AGAIN_S, self.following.again),
+            (REFRESH_S, self.boards.refresh),
         ):
             self._tasks.start(again(seconds, work, at_once=True), work.__qualname__)
         if self._settings.access_check:

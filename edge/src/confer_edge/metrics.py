@@ -22,6 +22,7 @@ _ROUTES: Final = frozenset({*catalogue.PUBLIC_CALLS, *(event.event for event in 
 # --- connections and sessions
 CLIENTS: Final = by(Gauge("confer_edge_clients", "Engine.IO connections", ["transport"]), "polling", "websocket")
 SESSIONS: Final = Gauge("confer_edge_sessions", "Socket.IO sessions")
+DISPLAYS: Final = Gauge("confer_edge_displays", "Public displays on the namespace /board")
 MEMBERSHIPS: Final = Gauge("confer_edge_memberships", "Memberships of all sessions in audiences")
 HANDSHAKES: Final = by(
     Counter("confer_edge_handshakes", "Engine.IO handshakes that were accepted", ["transport"]), "polling", "websocket"
@@ -68,7 +69,7 @@ JOINS: Final = by(
 )  # fmt: skip
 DENIED: Final = by(
     Counter("confer_edge_denied", "Questions about rights that were answered no", ["source"]),
-    "revoked", "claims", "policy", "authoriser", "no_answer",
+    "revoked", "claims", "policy", "authoriser", "no_answer", "board",
 )  # fmt: skip
 ENDED: Final = Counter("confer_edge_memberships_ended", "Memberships that ended because the right to them did")
 LIMITS: Final = by(
@@ -76,7 +77,7 @@ LIMITS: Final = by(
     "connections_max", "connections_per_address_max", "connections_per_user_max", "connects_per_address",
     "connects_per_user", "handshake_s", "answer_s",
     "http_connections", "head_bytes", "request_s", "events", "events_for_too_long", "nesting_max", "joins", "connects",
-    "pending_calls_max", "in_flight_max", "rooms_max", "access_in_flight_max", "admin_attempts",
+    "pending_calls_max", "in_flight_max", "rooms_max", "access_in_flight_max", "admin_attempts", "board_attempts",
     "slow_client", "unsent", "losses",
 )  # fmt: skip
 

@@ -85,6 +85,12 @@ class EdgeSettings(KitSettings):
         None, description="password for the Socket.IO Admin UI, 12 characters or more; none: it is off"
     )
     admin_password_file: str | None = Field(None, description="in its place: a file that holds it")
+    board_token: SecretStr | None = Field(
+        None,
+        description="what public displays tell at /board, 16 characters or more; none: with trusted-query everybody "
+        "sees boards, with jwt nobody",
+    )  # fmt: skip
+    board_token_file: str | None = Field(None, description="in its place: a file that holds it")
     demo_dir: str = Field("", description="built demo portal, served at /demo/; none: not served")
     ping_interval_s: float = Field(25, gt=0, description="Engine.IO pingInterval")
     ping_timeout_s: float = Field(20, gt=0, description="Engine.IO pingTimeout")

@@ -3,11 +3,12 @@
 import contextlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import nats.errors
 from nats.aio.msg import Msg
 
-from confer_contracts.catalogue import EPHEMERA
+from confer_contracts.catalogue import BESIDE, EPHEMERA
 from confer_contracts.subjects import VIEWS_AGAIN, Header
 from confer_edge import metrics, packets
 from confer_edge.audiences import Audiences
@@ -20,14 +21,23 @@ log = logger(__name__)
 REMEMBERED_MAX = 50_000
 
 
+class Beside(Protocol):
+    """Who gets the views of another namespace."""
+
+    def has(self, audience: str) -> bool: ...
+    async def show(self, audience: str, body: bytes, as_of: int) -> None: ...
+    def forget(self) -> None: ...
+
+
 class ViewFeed:
     """Hands views to their audiences. A replica that lags behind, or a second one, changes nothing."""
 
-    def __init__(self, link: Link, audiences: Audiences, before: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, link: Link, audiences: Audiences, boards: Beside, before: Callable[[], Awaitable[None]]) -> None:
         """`before` is awaited before each view."""
         self._link = link
         self._before = before
         self._audiences = audiences
+        self._boards = boards
         self._tasks = Tasks()
         self._newest: OrderedDict[str, tuple[int, int]] = OrderedDict()
 
@@ -53,15 +63,18 @@ class ViewFeed:
             log.warning("not a view", subject=msg.subject)
             return
         audience = f"{parts[1]}.{parts[2]}"
-        if not self._audiences.has(audience) or self._is_old(msg, headers):
+        beside = name in BESIDE
+        if not (self._boards if beside else self._audiences).has(audience) or self._is_old(msg, headers):
+            return
+        if beside:
+            await self._boards.show(audience, msg.data, _as_of(headers))
             return
         event = packets.view(name, msg.data, "" if name in EPHEMERA else msg.subject)
         metrics.VIEWS.inc(self._audiences.emit(audience, name, event, origin=headers.get(Header.ORIGIN)))
 
     def _is_old(self, msg: Msg, headers: dict[str, str]) -> bool:
         """Whether this, or something newer, was handed out already. As of 0: ephemeral, never old."""
-        as_of = headers.get(Header.AS_OF, "0")
-        seq = int(as_of) if as_of.isdigit() else 0
+        seq = _as_of(headers)
         if not seq:
             return False
         content = hash(msg.data)
@@ -77,3 +90,10 @@ class ViewFeed:
     def forget(self) -> None:
         """Sequences begin anew with a new log."""
         self._newest.clear()
+        self._boards.forget()
+
+
+def _as_of(headers: dict[str, str]) -> int:
+    """The source sequence that a view reflects; 0: it tells none."""
+    told = headers.get(Header.AS_OF, "0")
+    return int(told) if told.isdigit() else 0

@@ -1,9 +1,9 @@
 """Everything of queue-svc is wired here."""
 
-from confer_contracts import presence, queue, queue_life, sync
-from confer_contracts.ids import token
+from confer_contracts import presence, queue, queue_life, queue_reading, sync
+from confer_contracts.board import BOARD
 from confer_contracts.presence import RoomSnapshotRequest, Roster
-from confer_contracts.queue import DEFAULT_QUEUE, DashboardQuery, QueueDashboard, QueueTable
+from confer_contracts.queue import DashboardQuery, QueueDashboard, QueueTable
 from confer_contracts.subjects import Kind, stream_of
 from confer_kit.calls import Context
 from confer_kit.facts import StoredFact
@@ -14,6 +14,7 @@ from queue_svc.days import Days
 from queue_svc.handlers import Handlers
 from queue_svc.news import News
 from queue_svc.policies import begin_declaring, read_file
+from queue_svc.reading import Reading
 from queue_svc.settings import Settings
 from queue_svc.tickets import Tickets
 from queue_svc.views import Tables
@@ -21,7 +22,7 @@ from queue_svc.views import Tables
 
 def build(service: Service, settings: Settings) -> None:
     days = Days(settings.queue_timezone)
-    shown = Tables(service.views, lambda: service.position)
+    shown = Tables(service.views, lambda: service.position, settings.queue_rows_beside)
     policies = read_file(settings.queue_policies)
 
     async def roster(room: str, sequence: int) -> Roster:
@@ -38,7 +39,7 @@ def build(service: Service, settings: Settings) -> None:
     claims = Claims(tickets, service.timers, roster, settings.queue_claim_s)
     news = News(tickets, claims, service.tasks, roster, queues_of=shown.queues_of, days=days)
     _serve_calls(service, Handlers(tickets, news, settings.queue_claim_s, days))
-    _show(service, shown)
+    _show(service, shown, Reading(shown, service.log, service.reached, days))
     _keep_current(service, shown, claims)
     service.on_caught_up(lambda: begin_declaring(service.tasks, tickets, policies))
     service.react(stream_of(presence.SERVICE), ["log.presence.room.*.*"], news.on_presence)
@@ -67,13 +68,12 @@ def _serve_calls(service: Service, handlers: Handlers) -> None:
     service.serve(queue_life.POLICY, handlers.policy)
 
 
-def _show(service: Service, tables: Tables) -> None:
+def _show(service: Service, tables: Tables, reading: Reading) -> None:
     async def of_queue(request: RoomSnapshotRequest) -> QueueTable:
         return tables.table(request.id)
 
-    async def of_room(_: RoomSnapshotRequest) -> QueueTable:
-        """The portal shows the whole queue beside each patient."""
-        return tables.table(token(DEFAULT_QUEUE))
+    async def of_room(request: RoomSnapshotRequest) -> QueueTable:
+        return tables.beside(request.id)
 
     async def dashboard(query: DashboardQuery, _: Context) -> QueueDashboard:
         return tables.dashboard(query)
@@ -81,6 +81,11 @@ def _show(service: Service, tables: Tables) -> None:
     service.snapshot(Kind.QUEUE, of_queue)
     service.snapshot(Kind.ROOM, of_room)
     service.serve(queue.DASHBOARD, dashboard)
+    service.serve(queue_reading.GET, reading.get)
+    service.serve(queue_reading.TICKET, reading.ticket)
+    service.serve(queue_reading.STATISTICS, reading.statistics)
+    service.serve(queue_reading.LIST, reading.queues)
+    service.serve(BOARD, reading.board)
 
 
 def _keep_current(service: Service, tables: Tables, claims: Claims) -> None:

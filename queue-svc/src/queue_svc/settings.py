@@ -19,6 +19,11 @@ class Settings(KitSettings):
         "UTC", description="IANA time zone of the queues, such as Asia/Bangkok: numbers and statistics begin by its day"
     )
 
+    queue_rows_beside: int = Field(
+        50, ge=0, le=1000,
+        description="rows of the queue `screening` in a room's snapshot; those of its own patient come in any case",
+    )  # fmt: skip
+
     @field_validator("queue_timezone")
     @classmethod
     def _must_be_known(cls, name: str) -> str:

@@ -1,22 +1,28 @@
-"""What queue-svc shows: every queue's table, projected from its own log, as the portal draws it."""
+"""What queue-svc shows: every queue's table as the portal draws it, and its board, projected from its own log."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import islice
 from typing import Final, Protocol
 
 from pydantic import TypeAdapter
 
-from confer_contracts.ids import token, untoken
+from confer_contracts.board import QUEUE_BOARD, Board
+from confer_contracts.ids import patient_of, token, untoken
 from confer_contracts.queue import DEFAULT_QUEUE, QUEUE_UPDATED, DashboardQuery, QueueDashboard, QueueRow, QueueTable
 from confer_contracts.route import View
 from confer_kit.clock import iso
 from confer_kit.facts import StoredFact
+from queue_svc.board import board
 from queue_svc.codec import QueueCodec
 from queue_svc.domain.policy import PolicyDeclared
 from queue_svc.domain.queue import Queue
+from queue_svc.domain.statistics import Statistics
 from queue_svc.domain.ticket import CLAIMED, Change, Ticket
+from queue_svc.figures import AllStatistics
+from queue_svc.pace import Pace, Placed, pace_of, placed
 
 TABLE_BYTES_MAX: Final = 512 * 1024  # half of what NATS carries in one message
+ROWS_BESIDE: Final = 50
 _TABLE: Final = TypeAdapter(list[QueueRow])
 _DEFAULT_KEY: Final = token(DEFAULT_QUEUE)
 
@@ -27,20 +33,29 @@ class Coalescing(Protocol):
     def coalesce(self, view: View, ident: str, render: Callable[[], tuple[bytes, int]]) -> None: ...
 
 
-def rows(queue: Queue) -> Iterator[QueueRow]:
-    """The table in order. `estimated_completion` is absent until it can be known."""
-    for position, ticket in enumerate(queue.in_order(), start=1):
-        yield QueueRow(
-            patient_id=ticket.patient_id,
-            queue_position=position,
-            current_step=ticket.step,
-            priority=ticket.priority,
-            staff_working=ticket.working,
-            status=ticket.status,
-            ticket=ticket.id,
-            number=ticket.shown_number,
-            created_at=iso(ticket.created_at),
-        )
+def rows(queue: Queue, statistics: Statistics) -> Iterator[QueueRow]:
+    """The table in order, as of the queue's latest fact, so that every replica draws the same."""
+    pace = pace_of(queue, statistics, statistics.at)
+    return (_row(each, pace, statistics) for each in placed(queue))
+
+
+def _row(each: Placed, pace: Pace, statistics: Statistics) -> QueueRow:
+    """`estimated_completion` is absent until it can be known."""
+    ticket = each.ticket
+    held = each.ahead is None and ticket.status not in CLAIMED
+    done = None if held else pace.completion(each.ahead, statistics.courses.get(ticket.id))
+    return QueueRow(
+        patient_id=ticket.patient_id,
+        queue_position=each.position,
+        current_step=ticket.step,
+        priority=ticket.priority,
+        staff_working=ticket.working,
+        status=ticket.status,
+        ticket=ticket.id,
+        number=ticket.shown_number,
+        estimated_completion=None if done is None else iso(done),
+        created_at=iso(ticket.created_at),
+    )
 
 
 def bounded(table: Iterable[QueueRow]) -> list[QueueRow]:
@@ -56,16 +71,19 @@ def bounded(table: Iterable[QueueRow]) -> list[QueueRow]:
 
 
 class Tables:
-    """All queues in which somebody is, as of the follower's position; one that empties is forgotten, with no policy.
+    """All queues in which somebody is, or that have a policy, as of the follower's position; of others only statistics.
 
-    `screened` counts the tickets of the default queue that were done, since the log began.
+    `screened` counts the tickets of the default queue that were done, since the log began. `rows_beside`: how many rows
+    a room's snapshot has of it.
     """
 
-    def __init__(self, views: Coalescing, position: Callable[[], int]) -> None:
+    def __init__(self, views: Coalescing, position: Callable[[], int], rows_beside: int = ROWS_BESIDE) -> None:
         self._views = views
-        self._position = position
+        self._rows_beside = rows_beside
+        self.position = position
         self._codec = QueueCodec()
         self._queues: dict[str, Queue] = {}
+        self._statistics = AllStatistics()
         self.screened = 0
 
     def apply(self, fact: StoredFact) -> tuple[str, Ticket] | None:
@@ -78,6 +96,7 @@ class Tables:
             self._queues[key] = queue
         if isinstance(event, PolicyDeclared):
             return None
+        self._statistics.take(key, event, fact.seq)
         if key == _DEFAULT_KEY and event.change is Change.DONE:
             self.screened += 1
         return key, event.ticket
@@ -85,6 +104,7 @@ class Tables:
     def clear(self) -> None:
         """The log began anew."""
         self._queues.clear()
+        self._statistics.clear()
         self.screened = 0
 
     def claimed(self) -> Iterator[tuple[str, Ticket]]:
@@ -99,8 +119,9 @@ class Tables:
         return [key for key, queue in self._queues.items() if patient in queue.of_patient]
 
     def changed(self, key: str) -> None:
-        """The table of this queue is to be sent."""
-        self._views.coalesce(QUEUE_UPDATED, key, lambda: (_TABLE.dump_json(self._rows(key)), self._position()))
+        """The table and the board of this queue are to be sent."""
+        self._views.coalesce(QUEUE_UPDATED, key, lambda: (_TABLE.dump_json(self._rows(key)), self.position()))
+        self._views.coalesce(QUEUE_BOARD, key, lambda: (self.board(key).model_dump_json().encode(), self.position()))
 
     def announce(self) -> None:
         """All tables are to be sent."""
@@ -109,20 +130,41 @@ class Tables:
 
     def table(self, key: str) -> QueueTable:
         """The queue part of a snapshot."""
-        as_of = {self._codec.stream: self._position()}
-        return QueueTable(as_of=as_of, queue=untoken(key), rows=self._rows(key))
+        return self._table(key, self._rows(key))
+
+    def beside(self, room: str) -> QueueTable:
+        """That of a room's snapshot: the first rows of the default queue, and those of the room's own patient."""
+        queue, statistics, patient = self.queue(_DEFAULT_KEY), self.statistics(_DEFAULT_KEY), patient_of(room)
+        pace = pace_of(queue, statistics, statistics.at)
+        near = (p for p in placed(queue) if p.position <= self._rows_beside or p.ticket.patient_id == patient)
+        return self._table(_DEFAULT_KEY, bounded(_row(each, pace, statistics) for each in near))
+
+    def board(self, key: str) -> Board:
+        return board(key, self.queue(key), self.statistics(key))
+
+    def _table(self, key: str, table: list[QueueRow]) -> QueueTable:
+        as_of = {self._codec.stream: self.position()}
+        return QueueTable(as_of=as_of, queue=untoken(key), rows=table, total=len(self.queue(key).tickets))
 
     def dashboard(self, query: DashboardQuery) -> QueueDashboard:
         """`total_patients` are those in any queue now; `total_screenings` those who were done since the log began."""
-        waiting = (row for row in rows(self._queue(_DEFAULT_KEY)) if row.status == "waiting")
+        table = rows(self.queue(_DEFAULT_KEY), self.statistics(_DEFAULT_KEY))
+        waiting = (row for row in table if row.status == "waiting")
         return QueueDashboard(
             pending_screenings=list(islice(waiting, query.limit)),
             total_patients=len({patient for queue in self._queues.values() for patient in queue.of_patient}),
             total_screenings=self.screened,
         )
 
-    def _queue(self, key: str) -> Queue:
-        return self._queues.get(key, Queue())
+    def queues(self) -> Collection[str]:
+        """The tokens of those in which somebody is."""
+        return self._queues.keys()
+
+    def queue(self, key: str) -> Queue:
+        return self._queues.get(key) or Queue()
+
+    def statistics(self, key: str) -> Statistics:
+        return self._statistics.of(key)
 
     def _rows(self, key: str) -> list[QueueRow]:
-        return bounded(rows(self._queue(key)))
+        return bounded(rows(self.queue(key), self.statistics(key)))

@@ -16,6 +16,17 @@ from confer_kit.testing.tcp_proxy import tcp_proxy
 async def at_once() -> None: ...
 
 
+class Nobody:
+    """No display is there."""
+
+    def has(self, audience: str) -> bool:
+        return False
+
+    async def show(self, audience: str, body: bytes, as_of: int) -> None: ...
+
+    def forget(self) -> None: ...
+
+
 async def connected(port: int, name: str) -> Link:
     link = Link()
     await link.connect(KitSettings(nats_url=f"nats://127.0.0.1:{port}"), name)
@@ -28,7 +39,7 @@ async def test_after_a_reconnect_it_asks() -> None:
         asked: asyncio.Queue[Msg] = asyncio.Queue()
         await listener.nc.subscribe(VIEWS_AGAIN, cb=asked.put)
         await listener.settled()
-        await ViewFeed(edge, Audiences(), before=at_once).start()
+        await ViewFeed(edge, Audiences(), Nobody(), before=at_once).start()
         assert asked.empty()
         line.reset()
         async with asyncio.timeout(30):

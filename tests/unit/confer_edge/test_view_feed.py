@@ -27,11 +27,28 @@ class Member:
 async def at_once() -> None: ...
 
 
+class Displays:
+    """On another namespace."""
+
+    def __init__(self, *audiences: str) -> None:
+        self._audiences = audiences
+        self.shown: list[tuple[str, bytes, int]] = []
+
+    def has(self, audience: str) -> bool:
+        return audience in self._audiences
+
+    async def show(self, audience: str, body: bytes, as_of: int) -> None:
+        self.shown.append((audience, body, as_of))
+
+    def forget(self) -> None:
+        self.shown.clear()
+
+
 async def received(*views: tuple[str, str, bool]) -> list[Any]:
     """What a member gets of (body, as of, again)."""
     audiences, member, link = Audiences(), Member(), Link()
     audiences.add("room.P-1", member)
-    feed = ViewFeed(link, audiences, before=at_once)
+    feed = ViewFeed(link, audiences, Displays(), before=at_once)
     for body, as_of, again in views:
         headers = {Header.EVENT: "active_users_updated", Header.AS_OF: as_of} | ({Header.AGAIN: "1"} if again else {})
         message = Msg(_client=link.nc, subject="view.room.P-1.roster", data=body.encode(), headers=headers)
@@ -53,3 +70,17 @@ async def test_a_view_that_is_shown_again_is_handed_out_again() -> None:
 
 async def test_ephemera_are_never_old() -> None:
     assert await received(("1", "0", False), ("1", "0", False)) == ["1", "1"]
+
+
+async def test_a_board_goes_to_displays_alone_and_no_other_view_does() -> None:
+    audiences, member, displays, link = Audiences(), Member(), Displays("queue.eyes"), Link()
+    audiences.add("queue.eyes", member)
+    feed = ViewFeed(link, audiences, displays, before=at_once)
+    for event, subject, as_of in (
+        ("queue_board", "view.queue.eyes.board", "7"), ("queue_updated", "view.queue.eyes.table", "8"),
+        ("queue_board", "view.queue.eyes.board", "6"), ("queue_board", "view.queue.other.board", "9"),
+    ):  # fmt: skip
+        headers = {Header.EVENT: event, Header.AS_OF: as_of}
+        await feed._receive(Msg(_client=link.nc, subject=subject, data=b"{}", headers=headers))
+    assert displays.shown == [("queue.eyes", b"{}", 7)]
+    assert member.packets == ['2["queue_updated",{}]']

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from confer_contracts.queue import DashboardQuery
 from confer_contracts.route import View
@@ -18,13 +19,14 @@ class Sent:
     """Renders at once what a service would render soon."""
 
     def __init__(self) -> None:
-        self.bodies: dict[str, list[dict[str, object]]] = {}
+        self.bodies: dict[str, Any] = {}
+        self.boards: dict[str, Any] = {}
         self.as_of = 0
 
     def coalesce(self, view: View, ident: str, render: Callable[[], tuple[bytes, int]]) -> None:
-        assert view.event == "queue_updated"
         body, self.as_of = render()
-        self.bodies[ident] = json.loads(body)
+        shown = self.bodies if view.event == "queue_updated" else self.boards
+        shown[ident] = json.loads(body)
 
 
 class Log:
@@ -99,6 +101,6 @@ def test_a_table_fits_one_message_whatever_the_ids_are() -> None:
     wide = tuple(Attendance(f"{number:04}" + "ก" * 41, 1, True) for number in range(50))
     for number in range(200):
         log.add(Change.QUEUED, ticket(number, patient_id='"' * 120 + f"{number:08}", staff=wide))
-    table = bounded(rows(log.tables._queues["screening"]))
+    table = bounded(rows(log.tables.queue("screening"), log.tables.statistics("screening")))
     assert 0 < len(table) < 200
     assert len(json.dumps(log.sent.bodies["screening"], ensure_ascii=False).encode()) < TABLE_BYTES_MAX

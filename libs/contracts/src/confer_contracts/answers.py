@@ -26,10 +26,12 @@ class SyncPart(Part):
 
 
 class QueuePart(Part):
-    """The whole default queue, which the portal shows beside each patient."""
+    """The first rows of the default queue, and those of the room's own patient; `total`: how many are in it.
+    `queue_open` answers all."""
 
     queue: str = DEFAULT_QUEUE
     rows: list[QueueRow] = []
+    total: int = 0
 
 
 class RoomSnapshot(Body):

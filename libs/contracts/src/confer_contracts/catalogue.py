@@ -5,22 +5,24 @@ Importing this refuses a repeated name or a subject outside the grammar.
 
 import re
 
-from confer_contracts import notify, portal, presence, queue, queue_life, sync
+from confer_contracts import board, notify, portal, presence, queue, queue_life, queue_reading, sync
 from confer_contracts.route import Call, EdgeEvent, Fact, Snapshot, View
 from confer_contracts.subjects import Kind
 
 _OWNERS = (presence, sync, queue, notify)
+_ASKED = (*_OWNERS, queue_life, queue_reading, board)
 SERVICES: tuple[str, ...] = tuple(owner.SERVICE for owner in _OWNERS)
-CALLS: tuple[Call, ...] = tuple(call for owner in (*_OWNERS, queue_life) for call in owner.CALLS)  # type: ignore[type-arg]
+CALLS: tuple[Call, ...] = tuple(call for owner in _ASKED for call in owner.CALLS)  # type: ignore[type-arg]
 SNAPSHOTS: tuple[Snapshot, ...] = tuple(part for owner in _OWNERS for part in owner.SNAPSHOTS)
 FACTS: tuple[Fact, ...] = (*presence.FACTS, *sync.FACTS, *queue.FACTS, *queue_life.FACTS, *notify.FACTS)
-VIEWS: tuple[View, ...] = (*presence.VIEWS, *sync.VIEWS, *queue.VIEWS, *notify.VIEWS)
+VIEWS: tuple[View, ...] = (*presence.VIEWS, *sync.VIEWS, *queue.VIEWS, *board.VIEWS, *notify.VIEWS)
 EDGE_EVENTS: tuple[EdgeEvent, ...] = portal.EDGE_EVENTS
 
 PUBLIC_CALLS = {call.event: call for call in CALLS if call.public}
 _EMITTED: tuple[Fact | View, ...] = (*FACTS, *VIEWS)
 OTHERS = frozenset(e.event for e in _EMITTED if e.others)  # skip the session that they came from
 EPHEMERA = frozenset(view.event for view in VIEWS if view.ephemeral)  # of which each one counts, or none
+BESIDE = {view.event: view.namespace for view in VIEWS if view.namespace != "/"}  # what another namespace gets
 
 
 def calls_of(service: str) -> frozenset[str]:

@@ -49,7 +49,7 @@ EXAMPLES: Final[dict[str, Example]] = {
                 "fields": {"va_left": {"value": "6/9", "version": 4, "user_id": "u-17", "timestamp": _AT}},
                 "steps": [_STEP_BEFORE],
             },
-            "queue": {"status": "ok", "queue": "screening", "rows": []},
+            "queue": {"status": "ok", "queue": "screening", "rows": [], "total": 0},
         },
         broadcast={
             "user_joined": _ME,

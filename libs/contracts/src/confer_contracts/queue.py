@@ -173,11 +173,13 @@ class TicketReply(Ok):
 
 
 class QueueTable(Ok):
-    """The queue part of a snapshot: of a queue, or, for a room, of the default queue, as the portal shows it."""
+    """The queue part of a snapshot: of a queue, as the portal shows it; for a room the first rows of the default queue,
+    and those of the room's own patient. `total`: how many are in the queue."""
 
     as_of: dict[str, int] = {}
     queue: str = DEFAULT_QUEUE
     rows: list[QueueRow] = []
+    total: int = 0
 
 
 class DashboardQuery(Body):

@@ -81,6 +81,7 @@ class View:
     """Latest-wins state or ephemera: `view.<kind>.<id>.<name>`, emitted as `event`. `others` as for facts.
 
     `of_snapshot`: the view's body in the service's part of the snapshot of such an audience; None: it is not in it.
+    `namespace`: the one Socket.IO namespace that gets it.
     """
 
     service: str
@@ -92,6 +93,7 @@ class View:
     others: bool = False
     ephemeral: bool = False
     of_snapshot: Callable[[dict[str, Any]], Any] | None = None
+    namespace: str = "/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from confer_ops.form_commands import app as form_app
 from confer_ops.notify_commands import app as notify_app
 from confer_ops.ports import METRICS_PORT
 from confer_ops.provision import Ages, provision_patiently
+from confer_ops.queue_commands import app as queue_app
 from confer_ops.rule_commands import app as rule_app
 from confer_ops.trouble import Trouble
 from confer_ops.up import Options, must_make_sense
@@ -34,6 +35,7 @@ app.add_typer(access_app, name="access")
 app.add_typer(form_app, name="form")
 app.add_typer(notify_app, name="notify")
 app.add_typer(rule_app, name="rules")
+app.add_typer(queue_app, name="queue")
 app.command()(activity)
 
 
