@@ -17,6 +17,7 @@ log = logger(__name__)
 AskRoster = Callable[[str, int], Awaitable[Roster]]  # of a room; as new as that sequence of PRESENCE
 SYSTEM = "system"  # who acts when nobody does
 END_S = 10.0
+DOUBT_S = 5.0  # after the end of a claim: for so long presence may be away, or start
 
 
 class Claims:
@@ -40,9 +41,9 @@ class Claims:
         self._timers.set(name, claim.until, lambda: self._expire(key, ticket, claim))
 
     async def _expire(self, key: str, ticket: Ticket, claim: Claim) -> None:
-        """A holder who is with the patient keeps the claim. Where presence does not answer, nobody is known to be."""
+        """A holder who is with the patient keeps the claim. Who is there is asked for DOUBT_S, and then nobody is."""
         renews = (await self._tickets.policy(key)).renew_present
-        present = renews and await self._is_with(claim.user, ticket.patient_id)
+        present = renews and await self._is_with(claim, ticket.patient_id)
         now = clock.now()
         by = By(SYSTEM, "", clock.new_id(), now)
         prolong_s = self._claim_s if present else None
@@ -65,13 +66,16 @@ class Claims:
             if (await self._tickets.run(key, command, clock.now() + END_S)).ticket is None:
                 return
 
-    async def _is_with(self, user: str, patient: str) -> bool:
+    async def _is_with(self, claim: Claim, patient: str) -> bool:
+        """Rejection while it is worth asking again: the timer does."""
         try:
             there = await self._roster(patient_room(patient), 0)
         except Rejection as refusal:
+            if clock.now() < claim.until + DOUBT_S:
+                raise
             log.info("presence does not say whether a holder is there", reason=refusal.message)
             return False
-        return user in {one.user_id for one in there.users}
+        return claim.user in {one.user_id for one in there.users}
 
 
 def _held_by(user: str, tickets: list[Ticket]) -> Ticket | None:
