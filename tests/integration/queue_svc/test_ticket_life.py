@@ -160,7 +160,7 @@ async def test_a_station_gets_what_it_can_do_and_unknown_names_are_told(clinic: 
     assert (await called(clinic, "b", station="1"))["ticket"] == adult
     assert (await called(clinic, "b", station="3", kinds=["child"]))["ticket"] == child
     assert (await called(clinic, "b", station="1"))["ticket"] == any_kind
-    wrong = {
+    wrong: dict[str, dict[str, Any]] = {
         "station": {"queue": "b", "station": "9"}, "kinds": {"queue": "b", "station": "1", "kinds": ["dog"]},
         "queue": {"queue": "nowhere"}, "none": {"queue": "b"},
     }  # fmt: skip
