@@ -262,6 +262,26 @@ export interface Notification {
   timestamp: string;
   read: boolean;
   from_user: string | null;
+  acknowledge?: Acknowledgement;
+}
+/** Somebody must acknowledge a note: `id` is what they name, also of a copy that escalates it. */
+export interface Acknowledgement {
+  id: string;
+  state: "open" | "acknowledged" | "cancelled" | "superseded" | "expired" | "given_up";
+  by: string | null;
+  at: string | null;
+}
+export interface Reminder {
+  acknowledge: Acknowledgement;
+  number: number;
+  type: string;
+  title: string;
+  message: string;
+  from_user: string;
+  timestamp: string;
+}
+export interface Closed {
+  acknowledge: Acknowledgement;
 }
 export interface NewMessage {
   id: string;
@@ -331,9 +351,10 @@ export interface Calls {
   queue_cancel: [{ queue: string; ticket: string; op: string }, TicketReply];
   queue_statistics: [{ queue: string }, QueueFigures];
   notification_send: [
-    { to: Addressee; title: string; message: string; type: "info" | "warning"; op: string },
+    { to: Addressee; title: string; message: string; type: "info" | "warning"; must_acknowledge?: { repeat_s: number; repeats: number }; op: string },
     { id: string },
   ];
+  notification_acknowledge: [{ id: string; op: string }, { acknowledge: Acknowledgement }];
   notification_read: [({ ids: string[] } | { all: true }) & { op: string }, Nothing];
   notification_inbox: [{ limit: number }, { unread: number; notifications: Notification[] }];
   send_message: [{ target_user: string; message: string; op: string }, { id: string }];
@@ -368,6 +389,8 @@ export interface Events {
   notification: Notification;
   notification_counts: { unread: number };
   notification_read: NotificationRead;
+  notification_reminder: Reminder;
+  notification_closed: Closed;
   new_message: NewMessage;
   message_error: { error: string; target_user: string };
   error: Failure;

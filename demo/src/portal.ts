@@ -7,6 +7,7 @@ import type { Place } from "./identity";
 import { fieldLabel } from "./screening";
 import { connect } from "./socket";
 import { createActivity } from "./state/activity";
+import { createDemands } from "./state/demands";
 import { createHistory } from "./state/history";
 import { createInbox } from "./state/inbox";
 import { createOverwritten } from "./state/overwritten";
@@ -39,6 +40,8 @@ export function createPortal(place: Place) {
   const queue = createQueue(call, say);
   const activity = createActivity(current, call);
   const inbox = createInbox(call, presence.nameOf, say);
+  const demands = createDemands(me.user_id, call, presence.nameOf, say);
+  inbox.items.subscribe(demands.seen);
   const closed = signal<string | null>(null); // why this person may not be in the record any more
 
   function sayMerged(field: string, by?: string): void {
@@ -190,6 +193,8 @@ export function createPortal(place: Place) {
   link.on("new_message", inbox.messageArrived);
   link.on("notification_counts", ({ unread }) => (inbox.unread.value = unread));
   link.on("notification_read", inbox.wasRead);
+  link.on("notification_reminder", demands.reminded);
+  link.on("notification_closed", demands.closed);
   link.on("error", ({ code, message }) => {
     if (code === "limit_exceeded") say("warning", "That was too much at once", message);
     else say("error", "The server refused something", message);
@@ -269,7 +274,8 @@ export function createPortal(place: Place) {
   });
 
   return {
-    me, patient, link, closed, presence, people, locks, record, history, steps, queue, activity, inbox, focusOn, openPatient,
+    me, patient, link, closed, presence, people, locks, record, history, steps, queue, activity, inbox, demands, focusOn,
+    openPatient,
     askAgain: () => void join(),
   };
 }

@@ -62,9 +62,10 @@ export function createInbox(call: Call, nameOf: (userId: string) => string, say:
     else await load();
   }
 
-  async function notify(to: Addressee, title: string, message: string, urgent: boolean): Promise<boolean> {
+  async function notify(to: Addressee, title: string, message: string, urgent: boolean, must = false): Promise<boolean> {
     const type = urgent ? "warning" : "info";
-    const answer = await call("notification_send", { to, title, message, type, op: newOp() });
+    const plan = must ? { must_acknowledge: { repeat_s: 60, repeats: 5 } } : {};
+    const answer = await call("notification_send", { to, title, message, type, ...plan, op: newOp() });
     return told(answer.status === "ok" ? null : answer.message);
   }
 

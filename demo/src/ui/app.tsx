@@ -9,6 +9,7 @@ import { Bell } from "./bell";
 import { Collaboration } from "./collaboration";
 import { Conflicts } from "./conflict";
 import { RecordClosed, SessionEnd } from "./ended";
+import { DemandDialog } from "./demand";
 import { Form } from "./form";
 import { HistoryDialog } from "./history";
 import { TakeOver } from "./lock";
@@ -54,6 +55,7 @@ export function App({ portal }: { portal: Portal }) {
       <HistoryDialog portal={portal} />
       <TakeOver portal={portal} />
       <Conflicts portal={portal} />
+      <DemandDialog portal={portal} />
       <SessionEnd portal={portal} />
       <Toasts />
     </>

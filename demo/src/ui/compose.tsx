@@ -11,6 +11,7 @@ export function Compose({ portal }: { portal: Portal }) {
   const [title, setTitle] = useState("");
   const [text, setText] = useState("");
   const [urgent, setUrgent] = useState(false);
+  const [must, setMust] = useState(false);
   const direct = to.startsWith("message:");
   const people = new Map([...STAFF, ...presence.users.value].map((person) => [person.user_id, person.name]));
   people.delete(me.user_id);
@@ -18,7 +19,7 @@ export function Compose({ portal }: { portal: Portal }) {
   async function send(event: Event) {
     event.preventDefault();
     const [kind, id = ""] = split(to);
-    const sent = direct ? await inbox.write(id, text) : await inbox.notify(addressee(kind, id, portal.patient.value), title, text, urgent);
+    const sent = direct ? await inbox.write(id, text) : await inbox.notify(addressee(kind, id, portal.patient.value), title, text, urgent, must && to !== "room");
     if (!sent) return;
     setTitle((now) => (now === title ? "" : now)); // the next one may already be typed
     setText((now) => (now === text ? "" : now));
@@ -39,6 +40,7 @@ export function Compose({ portal }: { portal: Portal }) {
       <label>{direct ? "Message" : "Text"}<textarea data-testid="compose-text" rows={2} required={direct} maxLength={2000} value={text} onInput={(e) => setText(e.currentTarget.value)} /></label>
       <div class="compose-foot">
         {!direct && <label class="switch"><input type="checkbox" data-testid="compose-urgent" checked={urgent} onChange={(e) => setUrgent(e.currentTarget.checked)} />Warning</label>}
+        {!direct && to !== "room" && <label class="switch"><input type="checkbox" data-testid="compose-must" checked={must} onChange={(e) => setMust(e.currentTarget.checked)} />Somebody must acknowledge it</label>}
         <button class="primary" data-testid="compose-send">Send</button>
       </div>
     </form>
