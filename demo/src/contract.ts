@@ -176,7 +176,7 @@ export interface ActivityQuery {
 
 // --- queue ---
 export type Priority = "high" | "normal" | "low";
-export type TicketStatus = "waiting" | "called" | "serving" | "done" | "no_show" | "cancelled";
+export type TicketStatus = "waiting" | "called" | "serving" | "held" | "done" | "no_show" | "cancelled" | "transferred";
 export interface QueueRow {
   patient_id: string;
   queue_position: number;
@@ -198,19 +198,19 @@ export interface Ticket {
   status: TicketStatus;
   called_by: string | null;
 }
-export type TicketFact = Ticket & { user_id: string; reason: string | null };
+export type TicketFact = Ticket & { user_id: string; reason: string | null; to_queue?: string };
 export interface TicketReply {
   ticket: Ticket | null;
   queue_position: number | null;
   token: string | null;
   claimed_until: string | null;
 }
-interface Claimed {
+interface OnTicket {
   queue: string;
   ticket: string;
-  token: string;
   op: string;
 }
+type Claimed = OnTicket & { token: string };
 
 /** Until the call, in seconds: what the last services at the stations at work tell. */
 export interface EstimatedWait {
@@ -348,7 +348,13 @@ export interface Calls {
   queue_done: [Claimed, TicketReply];
   queue_requeue: [Claimed, TicketReply];
   queue_no_show: [Claimed, TicketReply];
-  queue_cancel: [{ queue: string; ticket: string; op: string }, TicketReply];
+  queue_recall: [Claimed, TicketReply];
+  queue_hold: [OnTicket & { token?: string }, TicketReply];
+  queue_resume: [OnTicket, TicketReply];
+  queue_cancel: [OnTicket, TicketReply];
+  queue_priority: [OnTicket & { priority: Priority }, TicketReply];
+  queue_move: [OnTicket & { position: number; reason: string }, TicketReply];
+  queue_transfer: [OnTicket & { to: string; token?: string }, TicketReply];
   queue_statistics: [{ queue: string }, QueueFigures];
   notification_send: [
     { to: Addressee; title: string; message: string; type: "info" | "warning"; must_acknowledge?: { repeat_s: number; repeats: number }; op: string },
@@ -377,6 +383,8 @@ export interface Events {
   step_status_updated: StepState[];
   queue_updated: QueueRow[];
   ticket_done: TicketFact;
+  ticket_held: TicketFact;
+  ticket_transferred: TicketFact;
   ticket_returned: TicketFact;
   ticket_no_show: TicketFact;
   patient_ticket_queued: TicketFact;
@@ -386,6 +394,12 @@ export interface Events {
   patient_ticket_returned: TicketFact;
   patient_ticket_no_show: TicketFact;
   patient_ticket_cancelled: TicketFact;
+  patient_ticket_held: TicketFact;
+  patient_ticket_resumed: TicketFact;
+  patient_ticket_recalled: TicketFact;
+  patient_ticket_moved: TicketFact;
+  patient_ticket_priority_changed: TicketFact;
+  patient_ticket_transferred: TicketFact;
   notification: Notification;
   notification_counts: { unread: number };
   notification_read: NotificationRead;

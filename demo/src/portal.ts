@@ -22,6 +22,10 @@ import { say, withdrawOffers } from "./state/toasts";
 const ASK_AGAIN_MS = 3000;
 const HEARTBEAT_MS = 25_000;
 const BACK_MS = 1000; // the same for who is shown as away
+const TICKET_CHANGES = [
+  "queued", "called", "recalled", "serving", "done", "returned", "no_show", "held", "resumed", "moved", "priority_changed",
+  "transferred", "cancelled",
+] as const;
 /** Calls that are repeated anyway until they are answered. */
 const ASKING: ReadonlySet<keyof Calls> = new Set(["join_patient_room", "queue_open", "notification_inbox"]);
 
@@ -181,10 +185,8 @@ export function createPortal(place: Place) {
   fact("step_updated", steps.put);
   fact("step_changed", ({ user_id, step }) => presence.moved(user_id, step));
   fact("step_status_updated", (states) => states.forEach(steps.put));
-  for (const name of ["queued", "called", "serving", "done", "returned", "no_show", "cancelled"] as const) {
-    fact(`patient_ticket_${name}`, () => undefined);
-  }
-  for (const name of ["done", "returned", "no_show"] as const) link.on(`ticket_${name}`, queue.ended);
+  for (const name of TICKET_CHANGES) fact(`patient_ticket_${name}`, () => undefined);
+  for (const name of ["done", "returned", "no_show", "held", "transferred"] as const) link.on(`ticket_${name}`, queue.ended);
   link.on("queue_updated", (rows) => setRows(rows));
   link.on("notification", (item) => {
     inbox.arrived(item);

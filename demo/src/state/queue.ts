@@ -1,7 +1,7 @@
 // The waiting list, and the tickets that this window has called. The token of a claim is known to nobody else.
 
 import { computed, signal } from "@preact/signals";
-import type { Priority, QueueRow, TicketFact } from "../contract";
+import type { Answer, Priority, QueueRow, TicketFact } from "../contract";
 import { newOp } from "../ids";
 import { createFigures } from "./figures";
 import type { Call } from "../socket";
@@ -16,7 +16,11 @@ export interface Claim {
   patient_id: string;
   until: string | null;
 }
-const ACTIONS = { queue_serve: "Start", queue_done: "Done", queue_requeue: "Give back", queue_no_show: "No show" };
+const ACTIONS = {
+  queue_serve: "Start", queue_recall: "Call again", queue_done: "Done", queue_requeue: "Give back", queue_no_show: "No show",
+  queue_hold: "Hold",
+};
+const KEEPS: ReadonlySet<string> = new Set(["queue_serve", "queue_recall"]); // the claim goes on
 export type ClaimAction = keyof typeof ACTIONS;
 
 export function createQueue(call: Call, say: Say) {
@@ -52,12 +56,23 @@ export function createQueue(call: Call, say: Say) {
       say("warning", `“${ACTIONS[action]}” was not possible`, answer.message);
       if (answer.retry) return;
     }
-    if (answer.status !== "ok" || action !== "queue_serve") drop(ticket);
+    if (answer.status !== "ok" || !KEEPS.has(action) || answer.ticket?.status === "no_show") drop(ticket);
   }
 
-  async function cancel(ticket: string): Promise<void> {
-    const answer = await call("queue_cancel", { queue: QUEUE, ticket, op: newOp() });
-    if (answer.status !== "ok") say("warning", "The ticket was not taken out", answer.message);
+  // What anybody of the staff may do with a ticket that nobody holds.
+  const cancel = (ticket: string) => change("taken out", call("queue_cancel", { queue: QUEUE, ticket, op: newOp() }));
+  const hold = (ticket: string) => change("put on hold", call("queue_hold", { queue: QUEUE, ticket, op: newOp() }));
+  const resume = (ticket: string) => change("resumed", call("queue_resume", { queue: QUEUE, ticket, op: newOp() }));
+  const setPriority = (ticket: string, priority: Priority) =>
+    change("changed", call("queue_priority", { queue: QUEUE, ticket, priority, op: newOp() }));
+  const toTheFront = (ticket: string) =>
+    change("moved", call("queue_move", { queue: QUEUE, ticket, position: 1, reason: "moved to the front", op: newOp() }));
+  const transfer = (ticket: string, to: string) =>
+    change("transferred", call("queue_transfer", { queue: QUEUE, ticket, to, op: newOp() }));
+
+  async function change(what: string, answering: Promise<Answer<unknown>>): Promise<void> {
+    const answer = await answering;
+    if (answer.status !== "ok") say("warning", `The ticket was not ${what}`, answer.message);
   }
 
   function close(why: string): void {
@@ -78,7 +93,10 @@ export function createQueue(call: Call, say: Say) {
     drop(fact.ticket);
   }
 
-  return { rows, available, closed, claims, station, figures, waiting, enqueue, callNext, act, cancel, ended, close };
+  return {
+    rows, available, closed, claims, station, figures, waiting, enqueue, callNext, act, cancel, hold, resume,
+    setPriority, toTheFront, transfer, ended, close,
+  };
 }
 
 export type Queue = ReturnType<typeof createQueue>;

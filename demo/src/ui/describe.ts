@@ -9,7 +9,13 @@ type Detail = { [name: string]: Json };
 const TICKET: Record<string, string> = {
   queued: "put the patient into the queue",
   called: "called the patient",
+  recalled: "called the patient again",
   serving: "began the service",
+  held: "put the ticket on hold",
+  resumed: "took the ticket off hold",
+  moved: "moved the ticket",
+  priority_changed: "changed the ticket’s priority",
+  transferred: "sent the patient to another queue",
   done: "finished the service",
   returned: "gave the ticket back",
   no_show: "marked the patient as not there",

@@ -7,6 +7,7 @@ import type { Portal } from "../portal";
 import type { Claim, ClaimAction } from "../state/queue";
 import { Avatar } from "./avatar";
 import { clock } from "./format";
+import { RowActions } from "./row-actions";
 import { Panel } from "./panel";
 import { QueueFiguresLine } from "./queue-figures";
 
@@ -61,9 +62,7 @@ function Row({ portal, row }: { portal: Portal; row: QueueRow }) {
         <span class="sr">{row.staff_working.map(presence.nameOf).join(", ")}</span>
       </td>
       <td>
-        {row.status === "waiting" && (
-          <button class="quiet-button" aria-label={`Take ${row.patient_id} out of the queue`} onClick={() => void queue.cancel(row.ticket)}>✕</button>
-        )}
+        {(row.status === "waiting" || row.status === "held") && <RowActions queue={queue} row={row} />}
       </td>
     </tr>
   );
@@ -84,6 +83,8 @@ function ClaimCard({ portal, claim }: { portal: Portal; claim: Claim }) {
           ? <button class="primary" data-testid="claim-done" onClick={act("queue_done")}>Done</button>
           : <button class="primary" data-testid="claim-start" onClick={act("queue_serve")}>Start</button>}
         <button data-testid="claim-return" onClick={act("queue_requeue")}>Give back</button>
+        <button data-testid="claim-hold" onClick={act("queue_hold")}>Hold</button>
+        {!serving && <button data-testid="claim-recall" onClick={act("queue_recall")}>Call again</button>}
         {!serving && <button data-testid="claim-no-show" onClick={act("queue_no_show")}>No show</button>}
         {claim.patient_id !== portal.patient.value &&
           <button class="link" onClick={() => void portal.openPatient(claim.patient_id)}>Open record</button>}

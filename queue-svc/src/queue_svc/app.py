@@ -4,6 +4,7 @@ from confer_contracts import presence, queue, queue_life, queue_reading, sync
 from confer_contracts.board import BOARD
 from confer_contracts.presence import RoomSnapshotRequest, Roster
 from confer_contracts.queue import DashboardQuery, QueueDashboard, QueueTable
+from confer_contracts.queue_life import PositionQuery, PositionReply
 from confer_contracts.subjects import Kind, stream_of
 from confer_kit.calls import Context
 from confer_kit.facts import StoredFact
@@ -38,15 +39,17 @@ def build(service: Service, settings: Settings) -> None:
     tickets = Tickets(service.ledger(QueueCodec()), declared_only=settings.queue_declared_only)
     claims = Claims(tickets, service.timers, roster, settings.queue_claim_s)
     news = News(tickets, claims, service.tasks, roster, queues_of=shown.queues_of, days=days)
-    _serve_calls(service, Handlers(tickets, news, settings.queue_claim_s, days))
-    _show(service, shown, Reading(shown, service.log, service.reached, days))
+    handlers = Handlers(tickets, news, settings.queue_claim_s, days)
+    reading = Reading(shown, service.log, service.reached, days)
+    _serve_calls(service, handlers, reading)
+    _show(service, shown, reading)
     _keep_current(service, shown, claims)
     service.on_caught_up(lambda: begin_declaring(service.tasks, tickets, policies))
     service.react(stream_of(presence.SERVICE), ["log.presence.room.*.*"], news.on_presence)
     service.react(stream_of(sync.SERVICE), ["log.sync.room.*.record"], news.on_sync)
 
 
-def _serve_calls(service: Service, handlers: Handlers) -> None:
+def _serve_calls(service: Service, handlers: Handlers, reading: Reading) -> None:
     service.serve(queue.ENQUEUE, handlers.enqueue)
     service.serve(queue.CALL_NEXT, handlers.call_next)
     service.serve(queue.SERVE, handlers.serve)
@@ -64,7 +67,11 @@ def _serve_calls(service: Service, handlers: Handlers) -> None:
     service.serve(queue_life.ASSIGN, handlers.assign)
     service.serve(queue_life.UNASSIGN, handlers.unassign)
     service.serve(queue_life.NOTE, handlers.note)
-    service.serve(queue_life.POSITION, handlers.position)
+
+    async def position(query: PositionQuery, ctx: Context) -> PositionReply:
+        return reading.estimated(query.queue, await handlers.position(query, ctx), ctx.now)
+
+    service.serve(queue_life.POSITION, position)
     service.serve(queue_life.POLICY, handlers.policy)
 
 

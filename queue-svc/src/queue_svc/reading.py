@@ -8,6 +8,7 @@ from confer_contracts.board import BoardQuery, BoardReply
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.ids import patient_room, token, untoken
 from confer_contracts.queue import SERVICE, OfQueue
+from confer_contracts.queue_life import PositionReply
 from confer_contracts.queue_reading import (
     QueueEntry,
     QueueFigures,
@@ -108,6 +109,13 @@ class Reading:
 
     async def board(self, query: BoardQuery, ctx: Context) -> BoardReply:
         return BoardReply(op=ctx.op, as_of=self._tables.position(), board=self._tables.board(token(query.queue)))
+
+    def estimated(self, queue: str, reply: PositionReply, now: float) -> PositionReply:
+        """The answer with the estimated wait of a ticket that waits."""
+        if reply.place is None:
+            return reply
+        wait = self._pace(token(queue), now).wait(reply.place.position - 1)
+        return reply.model_copy(update={"estimated_wait": wait})
 
     def _summary(self, name: str, key: str, now: float) -> QueueSummary:
         queue = self._tables.queue(key)

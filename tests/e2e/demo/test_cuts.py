@@ -218,7 +218,7 @@ async def _call_next(ann: Desk) -> None:
 async def _queue_works(ann: Desk, bob: Desk) -> None:
     await ann.enqueue("q-again", "normal")
     await expect(bob.row("q-again")).to_be_visible()
-    await bob.row("q-again").get_by_role("button", name="Take q-again out of the queue").click()
+    await bob.do("q-again", "row-cancel")
     await expect(ann.row("q-again")).to_have_count(0)
 
 

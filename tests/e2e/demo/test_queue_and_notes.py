@@ -43,6 +43,41 @@ async def test_the_queue_is_one_for_everybody(office: Office) -> None:
         await expect(bob.toast("Nobody is waiting")).to_be_visible()
 
 
+async def test_tickets_are_held_moved_sent_on_and_called_again(office: Office) -> None:
+    """Ann sees what Bob does to those who wait, and holds one whom she has called."""
+    async with office.desks("counter", "Ann", "Bob") as (ann, bob):
+        for patient in ("c-1", "c-2", "c-3"):
+            await ann.enqueue(patient, "normal")
+            await expect(bob.row(patient)).to_be_visible()
+        first = ann.get("queue-row").first
+        await bob.do("c-3", "row-front")
+        await expect(first).to_have_attribute("data-patient", "c-3")
+        await bob.row("c-2").get_by_test_id("row-actions").click()
+        await bob.row("c-2").get_by_test_id("row-priority").select_option("high")
+        await expect(first).to_have_attribute("data-patient", "c-2")
+        await bob.do("c-2", "row-hold")
+        await expect(ann.row("c-2")).to_have_attribute("data-status", "held")
+        await expect(first).to_have_attribute("data-patient", "c-3")
+
+        await ann.get("call-next").click()
+        await expect(bob.row("c-3")).to_have_attribute("data-status", "called")
+        await ann.get("claim-recall").click()
+        await expect(bob.row("c-3")).to_have_attribute("data-status", "called")
+        await ann.get("claim-hold").click()
+        await expect(bob.row("c-3")).to_have_attribute("data-status", "held")
+        await expect(ann.get("claim")).to_have_count(0)
+
+        await bob.do("c-2", "row-resume")
+        await expect(ann.row("c-2")).to_have_attribute("data-status", "waiting")
+        await ann.row("c-1").get_by_test_id("row-actions").click()
+        await ann.row("c-1").get_by_test_id("row-to").fill("doctor")
+        await ann.row("c-1").get_by_test_id("row-transfer").click()
+        await expect(bob.row("c-1")).to_have_count(0)
+        for patient in ("c-2", "c-3"):
+            await bob.do(patient, "row-cancel")
+            await expect(ann.row(patient)).to_have_count(0)
+
+
 async def test_a_notification_is_counted_kept_and_read_on_every_tab(office: Office) -> None:
     async with office.desks("notify", "Ann", "Bob") as (ann, bob), office.desks("notify", "Bob") as (other_tab,):
         await ann.get("bell").click()

@@ -17,6 +17,7 @@ from confer_contracts.ids import token
 from confer_contracts.message import Identity
 from confer_contracts.presence import RoomSnapshotRequest
 from confer_contracts.queue import CallNext, ClaimedTicket, Enqueue, OfQueue, OnTicket
+from confer_contracts.queue_life import POSITION, PositionQuery
 from confer_contracts.queue_reading import GET, LIST, STATISTICS, TICKET, QueueGet, QueuesQuery, QueueTicket
 from confer_contracts.route import Call
 from confer_contracts.subjects import Header
@@ -163,6 +164,8 @@ async def test_how_a_queue_goes_is_told_with_its_basis_and_not_before_there_is_o
     assert figures["hour"]["average_service_s"] >= 0
     (row,) = (await world.ok(GET, QueueGet(queue=EYES)))["rows"]
     assert row["estimated_wait"]["services"] == BASIS_MIN
+    stands = await world.ok(POSITION, PositionQuery(queue=EYES, patient_id="waits"))
+    assert (stands["place"]["position"], stands["estimated_wait"]["services"]) == (1, BASIS_MIN)
     await world.ok(queue.ENQUEUE, Enqueue(queue="other", patient_id="p"))
     listed = await world.ok(LIST, QueuesQuery(limit=1))
     assert ([(q["queue"], q["waiting"]) for q in listed["queues"]], listed["next"]) == ([(EYES, 1)], EYES)

@@ -19,6 +19,7 @@ from confer_contracts.queue import (
     audience_of,
     ticket_fact,
 )
+from confer_contracts.queue_reading import EstimatedWait
 from confer_contracts.route import Call
 
 NOTE_CHARS_MAX = 1000
@@ -98,11 +99,12 @@ class PositionQuery(OfQueue):
 
 
 class PositionReply(Ok):
-    """`place` is null where the ticket does not wait."""
+    """`place` is null where the ticket does not wait, `estimated_wait` also where too little is known."""
 
     ticket: Ticket
     queue_position: int
     place: QueuePlace | None = None
+    estimated_wait: EstimatedWait | None = None
 
 
 class PolicyQuery(OfQueue):

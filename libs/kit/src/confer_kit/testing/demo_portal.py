@@ -87,6 +87,12 @@ class Desk:
         await self.get("enqueue-priority").select_option(priority)
         await self.get("enqueue").click()
 
+    async def do(self, patient: str, action: str) -> None:
+        """Something with a ticket that nobody holds: `row-hold`, `row-cancel`, ..., by its menu."""
+        row = self.row(patient)
+        await row.get_by_test_id("row-actions").click()
+        await row.get_by_test_id(action).click()
+
     async def tell(self, to: str, text: str, title: str | None = None) -> None:
         """Fill and send the form behind the bell, which is open. `to`: `room`, `user:<id>`, `message:<id>`, ..."""
         await self.get("compose-to").select_option(to)
