@@ -262,6 +262,15 @@ export interface Notification {
   timestamp: string;
   read: boolean;
   from_user: string | null;
+  /** An http or https address, or a path of the portal. */
+  link?: string | null;
+  /** To whom it was said, as people know it: `role.nurse`. */
+  audience?: string;
+  /** It replaces those before it of the same group and audience. */
+  group?: string;
+  /** Only in the inbox. */
+  state?: "unseen" | "seen" | "read" | "archived";
+  muted?: boolean;
   acknowledge?: Acknowledgement;
 }
 /** Somebody must acknowledge a note: `id` is what they name, also of a copy that escalates it. */
@@ -283,6 +292,23 @@ export interface Reminder {
 export interface Closed {
   acknowledge: Acknowledgement;
 }
+export type NotificationType = Notification["type"];
+export type InboxState = "unread" | "archived" | "all";
+/** `quiet_until`: what comes before then is not to be shown by itself, unless it is critical. */
+export interface NotificationCounts {
+  unread: number;
+  unseen?: number | null;
+  quiet_until?: string | null;
+}
+export interface Preferences {
+  mute: NotificationType[];
+  digest: { types: NotificationType[]; every_s: number } | null;
+  quiet: { start: string; end: string; zone: string } | null;
+}
+export interface Followed {
+  kind: "topic" | "staff";
+  id: string;
+}
 export interface NewMessage {
   id: string;
   from_user: string;
@@ -290,12 +316,16 @@ export interface NewMessage {
   message: string;
   timestamp: string;
 }
-export type Addressee = { user: string } | { role: string } | { patient: string } | { all: true };
+export type Addressee = { user: string } | { role: string } | { patient: string } | { staff: string } | { all: true };
+/** Also of what was seen. `unread` and `unseen`: what is left. */
 export interface NotificationRead {
   ids: string[];
   up_to: string | null;
   unread: number;
+  unseen?: number;
 }
+export type NotificationArchived = NotificationRead & { undone: boolean };
+type Marking = ({ ids: string[] } | { all: true }) & { op: string };
 
 // --- joins ---
 export interface Snapshot {
@@ -361,8 +391,16 @@ export interface Calls {
     { id: string },
   ];
   notification_acknowledge: [{ id: string; op: string }, { acknowledge: Acknowledgement }];
-  notification_read: [({ ids: string[] } | { all: true }) & { op: string }, Nothing];
-  notification_inbox: [{ limit: number }, { unread: number; notifications: Notification[] }];
+  notification_seen: [Marking, Nothing];
+  notification_read: [Marking, Nothing];
+  notification_archive: [Marking & { undo?: boolean }, Nothing];
+  notification_inbox: [
+    { limit: number; state?: InboxState; types?: NotificationType[] },
+    NotificationCounts & { notifications: Notification[]; follows: Followed[] },
+  ];
+  notification_preferences: [{ preferences?: Preferences; op?: string }, { preferences: Preferences }];
+  topic_follow: [{ staff: string; op: string }, { follows: Followed[] }];
+  topic_unfollow: [{ staff: string; op: string }, { follows: Followed[] }];
   send_message: [{ target_user: string; message: string; op: string }, { id: string }];
 }
 
@@ -401,10 +439,15 @@ export interface Events {
   patient_ticket_priority_changed: TicketFact;
   patient_ticket_transferred: TicketFact;
   notification: Notification;
-  notification_counts: { unread: number };
+  notification_counts: NotificationCounts;
+  notification_seen: NotificationRead;
   notification_read: NotificationRead;
   notification_reminder: Reminder;
   notification_closed: Closed;
+  notification_archive: NotificationArchived;
+  notification_preferences: { preferences: Preferences };
+  topic_followed: Followed;
+  topic_unfollowed: Followed;
   new_message: NewMessage;
   message_error: { error: string; target_user: string };
   error: Failure;

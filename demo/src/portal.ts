@@ -10,6 +10,8 @@ import { createActivity } from "./state/activity";
 import { createDemands } from "./state/demands";
 import { createHistory } from "./state/history";
 import { createInbox } from "./state/inbox";
+import { createTell } from "./state/tell";
+import { createWishes } from "./state/wishes";
 import { createOverwritten } from "./state/overwritten";
 import { createLocks } from "./state/locks";
 import { createPeople, device } from "./state/people";
@@ -43,7 +45,9 @@ export function createPortal(place: Place) {
   const overwritten = createOverwritten(me.user_id, presence.nameOf, say, history.restore);
   const queue = createQueue(call, say);
   const activity = createActivity(current, call);
-  const inbox = createInbox(call, presence.nameOf, say);
+  const wishes = createWishes(call, say);
+  const inbox = createInbox(call, presence.nameOf, say, wishes);
+  const tell = createTell(call, say);
   const demands = createDemands(me.user_id, call, presence.nameOf, say);
   inbox.items.subscribe(demands.seen);
   const closed = signal<string | null>(null); // why this person may not be in the record any more
@@ -79,6 +83,7 @@ export function createPortal(place: Place) {
     void join();
     void openQueue();
     void inbox.load();
+    void wishes.load();
   }
 
   async function join(): Promise<void> {
@@ -190,11 +195,14 @@ export function createPortal(place: Place) {
   link.on("queue_updated", (rows) => setRows(rows));
   link.on("notification", (item) => {
     inbox.arrived(item);
+    demands.seen([item]); // whatever the inbox shows just now
     activity.soon();
   });
   link.on("new_message", inbox.messageArrived);
-  link.on("notification_counts", ({ unread }) => (inbox.unread.value = unread));
-  link.on("notification_read", inbox.wasRead);
+  link.on("notification_counts", inbox.counted);
+  for (const what of ["seen", "read", "archive"] as const) link.on(`notification_${what}`, inbox.changed);
+  link.on("notification_preferences", (fact) => (wishes.preferences.value = fact.preferences));
+  for (const event of ["topic_followed", "topic_unfollowed"] as const) link.on(event, () => void inbox.load());
   link.on("notification_reminder", demands.reminded);
   link.on("notification_closed", demands.closed);
   link.on("error", ({ code, message }) => {
@@ -276,8 +284,8 @@ export function createPortal(place: Place) {
   });
 
   return {
-    me, patient, link, closed, presence, people, locks, record, history, steps, queue, activity, inbox, demands, focusOn,
-    openPatient,
+    me, patient, link, closed, presence, people, locks, record, history, steps, queue, activity, inbox, wishes, tell,
+    demands, focusOn, openPatient,
     askAgain: () => void join(),
   };
 }

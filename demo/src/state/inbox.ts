@@ -1,44 +1,72 @@
-// Notifications and direct messages. The server counts what is unread; what was sent to a room is live only.
+// The inbox: the server keeps what became of each note, counts, and filters. What was sent to a room is live only.
 
 import { computed, signal } from "@preact/signals";
-import type { Addressee, NewMessage, Notification, NotificationRead } from "../contract";
+import type { InboxState, NewMessage, Notification, NotificationArchived, NotificationCounts, NotificationRead } from "../contract";
 import { newOp } from "../ids";
 import type { Call } from "../socket";
+import type { createWishes } from "./wishes";
 import type { Say } from "./toasts";
 
 const PAGE = 30;
 const ASK_AGAIN_MS = 3000;
+export type Shown = "inbox" | InboxState;
+export type Type = "any" | "info" | "success" | "warning" | "error" | "message";
+type Which = { ids: string[] } | { all: true };
 
-export function createInbox(call: Call, nameOf: (userId: string) => string, say: Say) {
+export function createInbox(call: Call, nameOf: (userId: string) => string, say: Say, wishes: ReturnType<typeof createWishes>) {
   const kept = signal<readonly Notification[]>([]);
   const live = signal<readonly Notification[]>([]);
   const unread = signal(0);
+  const unseen = signal(0);
   const available = signal(true);
+  const shown = signal<Shown>("inbox");
+  const type = signal<Type>("any");
+  const unfiltered = computed(() => shown.value === "inbox" && type.value === "any");
   const items = computed(() => {
-    const ids = new Set(kept.value.map((item) => item.id));
-    const all = [...kept.value, ...live.value.filter((item) => !ids.has(item.id))];
-    return all.sort((a, b) => b.timestamp.localeCompare(a.timestamp)).slice(0, PAGE);
+    const also = unfiltered.value ? live.value : [];
+    return [...kept.value, ...also].sort((a, b) => b.timestamp.localeCompare(a.timestamp)).slice(0, PAGE);
   });
 
   let again: ReturnType<typeof setTimeout> | undefined;
+  let asked = 0; // counts up: an answer to an older question is not shown
 
   async function load(): Promise<void> {
+    const mine = ++asked;
     clearTimeout(again);
-    const answer = await call("notification_inbox", { limit: PAGE });
+    const state = shown.peek() === "inbox" ? {} : { state: shown.peek() as InboxState };
+    const types = type.peek() === "any" ? {} : { types: [type.peek() as Exclude<Type, "any">] };
+    const answer = await call("notification_inbox", { limit: PAGE, ...state, ...types });
+    if (mine !== asked) return;
     available.value = answer.status === "ok";
     if (answer.status !== "ok") {
       if (answer.retry) again = setTimeout(() => void load(), ASK_AGAIN_MS);
       return;
     }
     kept.value = answer.notifications;
-    unread.value = answer.unread;
+    counted(answer);
+    wishes.follows.value = answer.follows;
+  }
+
+  function counted(counts: NotificationCounts): void {
+    unread.value = counts.unread;
+    unseen.value = counts.unseen ?? counts.unread;
+    wishes.quietUntil.value = counts.quiet_until ?? null;
+  }
+
+  function show(state: Shown, only: Type): void {
+    shown.value = state;
+    type.value = only;
+    kept.value = [];
+    void load();
   }
 
   function arrived(item: Notification): void {
     if (items.value.some((known) => known.id === item.id)) return;
-    live.value = [item, ...live.value].slice(0, PAGE);
-    const tone = item.type === "message" ? "info" : item.type;
-    say(tone, item.title, item.message);
+    if (isLiveOnly(item)) {
+      const others = live.value.filter((older) => !replaces(item, older));
+      live.value = [item, ...others].slice(0, PAGE);
+    }
+    if (wishes.wantsToHear(item)) say(item.type === "message" ? "info" : item.type, item.title, item.message);
     void load();
   }
 
@@ -48,39 +76,36 @@ export function createInbox(call: Call, nameOf: (userId: string) => string, say:
   }
 
   /** On this tab or on another one of the same person. */
-  function wasRead(fact: NotificationRead): void {
-    unread.value = fact.unread;
-    kept.value = kept.value.map((item) => (fact.ids.includes(item.id) ? { ...item, read: true } : item));
-    if (fact.up_to !== null || !fact.ids.length) void load();
+  function changed(fact: NotificationRead | NotificationArchived): void {
+    counted({ ...fact, quiet_until: wishes.quietUntil.peek() });
+    void load();
   }
 
   const isKept = (id: string): boolean => kept.value.some((item) => item.id === id);
 
-  async function read(which: { ids: string[] } | { all: true }): Promise<void> {
-    const answer = await call("notification_read", { ...which, op: newOp() });
-    if (answer.status !== "ok") say("warning", "Not marked as read", answer.message);
+  async function mark(what: "seen" | "read" | "archive", which: Which & { undo?: boolean }): Promise<void> {
+    const answer = await call(`notification_${what}`, { ...which, op: newOp() });
+    if (answer.status !== "ok" && what !== "seen") say("warning", "Nothing was changed", answer.message);
     else await load();
   }
 
-  async function notify(to: Addressee, title: string, message: string, urgent: boolean, must = false): Promise<boolean> {
-    const type = urgent ? "warning" : "info";
-    const plan = must ? { must_acknowledge: { repeat_s: 60, repeats: 5 } } : {};
-    const answer = await call("notification_send", { to, title, message, type, ...plan, op: newOp() });
-    return told(answer.status === "ok" ? null : answer.message);
+  /** The list is open: whatever it shows has been before the person's eyes. */
+  function opened(): void {
+    if (unseen.peek()) void mark("seen", { all: true });
   }
 
-  async function write(target_user: string, message: string): Promise<boolean> {
-    const answer = await call("send_message", { target_user, message, op: newOp() });
-    return told(answer.status === "ok" ? null : answer.message);
-  }
+  return {
+    items, unread, unseen, available, shown, type, load, show, counted, arrived, messageArrived, changed, isKept, mark, opened,
+  };
+}
 
-  function told(problem: string | null): boolean {
-    if (problem === null) say("success", "Sent");
-    else say("error", "Not sent", problem);
-    return problem === null;
-  }
+function isLiveOnly({ audience = "" }: Notification): boolean {
+  return audience.startsWith("room.") || audience.startsWith("queue.");
+}
 
-  return { items, unread, available, load, arrived, messageArrived, wasRead, isKept, read, notify, write };
+/** Of one audience the newest note of a group stands for those before it. */
+function replaces(item: Notification, older: Notification): boolean {
+  return item.group !== undefined && item.group === older.group && item.audience === older.audience;
 }
 
 export type Inbox = ReturnType<typeof createInbox>;

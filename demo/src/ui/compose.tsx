@@ -4,9 +4,10 @@ import { useState } from "preact/hooks";
 import type { Addressee } from "../contract";
 import { ROLES, STAFF } from "../identity";
 import type { Portal } from "../portal";
+import { QUEUE } from "../state/queue";
 
 export function Compose({ portal }: { portal: Portal }) {
-  const { inbox, presence, me } = portal;
+  const { tell, presence, me } = portal;
   const [to, setTo] = useState("room");
   const [title, setTitle] = useState("");
   const [text, setText] = useState("");
@@ -19,7 +20,7 @@ export function Compose({ portal }: { portal: Portal }) {
   async function send(event: Event) {
     event.preventDefault();
     const [kind, id = ""] = split(to);
-    const sent = direct ? await inbox.write(id, text) : await inbox.notify(addressee(kind, id, portal.patient.value), title, text, urgent, must && to !== "room");
+    const sent = direct ? await tell.write(id, text) : await tell.notify(addressee(kind, id, portal.patient.value), title, text, urgent, must && to !== "room");
     if (!sent) return;
     setTitle((now) => (now === title ? "" : now)); // the next one may already be typed
     setText((now) => (now === text ? "" : now));
@@ -31,6 +32,7 @@ export function Compose({ portal }: { portal: Portal }) {
         <select data-testid="compose-to" value={to} onChange={(e) => setTo(e.currentTarget.value)}>
           <option value="room">Everybody in this patient’s room</option>
           <option value="all">Everybody</option>
+          <option value="staff">The staff of the queue</option>
           <optgroup label="Role">{ROLES.map((role) => <option key={role} value={`role:${role}`}>All: {role}</option>)}</optgroup>
           <optgroup label="Notify one person">{[...people].map(([id, name]) => <option key={id} value={`user:${id}`}>{name}</option>)}</optgroup>
           <optgroup label="Direct message">{[...people].map(([id, name]) => <option key={id} value={`message:${id}`}>Message {name}</option>)}</optgroup>
@@ -56,5 +58,6 @@ function split(text: string): [string, string?] {
 function addressee(kind: string, id: string, patient: string): Addressee {
   if (kind === "user") return { user: id };
   if (kind === "role") return { role: id };
+  if (kind === "staff") return { staff: QUEUE };
   return kind === "all" ? { all: true } : { patient };
 }
