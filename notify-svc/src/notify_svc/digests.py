@@ -70,16 +70,16 @@ class Digests:
 
 
 def _belongs(entry: Entry, reader: Reader) -> bool:
-    note = entry.note
-    wanted = note.type in reader.person.preferences.digest and note.priority != CRITICAL
-    return wanted and entry.covers is None and reader.state(entry) in UNREAD
+    said = entry.content
+    wanted = said.type in reader.person.preferences.digest and said.priority != CRITICAL
+    return wanted and said.covers is None and reader.state(entry) in UNREAD
 
 
 def _content(collected: list[Entry], after: int) -> Content:
     """Newest first. `data` is for pages that have words of their own."""
-    types = Counter(entry.note.type for entry in collected)
+    types = Counter(entry.content.type for entry in collected)
     told = ", ".join(f"{number} {type_}" for type_, number in sorted(types.items()))
     title = "1 notification" if len(collected) == 1 else f"{len(collected)} notifications"
-    since, until = collected[-1].note.timestamp, collected[0].note.timestamp
+    since, until = clock.iso(collected[-1].sent.at), clock.iso(collected[0].sent.at)
     data = {"digest": {"count": len(collected), "types": dict(types), "since": since, "until": until}}
     return Content(type="info", title=title, message=told, data=data, covers=(after, collected[0].position))

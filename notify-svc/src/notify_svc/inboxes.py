@@ -9,18 +9,23 @@ from collections.abc import Iterator
 from itertools import takewhile
 from typing import NamedTuple
 
-from confer_contracts.notify import Notification
-from confer_contracts.subjects import FactSubject, Kind
+from confer_contracts.subjects import Kind
+from notify_svc.domain.audience import Content, Sent
 
 KEPT_KINDS = frozenset({Kind.USER, Kind.ROLE, Kind.STAFF, Kind.TOPIC, Kind.ALL})  # rooms and queues are told live only
 
 
 class Entry(NamedTuple):
-    """`position` is the sequence of the note's fact; `covers` as of Content."""
+    """`position` is the sequence of the note's fact, `audience` to whom it was said (`<kind>.<token>`). What browsers
+    get is made when it is asked for: kept, it would take three times the memory."""
 
     position: int
-    note: Notification
-    covers: tuple[int, int] | None = None
+    audience: str
+    sent: Sent
+
+    @property
+    def content(self) -> Content:
+        return self.sent.content
 
 
 class Kept:
@@ -36,15 +41,15 @@ class Kept:
 
     def add(self, entry: Entry) -> None:
         """It replaces an older one of its group."""
-        if (group := entry.note.group) is not None:
+        if (group := entry.content.group) is not None:
             self.entries.pop(self.groups.get(group, 0), None)
             self.groups[group] = entry.position
         self.entries[entry.position] = entry
 
     def remove(self, position: int) -> bool:
         entry = self.entries.pop(position, None)
-        if entry is not None and entry.note.group is not None:
-            del self.groups[entry.note.group]
+        if entry is not None and entry.content.group is not None:
+            del self.groups[entry.content.group]
         return entry is not None
 
 
@@ -59,11 +64,11 @@ class Inboxes:
         self._order: deque[tuple[str, int]] = deque()  # (audience, position), oldest first
         self._expiring: list[tuple[float, str, int]] = []  # a heap: (when, audience, position)
 
-    def add(self, subject: FactSubject, entry: Entry, expires_at: float | None = None) -> None:
+    def add(self, entry: Entry) -> None:
         """The next note of the log."""
-        if subject.kind not in KEPT_KINDS:
+        name = entry.audience
+        if name.partition(".")[0] not in KEPT_KINDS:
             return
-        name = f"{subject.kind}.{subject.ident}"
         kept = self._audiences.setdefault(name, Kept())
         kept.add(entry)
         self._order.append((name, entry.position))
@@ -71,8 +76,8 @@ class Inboxes:
             self._drop(name, next(iter(kept.entries)))
         if len(self._order) > self._window:
             self._drop(*self._order.popleft())
-        if expires_at is not None:
-            self._expires(expires_at, name, entry.position)
+        if entry.content.expires_at is not None:
+            self._expires(entry.content.expires_at, name, entry.position)
 
     def expire(self, now: float) -> list[str]:
         """Let go what has expired; the audiences of which something went."""

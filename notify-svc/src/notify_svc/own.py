@@ -110,10 +110,10 @@ class Own:
         if not ids and not up_to:
             if not found:
                 return
-            up_to = found[0].note.id
+            up_to = found[0].sent.id
         command = Mark(
             user=context.identity.user_id, op=context.op, now=context.now, state=state,
-            inbox={entry.note.id: entry.position for entry in found},
+            inbox={entry.sent.id: entry.position for entry in found},
             silent={entry.position for entry in found if reader.silent(entry)},
             ids=tuple(ids or ()), up_to=up_to, undo=undo,
         )  # fmt: skip

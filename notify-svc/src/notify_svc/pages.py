@@ -9,7 +9,8 @@ from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.notify import Counts, Inbox, InboxQuery, NoteState, Notification
 from confer_contracts.subjects import EVERYBODY, Kind, audience
 from confer_kit import clock
-from notify_svc.codec import unix
+from notify_svc.codec import notification_of, unix
+from notify_svc.domain.audience import Content
 from notify_svc.domain.person import Person
 from notify_svc.inboxes import Entry, Inboxes
 
@@ -48,12 +49,14 @@ class Reader:
 
     def silent(self, entry: Entry) -> bool:
         """Whether it is kept without being counted."""
-        return entry.covers is None and self.person.preferences.silent(entry.note.type, entry.note.priority)
+        said = entry.content
+        return said.covers is None and self.person.preferences.silent(said.type, said.priority)
 
     def shown(self, entry: Entry) -> Notification:
         state = self.state(entry)
         read = state == "read" or (state == "archived" and self.person.read.has(entry.position))
-        return entry.note.model_copy(update={"state": state, "read": read, "muted": self.silent(entry)})
+        note = notification_of(entry.sent, entry.audience)
+        return note.model_copy(update={"state": state, "read": read, "muted": self.silent(entry)})
 
 
 def entries(inboxes: Inboxes, reader: Reader) -> Iterator[Entry]:
@@ -81,8 +84,7 @@ def page(inboxes: Inboxes, reader: Reader, query: InboxQuery, now: float) -> Inb
     found = entries(inboxes, reader)
     if query.before is not None:
         found = _after(query.before, found)
-    wanted = _wanted(query, reader)
-    wants = [entry for entry in found if wanted(entry)]
+    wants = list(islice(filter(_wanted(query, reader), found), query.limit + 1))  # one more tells that there are more
     notes = fitting([reader.shown(entry) for entry in wants[: query.limit]])
     counted = counts(inboxes, reader, now)
     return Inbox(
@@ -97,9 +99,8 @@ def page(inboxes: Inboxes, reader: Reader, query: InboxQuery, now: float) -> Inb
 
 def alerts(inboxes: Inboxes, reader: Reader, limit: int) -> list[Notification]:
     """The newest notes that warn of something or are urgent."""
-    shown = (reader.shown(entry) for entry in entries(inboxes, reader) if reader.state(entry) != "archived")
-    urgent = (n for n in shown if n.type in ("warning", "error") or n.priority in ("high", "critical"))
-    return fitting(list(islice(urgent, limit)))
+    urgent = (e for e in entries(inboxes, reader) if _is_urgent(e.content) and reader.state(e) != "archived")
+    return fitting([reader.shown(entry) for entry in islice(urgent, limit)])
 
 
 def fitting(notes: list[Notification]) -> list[Notification]:
@@ -113,13 +114,13 @@ def _wanted(query: InboxQuery, reader: Reader) -> Callable[[Entry], bool]:
     since = None if query.since is None else unix(query.since)
 
     def wanted(entry: Entry) -> bool:
-        note = entry.note
+        said = entry.content
         return (
             reader.state(entry) in states
-            and (query.types is None or note.type in query.types)
-            and (query.priorities is None or note.priority in query.priorities)
-            and (query.group is None or note.group == query.group)
-            and (since is None or unix(note.timestamp) >= since)
+            and (query.types is None or said.type in query.types)
+            and (query.priorities is None or said.priority in query.priorities)
+            and (query.group is None or said.group == query.group)
+            and (since is None or entry.sent.at >= since)
         )
 
     return wanted
@@ -131,6 +132,10 @@ def _trimmed(inboxes: Inboxes, reader: Reader) -> bool:
     return forgotten or any(inboxes.lacks(name, since) for name, since in reader.sources)
 
 
+def _is_urgent(said: Content) -> bool:
+    return said.type in ("warning", "error") or said.priority in ("high", "critical")
+
+
 def _newest_first(entry: Entry) -> int:
     return -entry.position
 
@@ -138,6 +143,6 @@ def _newest_first(entry: Entry) -> int:
 def _after(note: str, found: Iterator[Entry]) -> Iterator[Entry]:
     """The entries that are older than `note`."""
     for entry in found:
-        if entry.note.id == note:
+        if entry.sent.id == note:
             return found
     raise Rejection(ErrorCode.NOT_FOUND, "before: not in your inbox, or no longer shown by it", field="before")

@@ -3,7 +3,7 @@
 from confer_kit import clock
 from confer_kit.facts import StoredFact
 from confer_kit.timers import Timers
-from notify_svc.codec import AUDIENCES, NOTE, notification_of
+from notify_svc.codec import AUDIENCES, NOTE
 from notify_svc.digests import Digests
 from notify_svc.domain.person import Followed, Preferred, Seen
 from notify_svc.domain.preferences import Quiet
@@ -78,8 +78,7 @@ class Projection:
         if sent is None:
             return []
         audience = f"{fact.subject.kind}.{fact.subject.ident}"
-        entry = Entry(fact.seq, notification_of(sent, audience), sent.content.covers)
-        self._inboxes.add(fact.subject, entry, sent.content.expires_at)
+        self._inboxes.add(Entry(fact.seq, audience, sent))
         self._scheduling.noted(sent)
         self._acknowledging.noted(audience, sent)
         if sent.content.expires_at is not None:

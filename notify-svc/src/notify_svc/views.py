@@ -1,5 +1,6 @@
 """The counts: who is told theirs when something changed, and when."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -85,6 +86,7 @@ class Counts:
             self._changed.pop(user, None)
             if person.known_since is not None:
                 self._publish(user, person)
+            await asyncio.sleep(0)  # somebody may be waiting for an answer
 
     def _publish(self, user: str, person: Person) -> None:
         counted = counts(self._inboxes, Reader(user, person.role, person, person.withheld), clock.now())

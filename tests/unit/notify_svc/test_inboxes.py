@@ -6,32 +6,24 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from confer_contracts.notify import Notification
-from confer_contracts.subjects import FactSubject
+from notify_svc.domain.audience import Content, Sent
 from notify_svc.inboxes import Entry, Inboxes
 
 AUDIENCES = ["user.ana", "role.nurse", "all.all", "topic.board", "staff.eyes", "room.p1", "queue.q1"]
 
 
-def note(position: int, **more: object) -> Notification:
-    made = {"id": f"n{position}", "type": "info", "title": "t", "message": "", "timestamp": "2027-01-15T08:00:00.000Z"}
-    return Notification.model_validate(made | more)
-
-
-def subject(audience: str) -> FactSubject:
-    return FactSubject.parse(f"log.notify.{audience}.note")
+def say(made: Inboxes, audience: str, position: int, expires_at: float | None = None, group: str | None = None) -> None:
+    content = Content(type="info", title="t", message="", group=group, expires_at=expires_at)
+    sent = Sent(sender="ana", op=f"o{position}", at=0.0, id=f"n{position}", content=content)
+    made.add(Entry(position, audience, sent))
 
 
 def inboxes(*audiences: str, kept: int = 100, window: int = 1000) -> Inboxes:
     """The first audience's note has position 1, the second's 2, and so on."""
     made = Inboxes(kept, window)
     for position, audience in enumerate(audiences, start=1):
-        made.add(subject(audience), Entry(position, note(position)))
+        say(made, audience, position)
     return made
-
-
-def say(made: Inboxes, audience: str, position: int, expires_at: float | None = None, **more: object) -> None:
-    made.add(subject(audience), Entry(position, note(position, **more)), expires_at)
 
 
 def positions(found: Iterator[Any]) -> list[int]:

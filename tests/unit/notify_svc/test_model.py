@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from confer_contracts.notify import InboxQuery
 from confer_contracts.subjects import FactSubject
 from confer_kit.facts import NewFact, StoredFact
-from notify_svc.codec import AUDIENCES, NOTE, notification_of
+from notify_svc.codec import AUDIENCES, NOTE
 from notify_svc.domain import audience as audience_domain
 from notify_svc.domain import person as person_domain
 from notify_svc.domain.audience import Audience, Content, Send, receipt_of
@@ -43,7 +43,7 @@ class Replica:
             sent = AUDIENCES.decode(fact)
             assert sent is not None
             self.audiences[name] = AUDIENCES.evolve(self.audiences.get(name, Audience()), sent)
-            self.inboxes.add(fact.subject, Entry(fact.seq, notification_of(sent, name)), sent.content.expires_at)
+            self.inboxes.add(Entry(fact.seq, name, sent))
         else:
             event = PERSONS.decode(fact)
             assert event is not None
@@ -212,7 +212,7 @@ class Notifications(RuleBasedStateMachine):
         found = list(entries(self.replica.inboxes, reader))
         command = Mark(
             user=user, op=self._op(), now=self.now, state=state, ids=ids, up_to=up_to, undo=undo,
-            inbox={entry.note.id: entry.position for entry in found},
+            inbox={entry.sent.id: entry.position for entry in found},
             silent={entry.position for entry in found if reader.silent(entry)},
         )  # fmt: skip
         self._do(user, command)

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from confer_contracts.errors import Rejection
-from confer_contracts.notify import Counts, Inbox, InboxQuery, Notification
-from confer_contracts.subjects import FactSubject
+from confer_contracts.notify import Counts, Inbox, InboxQuery
+from notify_svc.domain.audience import Content, Sent
 from notify_svc.domain.marks import Marks
 from notify_svc.domain.person import Person
 from notify_svc.domain.preferences import Preferences, Quiet
@@ -21,24 +21,25 @@ NURSE = Person(known_since=3, role="nurse")
 AUDIENCES = ["user.ana", "role.nurse", "all.all", "topic.board", "role.doctor", "user.bob", "room.p1", "queue.q1"]
 
 
-def note(position: int, **more: object) -> Notification:
-    at = f"2027-01-15T08:{position % 60:02}:00.000Z"
-    made = {"id": f"n{position}", "type": "info", "title": "t", "message": "", "timestamp": at}
-    return Notification.model_validate(made | more)
+def say(made: Inboxes, audience: str, position: int, **more: Any) -> None:
+    """A minute after the other."""
+    content = Content(**{"type": "info", "title": "t", "message": ""} | more)
+    sent = Sent(sender="ana", op=f"o{position}", at=NOW + 60 * position, id=f"n{position}", content=content)
+    made.add(Entry(position, audience, sent))
 
 
-def inboxes(*audiences: str, kept: int = 100, window: int = 1000, **more: object) -> Inboxes:
+def inboxes(*audiences: str, kept: int = 100, window: int = 1000, **more: Any) -> Inboxes:
     """The first audience's note has position 1, the second's 2, and so on."""
     made = Inboxes(kept, window)
     for position, audience in enumerate(audiences, start=1):
-        made.add(FactSubject.parse(f"log.notify.{audience}.note"), Entry(position, note(position, **more)))
+        say(made, audience, position, **more)
     return made
 
 
 def own(*kinds: dict[str, Any]) -> Inboxes:
     made = Inboxes(1000, 1000)
     for position, kind in enumerate(kinds, start=1):
-        made.add(FactSubject.parse("log.notify.user.ana.note"), Entry(position, note(position, **kind)))
+        say(made, "user.ana", position, **kind)
     return made
 
 
