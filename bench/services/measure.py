@@ -13,6 +13,8 @@ from bench.backplane import Backplane, nats, running_service
 from bench.measure import FIRST_PORT, arguments, loaded
 from bench.scenarios import SYNC_UPDATE
 from bench.servers import SERVERS, Start
+from bench.services import notifications
+from bench.services.notifications import Notified
 from bench.services.scenarios import CALL, HEADERS, LOG_SUBJECT, MEMBERS, PADDING, ROOMS, UPDATE, Load
 from bench.tools import Tools
 from confer_contracts.catalogue import SERVICES
@@ -41,11 +43,13 @@ class ServicesBench:
         self._cores = frozenset[int]().union(*process.cores())
         self._turn = itertools.count()
 
-    def measure(self, load: Load, name: str, *, quick: bool) -> dict[str, Any]:
+    def measure(self, load: Load | Notified, name: str, *, quick: bool) -> dict[str, Any]:
         times = {"warmup": 0.5, "seconds": 1.5} if quick else {"warmup": 1.5, "seconds": 4.0}
         with ExitStack() as stack:
             self._there = stack.enter_context(nats(self.folder, f"nats{next(self._turn)}", self._cores, durable=True))
             asyncio.run(_add_stream(self._there))
+            if isinstance(load, Notified):
+                return notifications.measure(self, stack, load, name, times)
             match name:
                 case "publish":
                     return self._published(_ALONE_SUBJECT, load, times)
@@ -56,38 +60,50 @@ class ServicesBench:
                 case _:
                     return self._called(stack, load, times, replicas=2 if name == "replicas" else 1)
 
+    @property
+    def url(self) -> str:
+        """Of the NATS server of this measurement."""
+        return self._there.url
+
     def _published(self, subject: str, load: Load, times: dict[str, float]) -> dict[str, Any]:
         given = (self._there.url, self._there.pid, subject, load.in_flight, *times.values())
         return loaded([sys.executable, "-m", "bench.peers.publisher", *map(str, given)])
 
     def _called(self, stack: ExitStack, load: Load, times: dict[str, float], *, replicas: int) -> dict[str, Any]:
-        pids = [self._service(stack, "sync", number) for number in range(replicas)]
+        pids = [self.service(stack, "sync", number) for number in range(replicas)]
         who = Identity(user_id="u1", name="u1", role="nurse", session="bench")
         headers = encode_context(who, "", clock.now() + _CALLS_WITHIN_S)
         headers |= {Header.OP: "bench-%SEQ%", Header.TRACEPARENT: dict(HEADERS)[Header.TRACEPARENT]}
-        return self._loaded(
-            pids, mode="calls", port=self._there.port, nats=self._there.port, rooms=ROOMS,
-            window=load.in_flight, subject=CALL, payload=UPDATE,
+        return self.by_call(
+            pids, rooms=ROOMS, window=load.in_flight, subject=CALL, payload=UPDATE,
             headers="|".join(f"{name}: {value}" for name, value in headers.items()), **times,
         )  # fmt: skip
 
+    def by_call(self, pids: list[int], **options: str | float) -> dict[str, Any]:
+        """Calls over NATS."""
+        return self._loaded(pids, mode="calls", port=self._there.port, nats=self._there.port, **options)
+
     def _path(self, stack: ExitStack, load: Load, times: dict[str, float]) -> dict[str, Any]:
-        pids = [self._service(stack, service) for service in SERVICES]
+        return self.through_edge(
+            stack, mode="path", rooms=load.in_flight, members=MEMBERS, update=SYNC_UPDATE, **times
+        )  # fmt: skip
+
+    def through_edge(self, stack: ExitStack, **options: str | float) -> dict[str, Any]:
+        """Clients by Socket.IO; everything runs."""
+        pids = [self.service(stack, service) for service in SERVICES]
         edge, port = SERVERS["edge"], next_free(FIRST_PORT)
         command, more = edge.command(Start(self.tools, port, self._there, fed=False))
         log = self.folder / "edge.log"
         pid = stack.enter_context(process.running(command, more, log, self._cores, edge.is_ready(port)))
-        return self._loaded(
-            [pid, *pids], mode="path", port=port, query=edge.query, rooms=load.in_flight, members=MEMBERS,
-            update=SYNC_UPDATE, **times,
-        )  # fmt: skip
+        return self._loaded([pid, *pids], port=port, query=edge.query, **options)
 
     def _loaded(self, pids: list[int], **options: str | float) -> dict[str, Any]:
         """CPU time is that of the first process, and of all together with the NATS server's and the load's."""
         others = ",".join(map(str, [*pids[1:], self._there.pid]))
         return loaded(arguments(self.tools, {"padding": PADDING, "pid": pids[0], "others": others, **options}))
 
-    def _service(self, stack: ExitStack, name: str, replica: int = 0) -> int:
+    def service(self, stack: ExitStack, name: str, replica: int = 0) -> int:
+        """Its pid."""
         return stack.enter_context(running_service(name, self._there, self.folder, self._cores, replica))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from bench.document import number, recorded, verdicts
 from bench.rows import Results, Row, middle
+from bench.services import notifications
 from bench.services.rows import BARE, NAMES, ROWS
 from bench.services.scenarios import MEMBERS, PADDING, ROOMS, SCENARIOS
 
@@ -37,6 +38,7 @@ def tables(results: Results) -> list[str]:
         "| in flight | what | per second | acknowledged: half, 99% within, ms | last member, ms | CPU, of all, µs |",
         "|---:|---|---:|---:|---:|---:|",
         *_by_load(results),
+        *notifications.tables(results),
     ]
 
 
@@ -85,7 +87,9 @@ def _shown(value: float | None, quantity: str) -> str:
 def _notes(results: Results) -> list[str]:
     incomplete = [m for m in results["measurements"] if "failed" in m]
     wrong = [m for m in results["measurements"] if any(m.get(k) for k in ("refused", "lost", "disordered"))]
-    wanted = results["recorded"]["repetitions"] * sum(len(load.servers) for load in SCENARIOS)
+    begun = {m["scenario"] for m in results["measurements"]}
+    more = notifications.SCENARIOS if begun & {each.key for each in notifications.SCENARIOS} else ()
+    wanted = results["recorded"]["repetitions"] * sum(len(load.servers) for load in (*SCENARIOS, *more))
     return [
         f"Medians of {results['recorded']['repetitions']} repetitions. A ratio is the median of the ratios within each "
         "repetition, in which all take turns; ratios of different runs say nothing. Each has an empty NATS server as "

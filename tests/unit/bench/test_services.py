@@ -62,3 +62,15 @@ def test_the_chart_has_a_line_for_what_was_measured() -> None:
     chart = svg({"measurements": made})
     assert chart.count('<g class="path">') == 2
     assert chart.count("<circle") == 2 * len(SCENARIOS)
+
+
+def test_notifications_have_a_line_for_each_measurement_and_none_where_there_is_none() -> None:
+    quantities = {"updates_per_s": 100.0, "p50_us": 1500, "p99_us": 9000, "cpu_us_per_update": 200.0}
+    text = shown(
+        measured("notify-1000", "connected", last_p50_us=20_000, last_p99_us=50_000, **quantities),
+        measured("notify-1000", "away", all_cpu_us_per_update=500.0, **quantities),
+    )
+    assert "| 1,000 | everybody has it | 100 | 1.50 / 9.00 | 20.0 / 50.0 | 200 |" in text
+    assert "| 1,000 | acknowledged | 100 | 1.50 / 9.00 |  | 200 / 500 |" in text
+    assert "10,000" not in text
+    assert "Notifications" not in shown()
