@@ -72,6 +72,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         self._tasks = Tasks()
         self._written: list[Outlet] = []
         self._batch = batch.opened()
+        self.on_written = self.written  # one for all
         self._wheel: Wheel | None = None
 
     def create_queue(self, *_: Any, **__: Any) -> None:

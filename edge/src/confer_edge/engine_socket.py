@@ -45,7 +45,7 @@ class Socket(PollingSocket):
         self.heard = True
         self.inflow = Inflow(server.events_per_s, server.events_burst, asyncio.get_running_loop().time())
         self._close_code, self._close_reason = NORMAL, ""
-        self.out = Outlet(Outbox(server.queued_max, server.unsent_max), written=server.written, on_full=self._full)
+        self.out = Outlet(Outbox(server.queued_max, server.unsent_max), written=server.on_written, on_full=self._full)
 
     def write(self, packet: Outgoing) -> None:
         self.out.write(packet)
@@ -137,7 +137,7 @@ class Socket(PollingSocket):
         self.connected = True
         link.accept(frame(first, TEXT))
         self._live(link)
-        link.attach(self.receive_frame, self._lost, self.out.resume)
+        link.attach(self)
 
     async def _upgrade_websocket(self, environ: dict[str, Any]) -> Any:
         """Accept, and let the ASGI task end: the socket lives on in its protocol object."""
@@ -147,22 +147,22 @@ class Socket(PollingSocket):
         await environ["asgi.send"]({"type": "websocket.accept"})
         if self.connected:
             self.upgrading = True
-            link.attach(lambda opcode, payload: self._probe(link, opcode, payload), self._probe_failed)
+            link.attach(_Upgrade(self, link))
             asyncio.get_running_loop().call_later(self.server.upgrade_s, self._give_up_upgrade, link)
         else:
             self.connected = True
             self._live(link)
-            link.attach(self.receive_frame, self._lost, self.out.resume)
+            link.attach(self)
         return ""  # the response is over
 
-    def _probe(self, link: WebSocket, opcode: int, payload: bytes) -> None:
+    def probe(self, link: WebSocket, opcode: int, payload: bytes) -> None:
         """Engine.IO v4, "Upgrading": ping probe, pong probe, the poll is released, upgrade."""
         if opcode == TEXT and payload == _PROBE:
             link.write(_PROBED.wire)
             self.out.release(_NOOP)
         elif opcode == TEXT and payload[:1] == b"5" and not self.closed:
             metrics.UPGRADES.labels("succeeded").inc()
-            link.pass_on(self.receive_frame, self._lost, self.out.resume)
+            link.pass_on(self)
             self._live(link)
         elif opcode == PING and self.affordable():
             link.write(frame(payload, PONG))
@@ -174,7 +174,7 @@ class Socket(PollingSocket):
         if self.link is not link:
             link.close()
 
-    def _probe_failed(self) -> None:
+    def probe_failed(self) -> None:
         metrics.UPGRADES.labels("failed").inc()
         self.upgrading = False
 
@@ -182,7 +182,10 @@ class Socket(PollingSocket):
         self.upgraded, self.upgrading, self.link = True, False, link
         self.out.attach(link)
 
-    def _lost(self) -> None:
+    def link_writable(self) -> None:
+        self.out.resume()
+
+    def link_lost(self) -> None:
         if not self.closed:
             self.link = None
             self.out.end(_NOOP)
@@ -228,6 +231,22 @@ class Socket(PollingSocket):
         untold = self.link is None and from_python(self.query)
         reason = self.server.reason.TRANSPORT_CLOSE if code == RESTART else CUT_OFF
         await self.close(wait=False, abort=untold, reason=reason)
+
+
+class _Upgrade:
+    """Has the WebSocket until the client says that it is to be used."""
+
+    def __init__(self, socket: Socket, link: WebSocket) -> None:
+        self._socket = socket
+        self._link = link
+
+    def receive_frame(self, opcode: int, payload: bytes) -> None:
+        self._socket.probe(self._link, opcode, payload)
+
+    def link_lost(self) -> None:
+        self._socket.probe_failed()
+
+    def link_writable(self) -> None: ...
 
 
 def from_python(query: str) -> bool:

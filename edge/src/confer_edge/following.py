@@ -16,7 +16,7 @@ from confer_edge.access import Access
 from confer_edge.audiences import Audiences
 from confer_edge.calls import UNAVAILABLE, Calls
 from confer_edge.joins import Joins
-from confer_edge.session import Session
+from confer_edge.session import NOTHING, Session
 from confer_kit.tasks import Tasks
 
 AGAIN_S: Final = 5.0
@@ -42,7 +42,7 @@ class Following:
             self._doubtful[session.sid] = session
             return
         self._doubtful.pop(session.sid, None)
-        follows = frozenset(notify.Followed.model_validate(one).audience for one in part.get("follows", ()))
+        follows = frozenset(notify.Followed.model_validate(one).audience for one in part.get("follows", ())) or NOTHING
         for audience in session.follows - follows:
             await self._joins.leave(session, audience)
         session.follows = follows

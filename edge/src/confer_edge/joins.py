@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -54,6 +54,7 @@ class Joins:
         self._incarnation = incarnation
         self._rooms_max = rooms_max
         self._attaches = itertools.count(1)
+        self._here = Membership()  # of all who enter something at one position of the feed
         self.on_own: Callable[[Session, Mapping[str, Any]], Awaitable[None]] = _nobody  # who hears own snapshots
 
     def enter(self, session: Session, audience: str) -> None:
@@ -61,7 +62,9 @@ class Joins:
         if not session.closed:
             if audience in session.ended:
                 session.ended = {ended: why for ended, why in session.ended.items() if ended != audience}
-            session.memberships.setdefault(audience, Membership(since=self._feed.position))
+            if self._here.since != self._feed.position:
+                self._here = Membership(since=self._feed.position)
+            session.memberships.setdefault(audience, self._here)
             self._audiences.add(audience, session)
 
     async def follow(self, session: Session, audience: str) -> None:
@@ -100,7 +103,7 @@ class Joins:
         names = [*services, *([presence.SERVICE] if attach else [])]
         parts = dict(zip(names, found, strict=True))
         if first and audience in session.memberships:
-            session.memberships[audience].as_of = as_of(parts)
+            session.memberships[audience] = replace(session.memberships[audience], as_of=as_of(parts))
         metrics.JOINS.labels("partial" if UNAVAILABLE in found else "whole").inc()
         await self._recovery.save(session)
         must_be_in(session, audience)
@@ -200,7 +203,7 @@ class Joins:
             if audience not in session.memberships:  # the right to it has ended meanwhile
                 session.release(audience, {})
                 continue
-            session.memberships[audience].as_of = as_of(parts)
+            session.memberships[audience] = replace(session.memberships[audience], as_of=as_of(parts))
             body = orjson.dumps({"room": audience, "offset": offset, "snapshot": parts})
             session.send(packets.event("resync", body, None if audiences or not session.whole else offset))
             session.release(audience, as_of(parts))

@@ -5,6 +5,7 @@ from typing import Final
 
 from confer_edge.packets import Nature, Outgoing
 
+_EMPTY: Final[OrderedDict[int | str, Outgoing]] = OrderedDict()  # of all who have nothing to wait for
 ANSWERS: Final = 4  # times the limits are for answers alone: the snapshots of one join may be megabytes
 EPHEMERA_BEHIND_MAX: Final = 16  # one GET's worth; who has more to read does not care who types just now
 
@@ -24,7 +25,7 @@ class Outbox:
     def __init__(self, packets_max: int, bytes_max: int) -> None:
         self._packets_max = packets_max
         self._bytes_max = bytes_max
-        self._packets: OrderedDict[int | str, Outgoing] = OrderedDict()  # by number; a view by its key
+        self._packets = _EMPTY  # by number; a view by its key
         self._count = 0
         self.bytes = 0
         self.behind = False
@@ -62,7 +63,7 @@ class Outbox:
         return taken
 
     def clear(self) -> None:
-        self._packets.clear()
+        self._packets = _EMPTY
         self.bytes = 0
 
     def _uses(self, share: float) -> bool:
@@ -74,6 +75,8 @@ class Outbox:
 
     def _append(self, packet: Outgoing) -> None:
         key: int | str = self._count
+        if self._packets is _EMPTY:
+            self._packets = OrderedDict()
         if packet.nature is Nature.VIEW:
             key = packet.key
             older = self._packets.pop(key, None)

@@ -18,10 +18,10 @@ log = logger(__name__)
 
 
 _NONE: Final[Mapping[str, Any]] = {}  # shared by all who have nothing
-_NOTHING: Final[frozenset[str]] = frozenset()
+NOTHING: Final[frozenset[str]] = frozenset()
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Membership:
     """An audience that a session is in, as recovery needs it. The snapshot of its first join contains the facts of
     LIVE up to `since`, and those of each source stream up to `as_of`: they were never sent as facts."""
@@ -112,7 +112,7 @@ class Session:
         self.memberships: dict[str, Membership] = {}
         self.attachments: dict[str, Attachment] = {}
         self.ended: Mapping[str, str] = _NONE  # audiences that it had to leave, and why: told again when taken up
-        self.follows = _NOTHING  # audiences that the person follows, as far as it is known
+        self.follows = NOTHING  # audiences that the person follows, as far as it is known
         self.stored_at = 0  # sequence of its record in SESSIONS
         self.taken_up = 0  # sequence of the record by which this edge took it up; 0: it began here
         self.storing: asyncio.Event | None = None  # set when what is being stored just now is
@@ -126,7 +126,7 @@ class Session:
         self._shared = shared
         self._held: list[Held] | None = None  # made when there is something to hold, as all that is empty mostly
         self._held_bytes = 0
-        self._fetching: frozenset[str] = _NOTHING
+        self._fetching: frozenset[str] = NOTHING
         self._contained: Mapping[str, dict[str, int]] = _NONE  # of snapshots, what the feed has not brought yet
         self._open = True
 
@@ -206,8 +206,9 @@ class Session:
         """Snapshots taken from here on replace all that was missed: whatever it is in begins anew here."""
         self.whole = True
         self.epoch, self.whole_from = epoch, position
+        here = Membership(since=position)
         for audience in self.memberships:
-            self.memberships[audience] = Membership(since=position)
+            self.memberships[audience] = here
         self._contained = _NONE
         self._look()
 
@@ -225,7 +226,7 @@ class Session:
     def release(self, audience: str, as_of: dict[str, int]) -> None:
         """The client has this snapshot, which is true up to `as_of` (source stream -> sequence). When it was the last
         one, send what waited and no snapshot contains; the feed may still be behind them."""
-        self._fetching = self._fetching - {audience} or _NOTHING
+        self._fetching = self._fetching - {audience} or NOTHING
         self._contained = {**self._contained, audience: as_of}
         if self._fetching:
             return

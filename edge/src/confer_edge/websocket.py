@@ -5,9 +5,9 @@ import asyncio
 import base64
 import hashlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 from urllib.parse import unquote
 
 from confer_edge import metrics
@@ -24,9 +24,18 @@ HANDSHAKE_BYTES_MAX: Final = 8 * 1024
 CLOSING_S: Final = 5.0
 NORMAL, RESTART, TRY_AGAIN_LATER = 1000, 1012, 1013
 
-OnMessage = Callable[[int, bytes], None]
-OnLost = Callable[[], None]
-OnWritable = Callable[[], None]
+
+class Receiver(Protocol):
+    """Whoever a connection belongs to."""
+
+    def receive_frame(self, opcode: int, payload: bytes) -> None:
+        """A message, PING or PONG."""
+
+    def link_lost(self) -> None:
+        """The end; once."""
+
+    def link_writable(self) -> None:
+        """It is not `paused` any more."""
 
 
 class WebSocket(asyncio.Protocol):
@@ -35,8 +44,8 @@ class WebSocket(asyncio.Protocol):
     so that the next may go past the transport to `fd`."""
 
     __slots__ = (
-        "_app", "_closing", "_early", "_events", "_key", "_on_lost", "_on_message", "_on_writable", "_reader",
-        "_server", "_size_max", "_tasks", "direct", "fd", "paused", "transport",
+        "_app", "_closing", "_early", "_events", "_key", "_reader", "_receiver", "_server",
+        "_size_max", "_tasks", "direct", "fd", "paused", "transport",
     )  # fmt: skip
 
     def __init__(self, config: Any, server_state: Any, app_state: Any, _loop: Any = None) -> None:
@@ -48,9 +57,7 @@ class WebSocket(asyncio.Protocol):
         self._early = b""
         self._events: asyncio.Queue[dict[str, Any]] | None = None
         self._reader: Reader | None = None
-        self._on_message: OnMessage | None = None
-        self._on_lost: OnLost | None = None
-        self._on_writable: OnWritable | None = None
+        self._receiver: Receiver | None = None
         self._closing = False
         self.fd = -1  # the socket's; -1: it is the transport's alone
         self.direct = False
@@ -64,7 +71,7 @@ class WebSocket(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """An exception that escaped from here would cost the connection without a word."""
-        if self._on_message is not None:
+        if self._receiver is not None:
             self._receive(data)
         elif len(self._early) + len(data) > EARLY_BYTES_MAX:
             self.transport.abort()
@@ -74,9 +81,9 @@ class WebSocket(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._server.connections.discard(self)
         self._end_directness()
-        lost, self._on_lost, self._on_message, self._on_writable = self._on_lost, None, _ignore, None
-        if lost is not None:
-            lost()
+        receiver, self._receiver = self._receiver, _NOBODY
+        if receiver is not None:
+            receiver.link_lost()
         elif self._events is not None:
             self._events.put_nowait({"type": "websocket.disconnect", "code": 1006})
 
@@ -87,8 +94,8 @@ class WebSocket(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self.paused = False
-        if self._on_writable is not None:
-            self._on_writable()
+        if self._receiver is not None:
+            self._receiver.link_writable()
 
     def shutdown(self) -> None:
         """uvicorn stops; the edge has said goodbye to its clients before."""
@@ -139,7 +146,7 @@ class WebSocket(asyncio.Protocol):
             await self._app(scope, self._events.get, self._send)
         except Exception:
             log.exception("an upgrade failed")
-        if self._on_message is None:
+        if self._receiver is None:
             self.transport.close()
         self._events = None
 
@@ -170,22 +177,21 @@ class WebSocket(asyncio.Protocol):
 
     # --- the life of the socket -----------------------------------------------------------------------
 
-    def attach(self, on_message: OnMessage, on_lost: OnLost, on_writable: OnWritable | None = None) -> None:
-        """From now on (opcode, payload) of each message, PING and PONG go to `on_message`; `on_lost` is called once, at
-        the end; `on_writable` each time when the connection is not `paused` any more."""
+    def attach(self, receiver: Receiver) -> None:
+        """From now on it is this one's."""
         self._reader = Reader(self._size_max)
         if not self.transport.is_closing() and not self.transport.get_extra_info("sslcontext"):
             self.fd = self.transport.get_extra_info("socket").fileno()
-        self.pass_on(on_message, on_lost, on_writable)
+        self._receiver = receiver
         early, self._early = self._early, b""
         if self.transport.is_closing():
             asyncio.get_running_loop().call_soon(self.connection_lost, None)
         elif early:
             self._receive(early)
 
-    def pass_on(self, on_message: OnMessage, on_lost: OnLost, on_writable: OnWritable | None) -> None:
+    def pass_on(self, receiver: Receiver) -> None:
         """Somebody else has it from now on."""
-        self._on_message, self._on_lost, self._on_writable = on_message, on_lost, on_writable
+        self._receiver = receiver
 
     def write(self, data: bytes) -> None:
         """Behind all that was written before; nothing after a close frame (RFC 6455, 5.5.1). Straight to the socket
@@ -230,7 +236,7 @@ class WebSocket(asyncio.Protocol):
             asyncio.get_running_loop().call_later(CLOSING_S, self.transport.abort)
 
     def _receive(self, data: bytes) -> None:
-        assert self._reader is not None
+        assert self._reader is not None and self._receiver is not None
         try:
             for opcode, payload in self._reader.feed(data):
                 if self._closing:
@@ -238,8 +244,7 @@ class WebSocket(asyncio.Protocol):
                 if opcode == CLOSE:
                     self.close(int.from_bytes(payload[:2]) if payload else NORMAL)
                 else:
-                    assert self._on_message is not None
-                    self._on_message(opcode, payload)
+                    self._receiver.receive_frame(opcode, payload)
         except Violation as violation:
             metrics.VIOLATIONS.inc()
             log.info("protocol violation", reason=violation.reason)
@@ -259,7 +264,15 @@ def write_all(links: Sequence[WebSocket], data: Sequence[bytes], batch: Batch) -
                 link.go_on(one, sent)
 
 
-def _ignore(opcode: int, payload: bytes) -> None: ...
+class _Nobody:
+    def receive_frame(self, opcode: int, payload: bytes) -> None: ...
+
+    def link_lost(self) -> None: ...
+
+    def link_writable(self) -> None: ...
+
+
+_NOBODY: Final = _Nobody()
 
 
 def _is_key(value: bytes) -> bool:

@@ -12,6 +12,19 @@ Dial = Callable[[], Awaitable[tuple[WebSocket, asyncio.StreamReader, asyncio.Str
 SOCKET_HOLDS = 64 * 1024  # bytes
 
 
+class Receiving:
+    """Whoever has a connection, and what it hears of it."""
+
+    def __init__(self, on_writable: Callable[[], None] = lambda: None) -> None:
+        self.lost = asyncio.Event()
+        self.link_writable = on_writable
+
+    def receive_frame(self, opcode: int, payload: bytes) -> None: ...
+
+    def link_lost(self) -> None:
+        self.lost.set()
+
+
 @asynccontextmanager
 async def served() -> AsyncIterator[Dial]:
     """Makes connections: our end, attached, and the peer's."""
@@ -21,7 +34,7 @@ async def served() -> AsyncIterator[Dial]:
     class Taken(WebSocket):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             super().connection_made(transport)
-            self.attach(lambda opcode, payload: None, lambda: None)
+            self.attach(Receiving())
             taken.put_nowait(self)
 
     made: list[tuple[WebSocket, asyncio.StreamWriter]] = []

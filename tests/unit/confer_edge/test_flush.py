@@ -11,7 +11,7 @@ from confer_edge.outbox import Outbox
 from confer_edge.outlet import PACKETS_PER_WRITE, Outlet, flush
 from confer_edge.packets import Outgoing, ack
 
-from .sockets import served
+from .sockets import Receiving, served
 
 CLIENTS, TURNS, LARGE = 40, 60, 30_000
 
@@ -26,7 +26,7 @@ async def each_gets_all_of_it_in_order(together: Batch | None, seed: int) -> Non
             link, reader, _writer = await dial()
             outlet = Outlet(Outbox(10_000, 1 << 30), written=written.append, on_full=lambda: None)
             outlet.attach(link)
-            link.pass_on(lambda *_: None, lambda: None, outlet.resume)
+            link.pass_on(Receiving(outlet.resume))
             outlets.append(outlet)
             readers.append(reader)
         reading = [asyncio.create_task(readers[at].readexactly(1)) for at in range(0, CLIENTS, 2)]

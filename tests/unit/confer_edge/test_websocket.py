@@ -7,7 +7,7 @@ import socket
 import pytest
 import uvloop
 
-from .sockets import served
+from .sockets import Receiving, served
 
 LARGE = 2_000_000  # bytes
 
@@ -67,12 +67,12 @@ async def nothing_overtakes_a_close_frame() -> None:
 
 async def a_peer_that_is_gone_is_noticed() -> None:
     async with served() as dial:
-        lost = asyncio.Event()
         link, _, writer = await dial()
-        link.pass_on(lambda opcode, payload: None, lost.set, None)
+        receiving = Receiving()
+        link.pass_on(receiving)
         link.transport.pause_reading()  # so that only writing can find out
         writer.transport.abort()
-        while not lost.is_set():
+        while not receiving.lost.is_set():
             link.write(b"anybody there?")
             await asyncio.sleep(0.01)
 
