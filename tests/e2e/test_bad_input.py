@@ -78,10 +78,22 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
     "queue_note": [_TICKET | {"text": "wears glasses"}],
     "queue_position": [_TICKET, {"queue": "side", "patient_id": "P-1"}],
     "queue_policy": [{"queue": "side"}],
+    "queue_get": [{
+        "queue": "side", "statuses": ["waiting"], "priorities": ["low"], "kinds": ["child"], "station": "Room 2",
+        "patient_id": "P-1", "limit": 5, "after": 1,
+    }],
+    "queue_ticket": [_TICKET | {"patient_id": "P-1", "limit": 5, "after": 1}],
+    "queue_statistics": [{"queue": "side"}],
     "notification_send": [{
         "to": {"user": "mali"}, "title": "T", "message": "m", "type": "info", "priority": "low", "link": "/x",
         "data": {"a": 1}, "group": "g", "expires_at": clock.iso(clock.now() + 86400), "dedupe": "d",
+    }, {"to": {"user": "mali"}, "title": "T", "in_s": 3600}, {
+        "to": {"user": "mali"}, "title": "T", "at": clock.iso(clock.now() + 3600),
+        "must_acknowledge": {"repeat_s": 60, "repeats": 1, "escalate_to": [{"role": "doctor"}]},
     }],
+    "notification_scheduled": [{"limit": 5}],
+    "notification_cancel": [{"id": "n-1"}],
+    "notification_acknowledge": [{"id": "n-1"}],
     "notification_read": [{"ids": ["n-1"]}],
     "notification_seen": [{"ids": ["n-1"]}],
     "notification_archive": [{"ids": ["n-1"], "undo": True}],
