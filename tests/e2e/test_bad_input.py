@@ -247,6 +247,9 @@ async def test_a_broken_packet_ends_only_its_own_connection(system: System, clie
     async with raw_client(system.url(), name="broken") as broken:
         await broken.send(packet)
         await broken.until(lambda: broken.ended, "the end of the connection")
+        assert broken.goodbye is not None
+        assert broken.goodbye[0] == 1000
+        assert "event" in broken.goodbye[1] or "packet" in broken.goodbye[1]
     assert (await client.call("ping"))["status"] == "ok"
 
 

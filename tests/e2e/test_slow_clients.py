@@ -284,8 +284,9 @@ async def test_a_connection_without_connect_is_closed(system: System) -> None:
         member = await entered(stack, system, "member", "handshake", "impatient")
         http = await stack.enter_async_context(aiohttp.ClientSession())
         async with http.ws_connect(url, params={**query, "transport": "websocket"}) as socket, asyncio.timeout(60):
-            async for _ in socket:
+            while (last := await socket.receive()).type is aiohttp.WSMsgType.TEXT:
                 pass
+            assert (last.data, last.extra) == (1000, f"no CONNECT within {HANDSHAKE_S} s")
         query["transport"] = "polling"
         async with http.get(url, params=query) as answer:
             query["sid"] = json.loads((await answer.text())[1:])["sid"]

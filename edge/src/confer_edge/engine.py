@@ -113,8 +113,10 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
             await socket.send_away(TRY_AGAIN_LATER, why)
 
     def violation(self, socket: Socket, why: str) -> None:
+        """End the connection, telling why where the protocol can."""
         metrics.VIOLATIONS.inc()
         log.info("protocol violation", reason=why)
+        socket.close_reason = why
         self.end(socket, self.reason.TRANSPORT_ERROR)
 
     # --- requests ---------------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ class Socket(PollingSocket):
         self.link: WebSocket | None = None
         self.heard = True
         self.inflow = Inflow(server.events_per_s, server.events_burst, asyncio.get_running_loop().time())
-        self._close_code, self._close_reason = NORMAL, ""
+        self._close_code, self.close_reason = NORMAL, ""
         self.out = Outlet(Outbox(server.queued_max, server.unsent_max), written=server.on_written, on_full=self._full)
 
     def write(self, packet: Outgoing) -> None:
@@ -216,7 +216,7 @@ class Socket(PollingSocket):
         else:
             if told:
                 link.write(_CLOSED.wire)
-            link.close(self._close_code, self._close_reason)
+            link.close(self._close_code, self.close_reason)
 
     async def send_away(self, code: int = RESTART, why: str = "") -> None:
         """End the connection so that the client comes back by itself.
@@ -227,7 +227,7 @@ class Socket(PollingSocket):
         fails.
         """
         if self.link is not None:
-            self._close_code, self._close_reason = code, why
+            self._close_code, self.close_reason = code, why
         untold = self.link is None and from_python(self.query)
         reason = self.server.reason.TRANSPORT_CLOSE if code == RESTART else CUT_OFF
         await self.close(wait=False, abort=untold, reason=reason)
