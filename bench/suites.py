@@ -10,7 +10,7 @@ from bench import chart, report, scenarios
 from bench.document import Report
 from bench.measure import EdgeBench
 from bench.services import chart as services_chart
-from bench.services import notifications
+from bench.services import notifications, queues
 from bench.services import report as services_report
 from bench.services import scenarios as services_scenarios
 from bench.services.measure import ServicesBench
@@ -51,7 +51,7 @@ SUITES = {
     ),
     "services": Suite(
         Report("services", services_report.page, services_chart.svg),
-        (*services_scenarios.SCENARIOS, *notifications.SCENARIOS),
+        (*services_scenarios.SCENARIOS, *queues.SCENARIOS, *notifications.SCENARIOS),
         ServicesBench,
         with_node=False, pinned=False, only_table=services_report.tables,
     ),

@@ -13,8 +13,9 @@ from bench.backplane import Backplane, nats, running_service
 from bench.measure import FIRST_PORT, arguments, loaded
 from bench.scenarios import SYNC_UPDATE
 from bench.servers import SERVERS, Start
-from bench.services import notifications
+from bench.services import notifications, queues
 from bench.services.notifications import Notified
+from bench.services.queues import Queued
 from bench.services.scenarios import CALL, HEADERS, LOG_SUBJECT, MEMBERS, PADDING, ROOMS, UPDATE, Load
 from bench.tools import Tools
 from confer_contracts.catalogue import SERVICES
@@ -43,13 +44,15 @@ class ServicesBench:
         self._cores = frozenset[int]().union(*process.cores())
         self._turn = itertools.count()
 
-    def measure(self, load: Load | Notified, name: str, *, quick: bool) -> dict[str, Any]:
+    def measure(self, load: Load | Notified | Queued, name: str, *, quick: bool) -> dict[str, Any]:
         times = {"warmup": 0.5, "seconds": 1.5} if quick else {"warmup": 1.5, "seconds": 4.0}
         with ExitStack() as stack:
             self._there = stack.enter_context(nats(self.folder, f"nats{next(self._turn)}", self._cores, durable=True))
             asyncio.run(_add_stream(self._there))
             if isinstance(load, Notified):
                 return notifications.measure(self, stack, load, name, times)
+            if isinstance(load, Queued):
+                return queues.measure(self._there, lambda each: self.service(stack, each), load, name, times)
             match name:
                 case "publish":
                     return self._published(_ALONE_SUBJECT, load, times)

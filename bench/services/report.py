@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from bench.document import number, recorded, verdicts
 from bench.rows import Results, Row, middle
-from bench.services import notifications
+from bench.services import notifications, queues
 from bench.services.rows import BARE, NAMES, ROWS
 from bench.services.scenarios import MEMBERS, PADDING, ROOMS, SCENARIOS
 
@@ -38,6 +38,7 @@ def tables(results: Results) -> list[str]:
         "| in flight | what | per second | acknowledged: half, 99% within, ms | last member, ms | CPU, of all, µs |",
         "|---:|---|---:|---:|---:|---:|",
         *_by_load(results),
+        *queues.tables(results),
         *notifications.tables(results),
     ]
 
@@ -88,8 +89,9 @@ def _notes(results: Results) -> list[str]:
     incomplete = [m for m in results["measurements"] if "failed" in m]
     wrong = [m for m in results["measurements"] if any(m.get(k) for k in ("refused", "lost", "disordered"))]
     begun = {m["scenario"] for m in results["measurements"]}
-    more = notifications.SCENARIOS if begun & {each.key for each in notifications.SCENARIOS} else ()
-    wanted = results["recorded"]["repetitions"] * sum(len(load.servers) for load in (*SCENARIOS, *more))
+    later = (queues.SCENARIOS, notifications.SCENARIOS)  # older results have none of them
+    run = (*SCENARIOS, *(load for suite in later if begun & {each.key for each in suite} for load in suite))
+    wanted = results["recorded"]["repetitions"] * sum(len(load.servers) for load in run)
     return [
         f"Medians of {results['recorded']['repetitions']} repetitions. A ratio is the median of the ratios within each "
         "repetition, in which all take turns; ratios of different runs say nothing. Each has an empty NATS server as "

@@ -7,14 +7,14 @@ from confer_contracts.ids import untoken
 from confer_kit.clock import iso
 from queue_svc.domain.queue import Queue
 from queue_svc.domain.statistics import Statistics
-from queue_svc.domain.ticket import CLAIMED, Ticket
+from queue_svc.domain.ticket import Ticket
 from queue_svc.pace import pace_of, placed
 
 
 def board(key: str, queue: Queue, statistics: Statistics) -> Board:
     """As of the queue's latest fact, so that every replica draws the same."""
     called = sorted(
-        ((_called_at(ticket, statistics), ticket) for ticket in queue.tickets.values() if ticket.status in CLAIMED),
+        ((_called_at(ticket, statistics), ticket) for ticket in (queue.tickets[p.ticket] for p in queue.claimed)),
         key=lambda pair: (-pair[0], pair[1].arrival),
     )
     first = (each.ticket.shown_number for each in placed(queue) if each.ahead is not None)

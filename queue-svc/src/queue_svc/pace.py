@@ -10,7 +10,7 @@ from queue_svc.domain import estimate
 from queue_svc.domain.estimate import Basis, basis_of
 from queue_svc.domain.queue import Queue
 from queue_svc.domain.statistics import Course, Statistics, places
-from queue_svc.domain.ticket import CLAIMED, Ticket
+from queue_svc.domain.ticket import Ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Pace:
 
 
 def pace_of(queue: Queue, statistics: Statistics, at: float) -> Pace:
-    busy = places(ticket for ticket in queue.tickets.values() if ticket.status in CLAIMED)
+    busy = places(queue.tickets[place.ticket] for place in queue.claimed)
     return Pace(basis_of(statistics.services, busy, at), at)
 
 
@@ -59,3 +59,10 @@ def placed(queue: Queue) -> Iterator[Placed]:
         waits = ticket.status == "waiting"
         yield Placed(position, ticket, waiting if waits else None)
         waiting += waits
+
+
+def place_of(queue: Queue, ticket: Ticket) -> Placed:
+    """Where a ticket of the queue is."""
+    position = queue.position(ticket.id)
+    assert position is not None
+    return Placed(position, ticket, position - 1 - len(queue.claimed) if ticket.status == "waiting" else None)

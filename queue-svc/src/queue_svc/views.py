@@ -1,16 +1,13 @@
 """What queue-svc shows: every queue's table as the portal draws it, and its board, projected from its own log."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import islice
 from typing import Final, Protocol
-
-from pydantic import TypeAdapter
 
 from confer_contracts.board import QUEUE_BOARD, Board
 from confer_contracts.ids import patient_of, token, untoken
 from confer_contracts.queue import DEFAULT_QUEUE, QUEUE_UPDATED, DashboardQuery, QueueDashboard, QueueRow, QueueTable
 from confer_contracts.route import View
-from confer_kit.clock import iso
 from confer_kit.facts import StoredFact
 from queue_svc.board import board
 from queue_svc.codec import QueueCodec
@@ -19,11 +16,9 @@ from queue_svc.domain.queue import Queue
 from queue_svc.domain.statistics import Statistics
 from queue_svc.domain.ticket import CLAIMED, Change, Ticket
 from queue_svc.figures import AllStatistics
-from queue_svc.pace import Pace, Placed, pace_of, placed
+from queue_svc.table import TableDrawing, bounded, first_rows, rows
 
-TABLE_BYTES_MAX: Final = 512 * 1024  # half of what NATS carries in one message
 ROWS_BESIDE: Final = 50
-_TABLE: Final = TypeAdapter(list[QueueRow])
 _DEFAULT_KEY: Final = token(DEFAULT_QUEUE)
 
 
@@ -31,43 +26,6 @@ class Coalescing(Protocol):
     """The one thing that a table needs of the kit's views."""
 
     def coalesce(self, view: View, ident: str, render: Callable[[], tuple[bytes, int]]) -> None: ...
-
-
-def rows(queue: Queue, statistics: Statistics) -> Iterator[QueueRow]:
-    """The table in order, as of the queue's latest fact, so that every replica draws the same."""
-    pace = pace_of(queue, statistics, statistics.at)
-    return (_row(each, pace, statistics) for each in placed(queue))
-
-
-def _row(each: Placed, pace: Pace, statistics: Statistics) -> QueueRow:
-    """`estimated_completion` is absent until it can be known."""
-    ticket = each.ticket
-    held = each.ahead is None and ticket.status not in CLAIMED
-    done = None if held else pace.completion(each.ahead, statistics.courses.get(ticket.id))
-    return QueueRow(
-        patient_id=ticket.patient_id,
-        queue_position=each.position,
-        current_step=ticket.step,
-        priority=ticket.priority,
-        staff_working=ticket.working,
-        status=ticket.status,
-        ticket=ticket.id,
-        number=ticket.shown_number,
-        estimated_completion=None if done is None else iso(done),
-        created_at=iso(ticket.created_at),
-    )
-
-
-def bounded(table: Iterable[QueueRow]) -> list[QueueRow]:
-    """The first rows, as many as one message carries; those who want all keep their own table from the facts."""
-    first, size = [], 0
-    for row in table:
-        ids = (row.patient_id, row.ticket, *row.staff_working)
-        size += 256 + sum(2 * len(one.encode()) + 3 for one in ids)  # at worst, every character is escaped
-        if size > TABLE_BYTES_MAX:
-            break
-        first.append(row)
-    return first
 
 
 class Tables:
@@ -84,6 +42,7 @@ class Tables:
         self._codec = QueueCodec()
         self._queues: dict[str, Queue] = {}
         self._statistics = AllStatistics()
+        self._drawings: dict[str, TableDrawing] = {}
         self.screened = 0
 
     def apply(self, fact: StoredFact) -> tuple[str, Ticket] | None:
@@ -97,6 +56,7 @@ class Tables:
         if isinstance(event, PolicyDeclared):
             return None
         self._statistics.take(key, event, fact.seq)
+        self._redraw(key, event.ticket)
         if key == _DEFAULT_KEY and event.change is Change.DONE:
             self.screened += 1
         return key, event.ticket
@@ -105,6 +65,7 @@ class Tables:
         """The log began anew."""
         self._queues.clear()
         self._statistics.clear()
+        self._drawings.clear()
         self.screened = 0
 
     def claimed(self) -> Iterator[tuple[str, Ticket]]:
@@ -120,7 +81,7 @@ class Tables:
 
     def changed(self, key: str) -> None:
         """The table and the board of this queue are to be sent."""
-        self._views.coalesce(QUEUE_UPDATED, key, lambda: (_TABLE.dump_json(self._rows(key)), self.position()))
+        self._views.coalesce(QUEUE_UPDATED, key, lambda: (self._drawn(key), self.position()))
         self._views.coalesce(QUEUE_BOARD, key, lambda: (self.board(key).model_dump_json().encode(), self.position()))
 
     def announce(self) -> None:
@@ -134,10 +95,10 @@ class Tables:
 
     def beside(self, room: str) -> QueueTable:
         """That of a room's snapshot: the first rows of the default queue, and those of the room's own patient."""
-        queue, statistics, patient = self.queue(_DEFAULT_KEY), self.statistics(_DEFAULT_KEY), patient_of(room)
-        pace = pace_of(queue, statistics, statistics.at)
-        near = (p for p in placed(queue) if p.position <= self._rows_beside or p.ticket.patient_id == patient)
-        return self._table(_DEFAULT_KEY, bounded(_row(each, pace, statistics) for each in near))
+        found = first_rows(
+            self.queue(_DEFAULT_KEY), self.statistics(_DEFAULT_KEY), self._rows_beside, patient_of(room) or ""
+        )
+        return self._table(_DEFAULT_KEY, bounded(found))
 
     def board(self, key: str) -> Board:
         return board(key, self.queue(key), self.statistics(key))
@@ -165,6 +126,16 @@ class Tables:
 
     def statistics(self, key: str) -> Statistics:
         return self._statistics.of(key)
+
+    def _redraw(self, key: str, ticket: Ticket) -> None:
+        if (drawing := self._drawings.get(key)) is not None:
+            drawing.changed(ticket.id)
+            if key not in self._queues:
+                del self._drawings[key]
+
+    def _drawn(self, key: str) -> bytes:
+        drawing = self._drawings.setdefault(key, TableDrawing()) if key in self._queues else TableDrawing()
+        return drawing.draw(self.queue(key), self.statistics(key))
 
     def _rows(self, key: str) -> list[QueueRow]:
         return bounded(rows(self.queue(key), self.statistics(key)))

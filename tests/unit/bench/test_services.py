@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from bench.services import queues
 from bench.services.chart import svg
 from bench.services.report import tables
 from bench.services.rows import ROWS
@@ -74,3 +75,11 @@ def test_notifications_have_a_line_for_each_measurement_and_none_where_there_is_
     assert "| 1,000 | acknowledged | 100 | 1.50 / 9.00 |  | 200 / 500 |" in text
     assert "10,000" not in text
     assert "Notifications" not in shown()
+
+
+def test_what_staff_at_a_queue_do_has_a_table_where_it_was_measured() -> None:
+    load = queues.SCENARIOS[0]
+    quantities = {"updates_per_s": 250.0, "p50_us": 1500, "p99_us": 9000, "cpu_us_per_update": 900.0}
+    lines = shown(measured(load.key, "queue", **quantities, all_cpu_us_per_update=2000.0))
+    assert "| 1 | one queue, nobody waits | 250 | 1.50 / 9.00 | 900 / 2,000 |" in lines
+    assert "## A queue" not in shown(measured("1", "path", last_p50_us=5000))

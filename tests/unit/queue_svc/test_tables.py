@@ -5,11 +5,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from confer_contracts.queue import DashboardQuery
+from pydantic import TypeAdapter
+
+from confer_contracts.queue import DashboardQuery, QueueRow
 from confer_contracts.route import View
 from queue_svc.codec import encode
+from queue_svc.domain.estimate import BASIS_MIN
+from queue_svc.domain.number import Number
 from queue_svc.domain.ticket import Attendance, Change, Claim, Ticket, TicketChanged
-from queue_svc.views import TABLE_BYTES_MAX, Tables, bounded, rows
+from queue_svc.table import TABLE_BYTES_MAX, bounded, rows
+from queue_svc.views import Tables
 
 T0 = 1_700_000_000.0
 CLAIM = Claim("ana", "s-ana", "token-1", T0 + 1800)
@@ -103,4 +108,46 @@ def test_a_table_fits_one_message_whatever_the_ids_are() -> None:
         log.add(Change.QUEUED, ticket(number, patient_id='"' * 120 + f"{number:08}", staff=wide))
     table = bounded(rows(log.tables.queue("screening"), log.tables.statistics("screening")))
     assert 0 < len(table) < 200
-    assert len(json.dumps(log.sent.bodies["screening"], ensure_ascii=False).encode()) < TABLE_BYTES_MAX
+    sent = json.dumps(log.sent.bodies["screening"], ensure_ascii=False, separators=(",", ":")).encode()
+    assert TABLE_BYTES_MAX / 2 < len(sent) <= TABLE_BYTES_MAX
+
+
+def test_what_is_drawn_is_what_the_models_say_after_each_change() -> None:
+    """Also where what was kept of a row has to be made anew, and with completions once they can be known."""
+    log, model = Log(), TypeAdapter(list[QueueRow])
+
+    def happens(change: Change, changed: Ticket) -> None:
+        log.add(change, changed)
+        expected = list(rows(log.tables.queue("screening"), log.tables.statistics("screening")))
+        drawn = log.tables._drawn("screening")
+        assert drawn == model.dump_json(expected)
+        assert json.loads(drawn) == log.sent.bodies["screening"]
+
+    for number in range(1, BASIS_MIN + 4):
+        shown = Number("S", "2026-11-23", number)
+        happens(Change.QUEUED, replace(ticket(number), patient_id=f'ผู้ป่วย "{number}"\\', number=shown))
+    waits = log.tables.queue("screening").tickets
+    for number in range(1, BASIS_MIN + 1):
+        called = replace(waits[f"t{number}"], status="called", claim=CLAIM)
+        happens(Change.CALLED, called)
+        happens(Change.STAFF_JOINED, replace(called, staff=(Attendance("ก", 5, True),), step=number))
+        happens(Change.DONE, replace(called, status="done"))
+    happens(Change.HELD, replace(waits[f"t{BASIS_MIN + 1}"], status="held"))
+    happens(Change.CALLED, replace(waits[f"t{BASIS_MIN + 2}"], status="called", claim=CLAIM))
+    table = log.sent.bodies["screening"]
+    assert [(row["status"], row["estimated_completion"] is not None) for row in table] == [
+        ("called", True), ("waiting", True), ("held", False),
+    ]  # fmt: skip
+
+
+def test_a_room_has_the_first_rows_and_its_patients_wherever_they_are() -> None:
+    log = Log()
+    for number in range(1, 8):
+        log.add(Change.QUEUED, ticket(number))
+    log.add(Change.HELD, ticket(6, status="held"))
+    log.tables._rows_beside = 2
+    for patient, positions in (("p1", [1, 2]), ("p5", [1, 2, 5]), ("p6", [1, 2, 7]), ("nobody", [1, 2])):
+        found = log.tables.beside(patient)
+        whole = {row.queue_position: row for row in log.tables.table("screening").rows}
+        assert found.rows == [whole[position] for position in positions]
+        assert found.total == 7
