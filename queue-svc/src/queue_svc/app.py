@@ -8,15 +8,18 @@ from confer_contracts.queue_life import PositionQuery, PositionReply
 from confer_contracts.subjects import Kind, stream_of
 from confer_kit.calls import Context
 from confer_kit.facts import StoredFact
+from confer_kit.ledger import Ledger
 from confer_kit.service import Service
 from queue_svc.claims import Claims
 from queue_svc.codec import QueueCodec
 from queue_svc.days import Days
+from queue_svc.domain.queue import Event, Queue
 from queue_svc.handlers import Handlers
 from queue_svc.news import News
 from queue_svc.policies import begin_declaring, read_file
 from queue_svc.reading import Reading
 from queue_svc.settings import Settings
+from queue_svc.snapshot import Kept
 from queue_svc.tickets import Tickets
 from queue_svc.views import Tables
 
@@ -36,7 +39,9 @@ def build(service: Service, settings: Settings) -> None:
             found.users.extend(page.users)
         return found
 
-    tickets = Tickets(service.ledger(QueueCodec()), declared_only=settings.queue_declared_only)
+    ledger: Ledger[Queue, Event] = service.ledger(QueueCodec())
+    service.keep(Kept(ledger, shown), settings.queue_snapshot_facts)
+    tickets = Tickets(ledger, declared_only=settings.queue_declared_only)
     claims = Claims(tickets, service.timers, roster, settings.queue_claim_s)
     news = News(tickets, claims, service.tasks, roster, queues_of=shown.queues_of, days=days)
     handlers = Handlers(tickets, news, settings.queue_claim_s, days)

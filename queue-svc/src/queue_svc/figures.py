@@ -34,6 +34,13 @@ class AllStatistics:
         """Empty for a queue in which nothing has happened lately."""
         return self._of.get(key) or Statistics()
 
+    def all(self) -> dict[str, Statistics]:
+        return dict(self._of)
+
+    def restore(self, of: dict[str, Statistics]) -> None:
+        """In the order of `all`."""
+        self._of = OrderedDict(of)
+
     def clear(self) -> None:
         self._of.clear()
 

@@ -14,6 +14,9 @@ class Settings(KitSettings):
     queue_policies: Path | None = Field(
         None, description="file (TOML) of policies of queues; none: every queue is as the defaults say"
     )
+    queue_snapshot_facts: int = Field(
+        5000, gt=0, description="facts until a new snapshot is made, from which replicas start"
+    )
     queue_declared_only: bool = Field(False, description="refuse calls to queues that no policy was declared for")
     queue_timezone: str = Field(
         "UTC", description="IANA time zone of the queues, such as Asia/Bangkok: numbers and statistics begin by its day"

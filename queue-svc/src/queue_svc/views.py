@@ -41,6 +41,7 @@ class Tables:
         self.position = position
         self._codec = QueueCodec()
         self._queues: dict[str, Queue] = {}
+        self._known: dict[str, int] = {}  # up to where a snapshot told what a queue is like
         self._statistics = AllStatistics()
         self._drawings: dict[str, TableDrawing] = {}
         self.screened = 0
@@ -50,9 +51,10 @@ class Tables:
         key, event = self._codec.aggregate(fact.subject), self._codec.decode(fact)
         if key is None or event is None:
             return None
-        queue = self._codec.evolve(self._queues.pop(key, Queue()), event)
-        if queue.tickets or queue.policy.version:
-            self._queues[key] = queue
+        if fact.seq > self._known.get(key, 0):
+            queue = self._codec.evolve(self._queues.pop(key, Queue()), event)
+            if queue.tickets or queue.policy.version:
+                self._queues[key] = queue
         if isinstance(event, PolicyDeclared):
             return None
         self._statistics.take(key, event, fact.seq)
@@ -61,8 +63,20 @@ class Tables:
             self.screened += 1
         return key, event.ticket
 
+    def restore(self, queues: dict[str, tuple[Queue, int]], statistics: dict[str, Statistics], screened: int) -> None:
+        """As a snapshot tells: each queue as of a sequence, all else as of where following goes on."""
+        self._queues = {key: queue for key, (queue, _) in queues.items() if queue.tickets or queue.policy.version}
+        self._known = {key: seq for key, (_, seq) in queues.items()}
+        self._statistics.restore(statistics)
+        self.screened = screened
+
+    def all_statistics(self) -> dict[str, Statistics]:
+        """By queue token."""
+        return self._statistics.all()
+
     def clear(self) -> None:
         """The log began anew."""
+        self._known.clear()
         self._queues.clear()
         self._statistics.clear()
         self._drawings.clear()

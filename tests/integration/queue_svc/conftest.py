@@ -17,6 +17,7 @@ from confer_kit.facts import StoredFact
 from confer_kit.jetstream import JetStreamEventLog
 from confer_kit.nats_link import Link
 from confer_kit.process import connected, started
+from confer_kit.service import Service
 from confer_kit.settings import KitSettings
 from confer_kit.testing import NatsServer, nats_server
 from confer_ops.provision import provision
@@ -39,7 +40,9 @@ class Clinic:
         self._stack = stack
         self._directory = directory
 
-    async def replica(self, policies: str | None = None, stack: AsyncExitStack | None = None, **settings: Any) -> None:
+    async def replica(
+        self, policies: str | None = None, stack: AsyncExitStack | None = None, **settings: Any
+    ) -> Service:
         """Another replica, until the end or until `stack` is closed. `policies`: the text of its file."""
         into = stack or self._stack
         if policies is not None:
@@ -48,10 +51,11 @@ class Clinic:
             settings["queue_policies"] = path
         own = Settings(nats_url=self.server.url, metrics_port=0, **settings)
         link = await into.enter_async_context(connected(own, "queue-svc", asyncio.Event()))
-        await into.enter_async_context(started("queue", link, own, build))
+        service = await into.enter_async_context(started("queue", link, own, build))
         if policies is not None:
             while not (await self.ask("queue_policy", queue="b"))["version"]:
                 await asyncio.sleep(0.02)
+        return service
 
     async def presence(self) -> None:
         own = PresenceSettings(nats_url=self.server.url, metrics_port=0, presence_lease_s=600)

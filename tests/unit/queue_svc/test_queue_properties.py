@@ -4,6 +4,7 @@ import copy
 from dataclasses import replace
 from typing import Any
 
+import orjson
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -38,6 +39,7 @@ from queue_svc.domain.order import Ordering
 from queue_svc.domain.policy import Policy
 from queue_svc.domain.queue import Event, Queue
 from queue_svc.domain.ticket import ACTIVE, CLAIMED, Action, Change, Priority, Ticket, TicketChanged
+from queue_svc.snapshot import packed_queue, unpacked_queue
 
 CLAIM_S = 30.0
 KEYS = ("a", "b")
@@ -194,10 +196,12 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(key=keys, user=people, pick=picks, other=picks)
     def move_before(self, key: str, user: str, pick: int, other: int) -> None:
         ticket, follower = self.any_ticket(key, pick), self.any_ticket(key, other)
+        line = self.queues[key].line
+        waits = ticket and follower and ticket.status == follower.status == "waiting" and ticket != follower
+        position = line.without(ticket.place).position(follower.place) if waits and ticket and follower else 0
         command = Move(self.by(user), ticket.id if ticket else "none", "b", before=follower.id if follower else "none")
-        if (event := self.run(key, command)) and follower is not None:
-            line = self.queues[key].line
-            assert line.position(event.ticket.place) in self.fair(key, line.position(follower.place) - 1)
+        if event := self.run(key, command):
+            assert self.queues[key].line.position(event.ticket.place) in self.fair(key, position)
 
     def fair(self, key: str, position: int) -> set[int]:
         """Where a moved ticket may stand: there; with ageing there is no place between two that are equal."""
@@ -266,6 +270,13 @@ class QueueMachine(RuleBasedStateMachine):
                 waiting = (queue.tickets[place.ticket] for place in queue.line)
                 arrivals = [t.arrival for t in waiting if t.priority == priority and t.moved is None]
                 assert arrivals == sorted(arrivals)
+
+    @invariant()
+    def a_snapshot_is_the_same_queue(self) -> None:
+        for queue in self.queues.values():
+            read = unpacked_queue(orjson.loads(orjson.dumps(packed_queue(queue.copy()))))
+            assert read == queue
+            assert list(read.operations.results) == list(queue.operations.results)
 
     @invariant()
     def a_ticket_has_a_claim_when_it_is_claimed(self) -> None:

@@ -101,6 +101,10 @@ class Follower:
         link.on_reconnect.append(functools.partial(self._break, "reconnect"))
         metrics.of_follower(stream, self)
 
+    def resume(self, position: int, epoch: str) -> None:
+        """Before it runs: what was stored up to this position of the stream's epoch is known already."""
+        self.position, self.epoch, self._begun = position, epoch, True
+
     async def run(self) -> None:
         """Follow until cancelled."""
         failures = 0

@@ -123,6 +123,14 @@ class Ledger(Generic[S, E]):
         """The follower brings every fact from the first on: folds are made as they come, and none is read later."""
         self._complete = True
 
+    def whole(self) -> list[tuple[str, Folded[S]]] | None:
+        """All folds by key; None: some were let go."""
+        return list(self._folds.items()) if self._complete else None
+
+    def restore(self, key: str, state: S, seq: int) -> None:
+        """After `begin`: a fold as of a sequence, from which the follower goes on."""
+        self._keep(key, Folded(state, seq))
+
     def forget_all(self) -> None:
         """The follower lost its place: nothing cached, nor what is being read, can be trusted."""
         self._folds.clear()

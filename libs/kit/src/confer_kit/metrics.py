@@ -54,6 +54,11 @@ APPENDS: Final = by(
     Counter("confer_appends", "Writes to the log that expect its last sequence", ["outcome"]),
     "stored", "conflict", "unavailable", "outcome_unknown",
 )  # fmt: skip
+SNAPSHOTS: Final = by(
+    Counter("confer_snapshots", "Snapshots of the service's folds: read at the start, or left aside; made, or too late"
+            " because another replica had made one", ["outcome"]),
+    "read", "none", "unusable", "written", "late",
+)  # fmt: skip
 APPEND_SECONDS: Final = Histogram("confer_append_duration_seconds", "Of a write to the log", buckets=SECONDS)
 
 AUDIT: Final = by(

@@ -32,6 +32,7 @@ from confer_kit.nats_link import Link
 from confer_kit.reactions import Reaction, follow_durably
 from confer_kit.serving import Endpoint, Handler
 from confer_kit.settings import KitSettings
+from confer_kit.snapshots import CHECK_S, Snapshots, State
 from confer_kit.tasks import Tasks, again
 from confer_kit.timers import Timers
 from confer_kit.views import ANNOUNCE_S, Views
@@ -83,6 +84,7 @@ class Service:
         self._start: Start = "new"
         self._follower: Follower | None = None
         self._caught_up = asyncio.Event()
+        self.kept: Snapshots | None = None
         self._micro = Micro(link.nc, name)
 
     # --- what `build` calls ---------------------------------------------------------------------------
@@ -121,6 +123,11 @@ class Service:
         """Call `observer` for each fact of the own stream, in order, after the ledgers had it."""
         self._observers.append(observer)
         self._start = start
+
+    def keep(self, state: State, facts: int) -> None:
+        """Start from the last snapshot of what is followed from the first fact on; one is made after so many facts."""
+        self.kept = Snapshots(self.link, self.name, self.stream, state, facts)
+        self.every(CHECK_S, self.kept.keep)
 
     def on_caught_up(self, done: Callable[[], None]) -> None:
         self._when_caught_up.append(done)
@@ -164,6 +171,8 @@ class Service:
             on_caught_up=self._on_caught_up,
         )  # fmt: skip
         self._begin()
+        if self.kept is not None:
+            await self.kept.begin(self._follower)
         self.tasks.start(self._follower.run(), "follower")
         await self._catch_up(self._follower)
         for told in self._when_caught_up:

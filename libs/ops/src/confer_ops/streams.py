@@ -24,6 +24,8 @@ from confer_contracts.audit import SUBJECTS as AUDIT_SUBJECTS
 from confer_contracts.catalogue import SERVICES
 from confer_contracts.subjects import ACTIVITY, LIVE, SESSIONS, Kind, stream_of
 from confer_kit.follower import EPOCH
+from confer_kit.snapshots import STREAM as SNAPSHOTS
+from confer_kit.snapshots import SUBJECTS as SNAPSHOT_SUBJECTS
 
 EDGE: Final = "edge"
 MINUTE, DAY = 60.0, 86400.0
@@ -32,6 +34,7 @@ LIVE_AGE_S = 5 * RECOVERY_WINDOW_S
 ACTIVITY_AGE_S = AUDIT_AGE_S = 90 * DAY  # of new streams, unless somebody says otherwise
 PRESENCE_AGE_S = 30 * DAY
 TICK_AGE_S = MINUTE
+SNAPSHOT_AGE_S = 30 * DAY  # services make theirs anew every day
 SESSION_AGE_S = DAY  # a session that has joined nothing for so long starts anew
 ACCESS_FACTS_MAX = 200_000  # each edge keeps them in memory
 SOURCED_IN_FLIGHT = 1000  # messages between two streams, unacknowledged
@@ -96,6 +99,13 @@ def sessions() -> StreamConfig:
     """What edges need to take a client's session up again: the latest record of each."""
     return _stream(
         SESSIONS, "sessions of clients", subjects=["session.*"], max_msgs_per_subject=1, max_age=SESSION_AGE_S
+    )
+
+
+def snapshots() -> StreamConfig:
+    """What services start from; each names its own parts, and purges those before (docs/adr/0027)."""
+    return _stream(
+        SNAPSHOTS, "folds of services", subjects=[SNAPSHOT_SUBJECTS], max_msgs_per_subject=1, max_age=SNAPSHOT_AGE_S
     )
 
 

@@ -44,6 +44,11 @@ def _empty() -> Lanes:
     return [], [], []
 
 
+def _copied(lanes: Lanes) -> Lanes:
+    high, normal, low = lanes
+    return list(high), list(normal), list(low)
+
+
 @dataclass(slots=True)
 class Line:
     """All who wait: for each priority a lane, sorted; and the same for each kind of ticket."""
@@ -70,6 +75,10 @@ class Line:
             del lane[bisect_left(lane, place)]
         if not any(alike):
             del self.of_kind[kind]
+
+    def copy(self) -> "Line":
+        alike = {kind: _copied(lanes) for kind, lanes in self.of_kind.items()}
+        return Line(self.ordering, _copied(self.lanes), alike, list(self.passes))
 
     def called(self, place: Place) -> None:
         """One of this priority had a turn."""

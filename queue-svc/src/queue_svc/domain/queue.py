@@ -1,8 +1,8 @@
 """A queue: the tickets that are not over, who is next, and what was asked before. `evolve` applies an event."""
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
 from confer_contracts.operations import OperationLog
 from queue_svc.domain.number import Numbers
@@ -30,6 +30,17 @@ class Queue:
     def tickets_of(self, patient_id: str) -> list[Ticket]:
         """A patient's active tickets, in the order in which they came."""
         return [self.tickets[ticket] for ticket in self.of_patient.get(patient_id, ())]
+
+    def copy(self) -> "Queue":
+        """As it is now, whatever happens to this one."""
+        operations = replace(
+            self.operations, results=dict(self.operations.results), forgotten=dict(self.operations.forgotten)
+        )
+        return replace(
+            self, tickets=dict(self.tickets), line=self.line.copy(), claimed=list(self.claimed), held=list(self.held),
+            of_patient=dict(self.of_patient), numbers=replace(self.numbers, shown=set(self.numbers.shown)),
+            operations=operations,
+        )  # fmt: skip
 
     def next_arrival(self, now: float) -> int:
         return max(int(now * 1000), self.arrivals + 1)
@@ -77,6 +88,19 @@ def evolve(queue: Queue, event: Event) -> Queue:
     queue.arrivals = max(queue.arrivals, ticket.arrival)
     if event.change not in _NOT_REMEMBERED:
         queue.operations.remember(event.user, event.op, event.at, ticket)
+    return queue
+
+
+def standing(policy: Policy, tickets: Iterable[Ticket]) -> Queue:
+    """A queue with these active tickets; each patient's in the order in which they came."""
+    queue = Queue(policy, line=Line(policy.ordering))
+    for ticket in tickets:
+        queue.tickets[ticket.id] = ticket
+        queue.of_patient[ticket.patient_id] = (*queue.of_patient.get(ticket.patient_id, ()), ticket.id)
+        if ticket.number is not None:
+            queue.numbers.shown.add(str(ticket.number))
+    for ticket in sorted(queue.tickets.values(), key=lambda ticket: ticket.place):
+        _stand(queue, None, ticket)
     return queue
 
 
