@@ -20,7 +20,7 @@ NOTES = 20
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def system() -> AsyncIterator[System]:
-    async with running_system() as running:
+    async with running_system(CONFER_NOTIFY_REPEAT_MIN_S="1") as running:
         await running.add_service("notify-svc", "2")
         yield running
 

@@ -36,6 +36,7 @@ from notify_svc.inboxes import KEPT_KINDS
 from notify_svc.owed import ACT_S, Send, acting
 from notify_svc.people import People
 from notify_svc.plan_codec import ESCALATIONS, acknowledgement
+from notify_svc.settings import Settings
 
 log = logger(__name__)
 
@@ -69,13 +70,14 @@ class _Due(NamedTuple):
 
 
 class Acknowledging:
-    """`send` tells an audience something. At most `open_max` are open at a time."""
+    """`send` tells an audience something."""
 
-    def __init__(self, service: Service, people: People, send: Send, open_max: int) -> None:
+    def __init__(self, service: Service, people: People, send: Send, settings: Settings) -> None:
         self._service = service
         self._people = people
         self._send = send
-        self._open_max = open_max
+        self._open_max = settings.notify_unacknowledged_max
+        self._repeat_min_s = settings.notify_repeat_min_s
         self._ledger: Ledger[Escalation, EscalationEvent] = service.ledger(ESCALATIONS)
         self._entries: dict[str, Entry] = {}
         self._ended: OrderedDict[str, None] = OrderedDict()
@@ -89,14 +91,21 @@ class Acknowledging:
     # --- calls ---------------------------------------------------------------------------------------
 
     def must_be_possible(self, content: Content, to: str) -> None:
-        """Rejection where a note that is to be acknowledged cannot be sent there, or too many are open."""
+        """Rejection(invalid) where a note that is to be acknowledged cannot be sent there, or so often."""
         if content.must is None:
             return
+        if content.must.repeat_s < self._repeat_min_s:
+            field = "must_acknowledge.repeat_s"
+            text = f"{field}: must be at least {self._repeat_min_s:g} (CONFER_NOTIFY_REPEAT_MIN_S)"
+            raise Rejection(ErrorCode.INVALID, text, field=field)
         for name in (to, *content.must.levels):
             if name.partition(".")[0] not in KEPT_KINDS:
                 text = "must_acknowledge: notes to a patient's room or a queue are in nobody's inbox"
                 raise Rejection(ErrorCode.INVALID, text, field="must_acknowledge")
-        if self.open >= self._open_max:
+
+    def must_have_room(self, content: Content) -> None:
+        """Rejection(limit_exceeded) where too many wait to be acknowledged."""
+        if content.must is not None and self.open >= self._open_max:
             text = f"{self._open_max} notes wait to be acknowledged (CONFER_NOTIFY_UNACKNOWLEDGED_MAX)"
             raise Rejection(ErrorCode.LIMIT_EXCEEDED, text, retry=False)
 

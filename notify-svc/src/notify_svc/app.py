@@ -28,11 +28,8 @@ def build(service: Service, settings: Settings) -> None:
     counts = Counts(service, people.ledger, inboxes)
     digests = Digests(service, audiences, people, inboxes)
     projection = Projection(inboxes, lately, counts, digests, timers=service.timers, handlers=handlers)
-    deliveries = Deliveries(
-        service, read_webhooks(settings.notify_webhooks_file), attempts=settings.notify_webhook_attempts,
-        first_s=settings.notify_webhook_backoff_s,
-    )  # fmt: skip
-    rules = read_rules(settings.notify_rules_file)
+    deliveries = Deliveries(service, read_webhooks(settings.notify_webhooks_file), settings)
+    rules = read_rules(settings.notify_rules_file, settings.notify_repeat_min_s)
     Ruling(service, rules, handlers.notification_send, settings.notify_rules_age_s).react()
     metrics.SCHEDULED.set_function(lambda: len(handlers.scheduling))
     metrics.UNACKNOWLEDGED.set_function(lambda: handlers.acknowledging.open)

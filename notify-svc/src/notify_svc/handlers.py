@@ -50,7 +50,7 @@ class Handlers:
         self._dedupe_s = settings.notify_dedupe_s
         self._audiences = audiences
         self.scheduling = Scheduling(service, settings, self.send)
-        self.acknowledging = Acknowledging(service, people, self.send, settings.notify_unacknowledged_max)
+        self.acknowledging = Acknowledging(service, people, self.send, settings)
 
     async def notification_send(self, request: NotificationSend, context: Context) -> NotificationSendReply:
         content = content_of(request)
@@ -120,6 +120,8 @@ class Handlers:
 
         def deciding(state: Audience) -> NewFact | None:
             event = decide(command, state)
+            if event is not None and note is None:  # what was promised before is sent
+                self.acknowledging.must_have_room(content)
             return None if event is None else AUDIENCES.encode(key, event, sender.session)
 
         folded = await self._audiences.transact(key, deciding, context.deadline)

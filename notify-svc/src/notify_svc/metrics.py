@@ -12,5 +12,5 @@ RULES: Final = by(
 )  # fmt: skip
 WEBHOOKS: Final = by(
     Counter("confer_notify_webhooks", "Attempts to deliver a note to a webhook", ["outcome"]),
-    "delivered", "again", "dead",
+    "delivered", "again", "dead", "late",
 )  # fmt: skip

@@ -32,15 +32,20 @@ class Send(Protocol):
     async def __call__(self, request: NotificationSend, context: Context) -> object: ...
 
 
-def read_rules(path: Path | None) -> Rules:
-    """The rules of the file; none without one. SystemExit with a sentence for a file that cannot be used."""
+def read_rules(path: Path | None, repeat_min_s: float = 0.0) -> Rules:
+    """The rules of the file; none without one. SystemExit with a sentence for a file that cannot be used, or that would
+    remind more often than is allowed."""
     if path is None:
         return Rules()
     try:
         raw = path.read_bytes()
         if len(raw) > BYTES_MAX:
             raise ValueError(f"it is larger than {BYTES_MAX} bytes")
-        return parse(raw)
+        rules = parse(raw)
+        for number, rule in enumerate(rules.rules, start=1):
+            if rule.must_acknowledge and rule.must_acknowledge.repeat_s < repeat_min_s:
+                raise ValueError(f"rule {number}, must_acknowledge, repeat_s: must be at least {repeat_min_s:g}")
+        return rules
     except (OSError, ValueError) as error:
         raise SystemExit(f"CONFER_NOTIFY_RULES_FILE: {path} cannot be used: {error}") from None
 
@@ -58,8 +63,11 @@ class Ruling:
 
     def react(self) -> None:
         """Follow the logs that the rules are about, from their present end on."""
-        for name in sorted({fact.service for event in self._of for fact in FACTS[event]}):
-            self._service.react(stream_of(name), [f"log.{name}.>"], self.on_fact, purpose="rules", only_new=True)
+        about = {fact for event in self._of for fact in FACTS[event]}
+        for name in sorted({fact.service for fact in about}):
+            kinds = sorted({fact.kind for fact in about if fact.service == name})
+            filters = [f"log.{name}.{kind}.*.*" for kind in kinds]
+            self._service.react(stream_of(name), filters, self.on_fact, purpose="rules", only_new=True)
 
     async def on_fact(self, fact: StoredFact) -> None:
         """What the rules say about it. Raises what is worth trying again; nothing is sent twice then."""

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from confer_contracts.notify import NotificationType, NotifyPriority
 from confer_kit.settings import variable
+from notify_svc.domain.audience import DIRECT_MESSAGE
 
 WEBHOOKS_MAX: Final = 50
 BYTES_MAX: Final = 1 << 20
@@ -42,6 +43,7 @@ def key_of(secret: str) -> bytes:
 class Webhook(BaseModel):
     """A note goes there when each list has a pattern, or a value, that fits it; a list left out fits all.
 
+    types       without them all but direct messages, which are between two people
     audiences   patterns (* ? [abc]) of `<kind>.<id>` as people know it, as in a policy: `role.doctor`, `user.*`
     timeout_s   of an attempt: to connect, and then to hear each part of the answer
     """
@@ -80,7 +82,7 @@ class Webhook(BaseModel):
     def takes(self, audience: str, note_type: str, priority: str) -> bool:
         """`audience` as people know it."""
         return (
-            (self.types is None or note_type in self.types)
+            (note_type != DIRECT_MESSAGE if self.types is None else note_type in self.types)
             and (self.priorities is None or priority in self.priorities)
             and any(fnmatchcase(audience, pattern) for pattern in self.audiences)
         )

@@ -28,6 +28,7 @@ from notify_svc.codec import AUDIENCES, notification_of
 from notify_svc.dead_letters import DEAD_LETTERS, Dead
 from notify_svc.domain.audience import Sent
 from notify_svc.owed import ACT_S
+from notify_svc.settings import Settings
 from notify_svc.webhook_file import Webhook
 
 log = logger(__name__)
@@ -55,11 +56,12 @@ def backoff(attempt: int, first_s: float) -> float:
 class Endpoint:
     """One webhook. Its address is the operator's, redirects are not followed, and no answer's body is read."""
 
-    def __init__(self, service: Service, webhook: Webhook, *, attempts: int, first_s: float) -> None:
+    def __init__(self, service: Service, webhook: Webhook, settings: Settings) -> None:
         self.webhook = webhook
         self._key = webhook.key()
-        self._attempts = attempts
-        self._first_s = first_s
+        self._attempts = settings.notify_webhook_attempts
+        self._first_s = settings.notify_webhook_backoff_s
+        self._age_s = settings.notify_webhook_age_s
         self._http = urllib3.PoolManager(
             retries=False, timeout=urllib3.Timeout(connect=webhook.timeout_s, read=webhook.timeout_s)
         )
@@ -71,6 +73,9 @@ class Endpoint:
         key = f"{fact.subject.kind}.{fact.subject.ident}"
         audience = shown_name(key)
         if sent is None or not self.webhook.takes(audience, sent.content.type, sent.content.priority):
+            return None
+        if self._is_late(sent):
+            metrics.WEBHOOKS.labels("late").inc()
             return None
         status, error = await self._post(sent, key)
         if error is None:
@@ -86,6 +91,11 @@ class Endpoint:
         """What was put aside, the latest first."""
         letters = (await self._dead.load(self.webhook.name)).state.letters.values()
         return [_shown(self.webhook.name, letter) for letter in reversed(letters)]
+
+    def _is_late(self, sent: Sent) -> bool:
+        """Whether it says nothing to anybody any more: an old one, of a webhook that was away, or an expired one."""
+        expires_at, now = sent.content.expires_at, clock.now()
+        return now - sent.at > self._age_s or (expires_at is not None and expires_at <= now)
 
     async def _post(self, sent: Sent, key: str) -> tuple[int | None, str | None]:
         """The status of the answer, if there was one, and why that is none that we want."""
@@ -124,8 +134,8 @@ class Endpoint:
 class Deliveries:
     """All webhooks of an installation."""
 
-    def __init__(self, service: Service, webhooks: tuple[Webhook, ...], *, attempts: int, first_s: float) -> None:
-        self._endpoints = [Endpoint(service, each, attempts=attempts, first_s=first_s) for each in webhooks]
+    def __init__(self, service: Service, webhooks: tuple[Webhook, ...], settings: Settings) -> None:
+        self._endpoints = [Endpoint(service, each, settings) for each in webhooks]
         for endpoint in self._endpoints:
             wait = 2 * endpoint.webhook.timeout_s + SPARE_S
             service.deliver(endpoint.webhook.name, ["log.notify.*.*.note"], endpoint.deliver, ack_wait_s=wait)

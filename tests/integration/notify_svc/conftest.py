@@ -30,7 +30,7 @@ class Rig:
 
     def __init__(self, server: NatsServer, link: Link, stack: AsyncExitStack) -> None:
         self.server = server
-        self.settings = Settings(nats_url=server.url, metrics_port=0)
+        self.settings = Settings(nats_url=server.url, metrics_port=0, notify_repeat_min_s=1)
         self.link = link
         self.log = JetStreamEventLog(link.nc)
         self._stack = stack

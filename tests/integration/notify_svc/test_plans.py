@@ -8,6 +8,7 @@ import pytest
 from confer_contracts.notify import NotificationSend
 from confer_kit import clock
 from confer_kit.notifying import notify
+from notify_svc import metrics
 from notify_svc.domain.audience import Content
 from notify_svc.domain.escalation import Demand, Ended, EscalatedTo, Plan, Reminded
 from notify_svc.domain.schedule import Released, Scheduled
@@ -127,6 +128,7 @@ async def test_a_note_that_was_released_before_a_crash_is_sent_by_whoever_starts
     async with rig.replica() as service:
         await rig.send("the only other one")
         await settle(rig, service)
+        assert next(iter(metrics.SCHEDULED.collect())).samples[0].value == 0, "it is owed no longer"
         assert [fact.json()["id"] for fact in await rig.facts(NURSES)][:1] == ["n-1"]
         assert len(await rig.facts(NURSES)) == 2
 
@@ -226,9 +228,18 @@ async def test_a_scheduled_note_may_have_to_be_acknowledged(rig: Rig) -> None:
     await rig.ok("notification_acknowledge", {"id": note}, user="bob", role="nurse")
 
 
+async def test_reminders_are_so_far_apart_at_least(rig: Rig) -> None:
+    await rig.replicas(1, notify_repeat_min_s=10.0)
+    asked = {"to": {"all": True}, "title": "x", "must_acknowledge": {"repeat_s": 9}}
+    refusal = await rig.call("notification_send", asked)
+    assert (refusal["code"], refusal["field"]) == ("invalid", "must_acknowledge.repeat_s")
+    assert "CONFER_NOTIFY_REPEAT_MIN_S" in refusal["message"]
+
+
 async def test_so_many_are_open_at_a_time(rig: Rig) -> None:
     await rig.replicas(1, notify_unacknowledged_max=1)
-    await rig.send("first", must_acknowledge={"repeat_s": 3600})
+    first = await rig.send("first", op="op-1", must_acknowledge={"repeat_s": 3600})
+    assert await rig.send("first", op="op-1", must_acknowledge={"repeat_s": 3600}) == first, "it is sent already"
     asked = {"to": {"all": True}, "title": "second", "must_acknowledge": {}}
     refusal = await rig.call("notification_send", asked)
     assert (refusal["code"], refusal["retry"]) == ("limit_exceeded", False)

@@ -121,6 +121,17 @@ async def test_what_was_stored_before_there_were_rules_and_what_is_old_is_no_new
     assert [f.json()["title"][:3] for f in await rig.facts("log.notify.role.nurse.note")] == ["now"]
 
 
+async def test_new_rules_take_over_where_those_before_them_ended(rig: Rig, rules: Path) -> None:
+    async with rig.replica(notify_rules_file=rules):
+        await following(rig, "QUEUE", "PRESENCE")
+    more = '[[rules]]\nname="noted"\nwhen="notification_read"\nto=["all"]\ntitle="x"'
+    rules.write_text(f"{RULES}{more}")
+    await rig.store(called("P-1"))
+    async with rig.replica(notify_rules_file=rules):
+        await following(rig, "QUEUE", "PRESENCE", "NOTIFY")
+        await rig.until("log.notify.role.nurse.note", bool)
+
+
 async def test_the_patient_must_be_the_next_one_where_a_rule_says_so(rig: Rig, rules: Path) -> None:
     await rig.replicas(1, notify_rules_file=rules)
     await following(rig, "QUEUE", "PRESENCE")
@@ -150,6 +161,12 @@ async def test_a_fact_of_which_no_notification_can_be_made_holds_up_none_behind_
     await rig.store(called("P-2"))
     stored = await rig.until("log.notify.role.nurse.note", bool)
     assert [f.json()["title"][:3] for f in stored] == ["P-2"], "of the first nothing is half done"
+
+
+def test_rules_remind_no_more_often_than_is_allowed(rules: Path) -> None:
+    assert read_rules(rules, 3600)
+    with pytest.raises(SystemExit, match="rule 2, must_acknowledge, repeat_s: must be at least 3601"):
+        read_rules(rules, 3601)
 
 
 @pytest.mark.parametrize(("text", "complaint"), [("rules = 1", "rules: "), (RULES * 2, "two rules"), (None, "No such")])

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from confer_kit import clock
 from confer_kit.testing.ports import free_port
 
 Rig = Any  # of conftest
@@ -110,6 +111,14 @@ async def following(rig: Rig) -> None:
             await asyncio.sleep(0.05)
 
 
+async def handled(rig: Rig) -> None:
+    """Nothing waits for its delivery, or for its next attempt."""
+    js = rig.link.nc.jetstream()
+    async with asyncio.timeout(WITHIN_S):
+        while (info := await js.consumer_info("NOTIFY", "notify-to-line")).num_pending or info.num_ack_pending:
+            await asyncio.sleep(0.05)
+
+
 async def test_a_note_is_told_signed_and_whole(rig: Rig, receiver: Receiver, hooks: Path) -> None:
     await started(rig, hooks)
     sent = await rig.send("Room 2", to={"user": "สม ชาย"}, priority="high", data={"room": 2})
@@ -155,6 +164,26 @@ async def test_what_nobody_takes_is_put_aside_and_shown(rig: Rig, receiver: Rece
     (letter,) = (await rig.ok("dead_letters", {"webhook": "line"}))["letters"]
     assert (letter["id"], letter["title"], letter["attempts"], letter["error"]) == (lost, "lost", 3, "it answered 503")
     assert (await rig.ok("dead_letters", {"webhook": "another"}))["total"] == 0
+
+
+async def test_what_has_expired_meanwhile_is_not_tried_again(rig: Rig, receiver: Receiver, hooks: Path) -> None:
+    receiver.answer = lambda _: 500
+    await started(rig, hooks, notify_webhook_attempts=1_000_000)
+    note = (await rig.send("expires", expires_at=clock.iso(clock.now() + 3)))["id"]
+    await receiver.until(lambda: receiver.tried[note])
+    await handled(rig)
+    assert (await rig.ok("dead_letters", {}))["letters"] == []
+
+
+async def test_what_is_old_when_a_webhook_is_back_goes_nowhere(rig: Rig, receiver: Receiver, hooks: Path) -> None:
+    async with rig.replica(notify_webhooks_file=hooks):
+        await following(rig)
+    async with rig.replica():
+        await rig.send("old")
+    await asyncio.sleep(1.1)
+    async with rig.replica(notify_webhooks_file=hooks, notify_webhook_age_s=1.0):
+        await handled(rig)
+    assert not receiver.tried
 
 
 async def test_a_receiver_that_wants_no_more_is_not_asked_again(rig: Rig, receiver: Receiver, hooks: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from confer_kit import clock
 from confer_kit.tasks import Tasks
-from confer_kit.timers import Timers
+from confer_kit.timers import SPARE, Timers
 
 
 class Fired:
@@ -122,3 +122,16 @@ async def test_replicas_fire_apart() -> None:
     due = {at for at, _ in timers._due.values()}
     assert len(due) > 40
     assert all(100.0 <= at <= 100.15 for at in due)
+
+
+async def test_what_is_set_anew_or_cancelled_leaves_nothing_behind(timers: Timers) -> None:
+    """However far away its deadline was."""
+    fired, year = Fired(), clock.now() + 365 * 86400
+    for number in range(5 * SPARE):
+        timers.set("moved", year + number, fired.note("moved"))
+        timers.set(f"cancelled {number}", year, fired.note("cancelled"))
+        timers.cancel(f"cancelled {number}")
+    assert len(timers._heap) <= 2 * len(timers) + SPARE + 1
+    timers.set("moved", clock.now(), fired.note("moved"))
+    await fired.until(1)
+    assert fired.names == ["moved"]

@@ -33,6 +33,8 @@ def secret(tmp_path: Path) -> Path:
 def test_what_goes_where(secret: Path) -> None:
     hook = Webhook(name="line", url="https://example.org/in", secret_file=secret)
     assert hook.takes("role.nurse", "info", "low")
+    assert not hook.takes("user.ana", "message", "normal"), "what two people write to each other goes nowhere unasked"
+    assert hook.model_copy(update={"types": ("message",)}).takes("user.ana", "message", "normal")
     some = hook.model_copy(update={"audiences": ("role.*",), "types": ("error",), "priorities": ("high",)})
     assert some.takes("role.nurse", "error", "high")
     assert not some.takes("user.ana", "error", "high")

@@ -10,6 +10,7 @@ from confer_kit.logs import logger
 
 log = logger(__name__)
 
+SPARE = 1000  # places in the heap that what was cancelled, or set anew, may take
 JITTER_S = 0.15  # replicas fire apart, so that the second one finds the work done
 
 
@@ -29,6 +30,9 @@ class Timers:
         due = at + random.uniform(0, JITTER_S)  # noqa: S311 - jitter
         self._due[key] = (due, fire)
         heapq.heappush(self._heap, (due, key))
+        if len(self._heap) > 2 * len(self._due) + SPARE:
+            self._heap = [(at, name) for name, (at, _) in self._due.items()]
+            heapq.heapify(self._heap)
         self._changed.set()
 
     def cancel(self, key: str) -> None:
