@@ -155,6 +155,18 @@ async def test_a_topic_without_the_right_to_it_is_neither_heard_nor_in_the_inbox
     assert await titles(again) == ["for them"]
 
 
+async def test_what_is_followed_takes_no_room_from_the_rooms(system: System, stack: AsyncExitStack) -> None:
+    await system.add_edge("narrow", CONFER_ROOMS_MAX="4")  # the person, their role, everybody, and one room
+    await system.healthy("narrow")
+    one = await tab(stack, system, fresh("ana"), "narrow")
+    for _ in range(3):
+        await ok(one, "topic_follow", topic=fresh("board"))
+    await one.until(lambda: len(one.bodies("topic_followed")) == 3, "all three")
+    await ok(one, "join_patient_room", patient_id=fresh("P"))
+    refusal = await one.call("join_patient_room", {"patient_id": fresh("P")})
+    assert refusal["code"] == "limit_exceeded"
+
+
 async def test_who_connects_while_notify_is_away_follows_when_it_is_back(system: System, stack: AsyncExitStack) -> None:
     topic, ana = fresh("board"), fresh("ana")
     before, sender = await tab(stack, system, ana), await tab(stack, system, fresh("sender"))
@@ -235,6 +247,7 @@ async def test_what_is_muted_is_kept_and_not_counted_and_every_tab_knows(system:
         ({"link": "http:x"}, "link"),
         ({"type": "message"}, "type"),
         ({"read": True}, "read"),
+        ({"actor": "somebody else"}, "actor"),
     ],
     ids=lambda value: str(value)[:50],
 )

@@ -89,7 +89,7 @@ class Joins:
     async def _join(self, session: Session, kind: Kind, ident: str, step: int | None, screening: bool) -> Joined:
         audience = f"{kind}.{ident}"
         await self._access.must(session.claim, session.sid, JOIN, audience)
-        if audience not in session.memberships and len(session.memberships) >= self._rooms_max:
+        if audience not in session.memberships and len(session.memberships.keys() - session.follows) >= self._rooms_max:
             metrics.LIMITS.labels("rooms_max").inc()
             raise Rejection(ErrorCode.LIMIT_EXCEEDED, f"rooms: a client may be in {self._rooms_max} at most")
         first = audience not in session.memberships

@@ -24,7 +24,7 @@ def build(service: Service, settings: Settings) -> None:
     people = People(service)
     audiences = service.ledger(AUDIENCES)
     handlers = Handlers(service, audiences, inboxes, lately, people, settings=settings)
-    own = Own(service, inboxes, people, handlers.acknowledging)
+    own = Own(service, inboxes, people, handlers.acknowledging, follows_max=settings.notify_follows_max)
     counts = Counts(service, people.ledger, inboxes)
     digests = Digests(service, audiences, people, inboxes)
     projection = Projection(inboxes, lately, counts, digests, timers=service.timers, handlers=handlers)
@@ -35,6 +35,7 @@ def build(service: Service, settings: Settings) -> None:
     metrics.UNACKNOWLEDGED.set_function(lambda: handlers.acknowledging.open)
 
     service.serve(notify.NOTIFICATION_SEND, handlers.notification_send)
+    service.serve(notify.NOTIFICATION_TELL, handlers.notification_send)
     service.serve(notify.NOTIFICATION_SCHEDULED, handlers.scheduling.notification_scheduled)
     service.serve(notify.NOTIFICATION_CANCEL, handlers.notification_cancel)
     service.serve(notify.NOTIFICATION_ACKNOWLEDGE, handlers.acknowledging.notification_acknowledge)

@@ -10,6 +10,7 @@ from confer_contracts.notify import (
     InboxQuery,
     NotificationSend,
     NotificationSendReply,
+    NotificationTell,
     NotifyDashboard,
     SendMessage,
     SendMessageReply,
@@ -48,6 +49,7 @@ class Handlers:
         self._lately = lately
         self._people = people
         self._dedupe_s = settings.notify_dedupe_s
+        self._expiry_s = settings.notify_expiry_days * 86400
         self._audiences = audiences
         self.scheduling = Scheduling(service, settings, self.send)
         self.acknowledging = Acknowledging(service, people, self.send, settings)
@@ -115,7 +117,7 @@ class Handlers:
         sender = context.identity
         command = Send(
             sender=sender.user_id, op=context.op, now=context.now, id=note or clock.new_id(), content=content,
-            dedupe=dedupe, dedupe_s=self._dedupe_s,
+            dedupe=dedupe, dedupe_s=self._dedupe_s, expiry_s=self._expiry_s,
         )  # fmt: skip
 
         def deciding(state: Audience) -> NewFact | None:
@@ -135,6 +137,7 @@ def content_of(request: NotificationSend) -> Content:
     return Content(
         type=request.type, title=request.title, message=request.message, priority=request.priority,
         link=request.link, data=request.data, group=request.group,
+        actor=request.actor if isinstance(request, NotificationTell) else None,
         expires_at=None if request.expires_at is None else unix(request.expires_at), must=_plan(request),
     )  # fmt: skip
 

@@ -32,11 +32,16 @@ _ANY_NOTE = f"log.{SERVICE}.*.*.{NOTE}"
 
 
 class Own:
-    def __init__(self, service: Service, inboxes: Inboxes, people: People, acknowledging: Acknowledging) -> None:
+    """`follows_max`: what one person may follow."""
+
+    def __init__(
+        self, service: Service, inboxes: Inboxes, people: People, acknowledging: Acknowledging, *, follows_max: int
+    ) -> None:
         self._service = service
         self._inboxes = inboxes
         self._people = people
         self._acknowledging = acknowledging
+        self._follows_max = follows_max
 
     async def notification_inbox(self, request: InboxQuery, context: Context) -> Inbox:
         reader = await self._people.reader(context.identity, context.deadline)
@@ -82,8 +87,9 @@ class Own:
     async def _follow(self, request: Follow, context: Context, *, on: bool) -> FollowReply:
         await self._known(context)
         command = domain.Follow(
-            user=context.identity.user_id, op=context.op, now=context.now, audience=request.followed.audience, on=on
-        )
+            user=context.identity.user_id, op=context.op, now=context.now, audience=request.followed.audience, on=on,
+            most=self._follows_max,
+        )  # fmt: skip
         person = await self._do(command, context)
         return FollowReply(op=context.op, follows=followed(person.follows))
 

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 from confer_contracts import queue
 from confer_contracts.errors import Rejection
 from confer_contracts.ids import patient_of, token
-from confer_contracts.notify import NotificationSend
+from confer_contracts.notify import NotificationSend, NotificationTell
 from confer_contracts.presence import RoomSnapshotRequest
 from confer_contracts.rules import ACTOR, FACTS, PATIENT, Rule, Rules, parse, values_of
 from confer_contracts.subjects import Kind, stream_of
@@ -92,7 +92,8 @@ class Ruling:
         op = operation(stream_of(fact.subject.service), fact)
         for request in requests:
             try:
-                await self._send(request, acting(f"rule:{rule.name}", op))
+                told = NotificationTell.model_validate(request.model_dump(exclude_none=True) | {"actor": fact.actor})
+                await self._send(told, acting(f"rule:{rule.name}", op))
             except Rejection as refusal:
                 if refusal.retry:
                     raise

@@ -17,6 +17,8 @@ class Settings(KitSettings):
     notify_dedupe_s: float = Field(
         3600, gt=0, le=86400, description="seconds in which the same dedupe key of a sender is the same note"
     )
+    notify_expiry_days: float = Field(400, gt=0, description="days ahead that a note may expire")
+    notify_follows_max: int = Field(100, gt=0, description="topics, and staffs of queues, that one person may follow")
     notify_ahead_days: float = Field(366, gt=0, description="days ahead that a note may be scheduled")
     notify_scheduled_max: int = Field(200, gt=0, description="notes of one sender that may wait for their time")
     notify_unacknowledged_max: int = Field(5000, gt=0, description="notes that may wait to be acknowledged, of all")

@@ -18,6 +18,7 @@ from confer_kit import clock
 from confer_kit.calls import ask
 from confer_kit.facts import StoredFact
 from confer_kit.nats_link import Link
+from confer_kit.notifying import notify as tell
 from confer_kit.process import connected, started
 from confer_kit.service import Service
 from confer_kit.testing import NatsServer, nats_server
@@ -288,6 +289,14 @@ async def test_a_direct_message_needs_somebody_who_was_here(service: Service, an
     }  # fmt: skip
     [note] = (await bob.inbox())["notifications"]
     assert (note["type"], note["title"], note["message"]) == ("message", "ana", "<b>สวัสดี</b>")
+
+
+async def test_a_service_says_whose_doing_a_note_tells_of(link: Link, ana: Person, bob: Person) -> None:
+    note = notify.NotificationTell(to=notify.Addressee(user="bob"), title="You are next", actor="ana")
+    await tell(link.nc, note, sender="queue", op="op-1")
+    await tell(link.nc, notify.NotificationSend(to=note.to, title="Lift is out of order"), sender="house", op="op-2")
+    notes = (await bob.inbox())["notifications"]
+    assert [(n["from_user"], n.get("actor")) for n in notes] == [("house", None), ("queue", "ana")]
 
 
 async def test_hostile_ids_stay_apart(link: Link, ana: Person) -> None:

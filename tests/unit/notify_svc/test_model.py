@@ -21,12 +21,12 @@ from notify_svc.pages import Reader, counts, entries, page
 from notify_svc.person_codec import PERSONS
 
 START = 1_800_000_000.0
-ROLES = {"ana": "nurse", "bob": "nurse", "cleo": "doctor"}
-TOPICS = ["topic.board", "staff.eyes"]
-TARGETS = ["user.ana", "user.bob", "role.nurse", "role.doctor", "all.all", *TOPICS]
+ROLES = {"ana": "nurse", "bob": "doctor"}  # few of everything, so that the same comes again
+TOPICS = ["topic.board"]
+TARGETS = ["user.ana", "role.nurse", "all.all", *TOPICS]
 DEDUPE_S = 30.0
 users = st.sampled_from(sorted(ROLES))
-ops = st.sampled_from("abcdefgh")
+ops = st.sampled_from("abcd")
 
 
 class Replica:
@@ -93,7 +93,7 @@ class Notifications(RuleBasedStateMachine):
     @rule(
         sender=users, op=ops, to=st.sampled_from(TARGETS), type_=st.sampled_from(["info", "error"]),
         group=st.none() | st.sampled_from("gh"), lives=st.none() | st.sampled_from([5.0, 50.0]),
-        key=st.none() | st.sampled_from("xy"),
+        key=st.none() | st.just("x"),
     )  # fmt: skip
     def send(
         self, sender: str, op: str, to: str, type_: str, group: str | None, lives: float | None, key: str | None

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from confer_contracts.errors import ErrorCode
 from confer_kit.testing import specification
 from notify_svc.domain.person import (
-    FOLLOWED_MAX,
     Command,
     Follow,
     Followed,
@@ -143,9 +142,10 @@ def test_a_topic_is_followed_from_then_on_and_no_longer() -> None:
 
 
 def test_nobody_follows_too_much() -> None:
-    much = [followed(f"topic.t{n}", op=f"o{n}") for n in range(FOLLOWED_MAX)]
-    refusal = given(SEEN, *much).when(follow()).then_refused(ErrorCode.LIMIT_EXCEEDED)
-    assert str(FOLLOWED_MAX) in refusal.message
+    much = [followed(f"topic.t{n}", op=f"o{n}") for n in range(3)]
+    one_more = Follow(user="ana", op="op-1", now=NOW, audience="topic.board", most=3)
+    refusal = given(SEEN, *much).when(one_more).then_refused(ErrorCode.LIMIT_EXCEEDED)
+    assert "3 topics at most" in refusal.message
     assert not refusal.retry
 
 

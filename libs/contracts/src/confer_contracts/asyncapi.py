@@ -145,7 +145,7 @@ def _nats(schemas: _Schemas) -> Iterator[tuple[str, Json, Json]]:
         )
     facts = {
         "type": "object",
-        "properties": _headers(Header.EVENT, Header.OP, Header.ACTOR, Header.ORIGIN, Header.FOLD),
+        "properties": _headers(Header.EVENT, Header.OP, Header.ACTOR, Header.ORIGIN, Header.FOLLOW, Header.FOLD),
     }
     for service, kind in dict.fromkeys((fact.service, fact.kind) for fact in FACTS):
         own = [f for f in FACTS if (f.service, f.kind, f.alias_of) == (service, kind, None)]

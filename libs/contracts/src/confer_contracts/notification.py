@@ -138,6 +138,12 @@ class NotificationSend(Payload):
         return self.at is not None or self.in_s is not None
 
 
+class NotificationTell(NotificationSend):
+    """As services send it, which may say whose doing it tells of: nobody checks that."""
+
+    actor: Id | None = None
+
+
 class NotificationSendReply(Ok):
     """`at`: when it will be sent (ISO 8601), where it waits."""
 

@@ -40,6 +40,7 @@ from confer_contracts.notification import (
     NotificationData,
     NotificationSend,
     NotificationSendReply,
+    NotificationTell,
     NotificationType,
     NotifyPriority,
     SendMessage,
@@ -82,6 +83,8 @@ NOTIFICATION_SEND = Call(service=SERVICE, event="notification_send", request=Not
                          further=lambda q: [to.audience for to in q.must_acknowledge.escalate_to]
                          if q.must_acknowledge else [],
                          doc="Tells somebody something; kept for those who are away.")  # fmt: skip
+NOTIFICATION_TELL = Call(service=SERVICE, event="tell", request=NotificationTell, reply=NotificationSendReply,
+                         public=False, doc="The same, for services.")  # fmt: skip
 NOTIFICATION_SEEN = Call(service=SERVICE, event="notification_seen", request=NotificationSeen, reply=Ok,
                          with_withheld=True, doc="Marks own notifications as seen, on every tab.")  # fmt: skip
 NOTIFICATION_READ = Call(service=SERVICE, event="notification_read", request=NotificationRead, reply=Ok,
@@ -126,8 +129,8 @@ COUNTS = View(service=SERVICE, event="notification_counts", kind=Kind.USER, name
               of_snapshot=counts_of, doc="How many are unread, and unseen.")  # fmt: skip
 
 CALLS = (
-    NOTIFICATION_SEND, NOTIFICATION_SEEN, NOTIFICATION_READ, NOTIFICATION_ARCHIVE, NOTIFICATION_INBOX,
-    NOTIFICATION_PREFERENCES, TOPIC_FOLLOW, TOPIC_UNFOLLOW, SEND_MESSAGE, DASHBOARD,
+    NOTIFICATION_SEND, NOTIFICATION_TELL, NOTIFICATION_SEEN, NOTIFICATION_READ, NOTIFICATION_ARCHIVE,
+    NOTIFICATION_INBOX, NOTIFICATION_PREFERENCES, TOPIC_FOLLOW, TOPIC_UNFOLLOW, SEND_MESSAGE, DASHBOARD,
     NOTIFICATION_SCHEDULED, NOTIFICATION_CANCEL, NOTIFICATION_ACKNOWLEDGE, DEAD_LETTERS,
 )  # fmt: skip
 SNAPSHOTS = (Snapshot(service=SERVICE, kind=Kind.USER, reply=Inbox),)
@@ -162,5 +165,6 @@ __all__ = [
     "NoteState", "Notification", "NotificationArchive", "NotificationArchiveFact", "NotificationData",
     "NotificationPreferences", "NotificationPreferencesFact", "NotificationPreferencesReply", "NotificationRead",
     "NotificationReadFact", "NotificationSeen", "NotificationSeenFact", "NotificationSend", "NotificationSendReply",
+    "NotificationTell",
     "NotificationType", "NotifyPriority", "Preferences", "QuietHours", "SendMessage", "SendMessageReply", "Title",
 ]  # fmt: skip

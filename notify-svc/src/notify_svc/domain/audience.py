@@ -8,12 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from confer_contracts.errors import ErrorCode, Rejection
-from confer_contracts.operations import KEPT_S, OperationLog
+from confer_contracts.operations import OperationLog
 from notify_svc.domain.escalation import Plan
 
 DIRECT_MESSAGE = "message"  # the type of a note that one person wrote to another
-EXPIRY_MAX_S = 400 * 86400.0  # how far ahead a note may expire
-DEDUPE_MAX_S = KEPT_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +46,8 @@ class Content:
 class Send:
     """Tell the audience. `id` is the new note's, if this is the first run of the operation.
 
-    `dedupe`: a key of the sender's; within `dedupe_s` seconds the same one is the same note.
+    `dedupe`: a key of the sender's; within `dedupe_s` seconds the same one is the same note. `expiry_s`: how far ahead
+    it may expire.
     """
 
     sender: str
@@ -58,6 +57,7 @@ class Send:
     content: Content
     dedupe: str | None = None
     dedupe_s: float = 3600.0
+    expiry_s: float = 400 * 86400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +92,7 @@ def decide(command: Send, state: Audience) -> Sent | None:
     if receipt_of(command, state) or (covers is not None and covers[0] != state.covered):
         return None
     state.operations.refuse_if_stale(command.sender, command.op)
-    _refuse_expiry(command.content.expires_at, command.now)
+    _refuse_expiry(command)
     return Sent(
         sender=command.sender, op=command.op, at=command.now, id=command.id, content=command.content,
         dedupe=command.dedupe,
@@ -117,11 +117,12 @@ def evolve(state: Audience, event: Sent) -> Audience:
     return state
 
 
-def _refuse_expiry(expires_at: float | None, now: float) -> None:
+def _refuse_expiry(command: Send) -> None:
+    expires_at = command.content.expires_at
     if expires_at is None:
         return
-    if expires_at <= now:
+    if expires_at <= command.now:
         raise Rejection(ErrorCode.INVALID, "expires_at: must not be in the past", field="expires_at")
-    if expires_at > now + EXPIRY_MAX_S:
-        days = int(EXPIRY_MAX_S / 86400)
+    if expires_at > command.now + command.expiry_s:
+        days = f"{command.expiry_s / 86400:g}"
         raise Rejection(ErrorCode.INVALID, f"expires_at: must be within {days} days", field="expires_at")

@@ -15,7 +15,6 @@ from notify_svc.domain.marks import UNMARKED, Marks
 from notify_svc.domain.preferences import UNTOLD, Preferences
 
 NAMED_MAX = 10  # unknown ids that a refusal names
-FOLLOWED_MAX = 100
 State = Literal["seen", "read", "archived"]
 STATES: tuple[State, ...] = ("seen", "read", "archived")
 NOTHING: frozenset[int] = frozenset()
@@ -51,13 +50,15 @@ class Mark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Follow:
-    """From now on (or no longer) the person has what is said to this audience (a topic's, or a queue's staff)."""
+    """From now on (or no longer) the person has what is said to this audience (a topic's, or a queue's staff). `most`:
+    so many may be followed."""
 
     user: str
     op: str
     now: float
     audience: str
     on: bool = True
+    most: int = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,8 +184,8 @@ def evolve(state: Person, event: Event) -> Person:
 def _follow(command: Follow, state: Person) -> Followed | None:
     if command.on == (command.audience in state.follows):
         return None
-    if command.on and len(state.follows) >= FOLLOWED_MAX:
-        text = f"more than {FOLLOWED_MAX} topics followed by one person"
+    if command.on and len(state.follows) >= command.most:
+        text = f"a person may follow {command.most} topics at most"
         raise Rejection(ErrorCode.LIMIT_EXCEEDED, text, retry=False)
     return Followed(
         user=command.user, op=command.op, at=command.now, audience=command.audience, on=command.on
