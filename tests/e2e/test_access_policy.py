@@ -130,6 +130,17 @@ async def test_the_queue_beside_a_patient_is_only_for_those_who_may_see_it(syste
     await counts_within(system, policy, EXAMPLE)
 
 
+async def test_a_transfer_needs_the_right_to_both_queues(system: System, policy: Path) -> None:
+    rule = '[[rules]]\naudiences = ["queue.eyes"]\neffect = "allow"\n'
+    async with person(system, "nina", "nurse") as nurse:
+        queued = await nurse.call("queue_enqueue", {"queue": "eyes", "patient_id": "P-7"})
+        moved = {"queue": "eyes", "ticket": queued["ticket"]["ticket"], "to": "surgery"}
+        await counts_within(system, policy, OWN + rule)
+        assert (await nurse.call("queue_transfer", moved))["code"] == "forbidden"
+        await counts_within(system, policy, EXAMPLE)
+        assert (await nurse.call("queue_transfer", moved))["ticket"]["queue"] == "surgery"
+
+
 async def test_a_right_that_ends_ends_the_membership_at_once(system: System, process: Node, policy: Path) -> None:
     """Facts come without a pause while the file changes: the others get them all, who lost the right not one more."""
     await counts_within(system, policy, OWN + ROOMS)

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from confer_contracts import subjects
 from confer_contracts.message import Body, Id, Ok, ShortText
 from confer_contracts.queue import (
     SERVICE,
@@ -21,6 +22,7 @@ from confer_contracts.queue import (
 )
 from confer_contracts.queue_reading import EstimatedWait
 from confer_contracts.route import Call
+from confer_contracts.subjects import Kind
 
 NOTE_CHARS_MAX = 1000
 POSITION_MAX = 10_000
@@ -147,6 +149,7 @@ PRIORITY = Call(service=SERVICE, event="queue_priority", request=SetPriority, re
 MOVE = Call(service=SERVICE, event="queue_move", request=Move, reply=TicketReply, audience=audience_of,
             doc="Moves a waiting ticket, with a reason that is kept.")  # fmt: skip
 TRANSFER = Call(service=SERVICE, event="queue_transfer", request=Transfer, reply=TicketReply, audience=audience_of,
+                further=lambda q: [subjects.audience(Kind.QUEUE, q.to)],
                 doc="Moves a ticket to another queue, with its history: never in none, never in both.")  # fmt: skip
 ASSIGN = Call(service=SERVICE, event="queue_assign", request=Assign, reply=TicketReply, audience=audience_of,
               doc="Somebody is to care for the patient, in a role.")  # fmt: skip
