@@ -70,6 +70,27 @@ async def test_a_view_goes_out_under_its_subject_with_what_it_reflects(rig: Rig)
     assert headers[1] == {Header.EVENT: "queue_updated", Header.AS_OF: "8", Header.ORIGIN: "s1"}
 
 
+async def test_a_large_view_is_sent_less_often_and_its_last_word_is_said(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "BYTES_PER_S", 10)  # a letter rests for two turns
+    for rig.value in (1, 2, 3):
+        rig.views.coalesce(TABLE, "q", rig.draw)
+        await rig.until_sent(rig.value)
+    assert rig.bodies == ["1", "2", "3"]
+
+
+async def test_while_a_large_view_rests_others_are_sent(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(views, "BYTES_PER_S", 1e-6)  # a letter rests for ever
+    rig.views.coalesce(TABLE, "large", lambda: (b"x", 1))
+    await rig.until_sent(1)
+    rig.views.coalesce(TABLE, "large", lambda: (b"y", 2))
+    for number in (1, 2):
+        rig.views.coalesce(TABLE, f"q{number}", lambda number=number: (b"%d" % number, number))  # type: ignore[misc]
+        await rig.until_sent(1 + number)
+    assert rig.bodies == ["x", "1", "2"]
+
+
 async def test_many_changes_at_once_are_one_message_with_the_last_state(rig: Rig) -> None:
     for rig.value in range(1, 101):
         rig.views.coalesce(TABLE, "q", rig.draw)

@@ -15,6 +15,7 @@ from confer_kit.nats_link import Link
 log = logger(__name__)
 
 COALESCE_S = 0.05
+BYTES_PER_S = 1 << 20  # of one view: a large one is sent less often
 ANNOUNCE_S = 30.0
 ASKED_S = 0.4
 ANNOUNCED_FOR_S = 600.0
@@ -25,12 +26,14 @@ Render = Callable[[], tuple[bytes, int] | None]
 
 
 class Views:
-    """Publishes views; `coalesce` at most every 50 ms each, and again every half minute while they are fresh."""
+    """Publishes views; `coalesce` at most every 50 ms and a megabyte a second each, and again every half minute while
+    they are fresh."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
         self._dirty: dict[tuple[str, str], tuple[View, str, Render, bool]] = {}
         self._recent: dict[tuple[str, str], tuple[float, View, str, Render]] = {}
+        self._resting: dict[tuple[str, str], float] = {}  # large ones, until when (seconds of the loop)
         self._wake = asyncio.Event()
         self._asked = asyncio.Event()
         self._whole = asyncio.Event()
@@ -72,10 +75,18 @@ class Views:
             await self._wake.wait()
             await self._whole.wait()
             self._wake.clear()
-            dirty, self._dirty = self._dirty, {}
-            for view, ident, render, again in dirty.values():
+            for view, ident, render, again in self._due():
                 await self._send(view, ident, render, again=again)
+            if self._dirty:
+                self._wake.set()
             await asyncio.sleep(COALESCE_S)
+
+    def _due(self) -> list[tuple[View, str, Render, bool]]:
+        """Those that have changed, except large ones that were sent a moment ago: they stay dirty."""
+        now = asyncio.get_running_loop().time()
+        self._resting = {key: until for key, until in self._resting.items() if until > now}
+        due = [key for key in self._dirty if key not in self._resting]
+        return [self._dirty.pop(key) for key in due]
 
     def hold(self) -> None:
         """What they are drawn from is being read anew: half of it is not to be shown."""
@@ -111,4 +122,7 @@ class Views:
             log.exception("a view could not be drawn", view=view.name)
             return
         if drawn is not None:
+            rest_s = len(drawn[0]) / BYTES_PER_S
+            if rest_s > COALESCE_S:
+                self._resting[view.name, ident] = asyncio.get_running_loop().time() + rest_s
             await self.publish(view, ident, drawn[0], as_of=drawn[1], again=again)
