@@ -22,6 +22,8 @@ HEARD = {
     "user_joined", "user_updated", "active_users_updated", "presence_summary", "fields_updated", "field_updated",
     "step_updated", "field_conflict", "step_changed", "step_status_updated", "live_field_typing", "user_cursor_moved",
     "live_field_updated", "collaborative_conflict", "notification", "new_message", "notification_counts",
+    "notification_seen", "notification_read", "notification_archive", "notification_preferences", "topic_followed",
+    "topic_unfollowed",
     "ticket_called", "patient_ticket_called", "queue_updated", "subscription_confirmed", "doctor_dashboard_data",
     "sync_point", "field_locked", "field_unlocked",
 }  # fmt: skip
@@ -119,7 +121,14 @@ async def test_whatever_a_browser_gets_is_in_the_catalogue_with_its_body(system:
         answer = await nurse.call(event, **payload)
         assert answer["status"] == "ok", (event, answer)
     assert (await nurse.call("queue_serve", ticket=called, token="wrong"))["status"] == "error"
-    assert (await doctor.call("notification_read", all=True))["status"] == "ok"
+    own: list[tuple[str, dict[str, Any]]] = [
+        ("notification_seen", {"all": True}), ("notification_read", {"all": True}),
+        ("notification_archive", {"all": True}), ("topic_follow", {"topic": "board"}),
+        ("topic_unfollow", {"topic": "board"}), ("notification_preferences", {"preferences": {"mute": ["info"]}}),
+    ]  # fmt: skip
+    for event, payload in own:
+        answer = await doctor.call(event, **payload)
+        assert answer["status"] == "ok", (event, answer)
     await doctor.until(lambda: doctor.of("user_left") and doctor.of("notification_read") and doctor.of("health_check"))
     await doctor.until(lambda: all(client.of("field_conflict") for client in (doctor, nurse)))
     await doctor.until(lambda: {got.name for client in (doctor, nurse) for got in client.received} >= HEARD)
