@@ -10,8 +10,9 @@ from confer_contracts.errors import Rejection
 from confer_contracts.ids import patient_of, token
 from confer_contracts.notify import NotificationSend, NotificationTell
 from confer_contracts.presence import RoomSnapshotRequest
-from confer_contracts.rules import ACTOR, FACTS, PATIENT, Rule, Rules, parse, values_of
+from confer_contracts.rules import ACTOR, FACTS, PATIENT, Rule, Rules, parse
 from confer_contracts.subjects import Kind, stream_of
+from confer_contracts.templates import values_of
 from confer_kit import clock
 from confer_kit.calls import Context
 from confer_kit.facts import StoredFact

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from confer_contracts.notify import NotificationSend
-from confer_contracts.rules import FACTS, Rule, filled, holes, parse, values_of
+from confer_contracts.rules import FACTS, Rule, parse
+from confer_contracts.templates import filled, holes, values_of
 
 CALLED = """
 [[rules]]
@@ -102,6 +103,8 @@ WRONG = [
     (CALLED.replace("role:nurse", "{called_by}"), "must be all, or one of"),
     (CALLED + "colour = 1", "rule 1, colour: Extra inputs are not permitted"),
     (CALLED.replace('"called"', '"Called!"'), "rule 1, name: "),
+    (CALLED.replace("role:nurse", "patient:{patient_id}") + "must_acknowledge = {}", "patient_id}': what is said"),
+    (CALLED + "must_acknowledge = { escalate_to = ['queue:eyes'] }", "must_acknowledge: 'queue:eyes': what is said"),
     (CALLED + "must_acknowledge = { repeats = -1 }", "rule 1, must_acknowledge, repeats: "),
     (CALLED + "must_acknowledge = { escalate_to = ['role:{nobody}'] }", "must_acknowledge: ticket_called has no"),
     (PLAIN.format("notification_closed", "must_acknowledge = {}"), "an end of an acknowledgement that asks for one"),

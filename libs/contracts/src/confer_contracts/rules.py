@@ -6,29 +6,26 @@ did it, and, for facts of a patient's room, `patient_id`. Everything that can be
 file is read.
 """
 
-import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from confer_contracts import catalogue
 from confer_contracts.message import TEXT_CHARS_MAX, Id
-from confer_contracts.notify import Addressee, MustAcknowledge, NotificationSend
+from confer_contracts.notify import MustAcknowledge, NotificationSend
 from confer_contracts.route import Fact
 from confer_contracts.subjects import Kind
+from confer_contracts.templates import HOLE, Values, addressee, addressees, cut, filled, holes, kind_of
 
 RULES_MAX: Final = 200
 TO_MAX: Final = 10
-LIST_MAX: Final = 50  # people whom one `{field}` may name
 TITLE_CHARS: Final = 200
 ACTOR, PATIENT = "actor", "patient_id"
 _OURS: Final = frozenset({"notification", "notification_reminder", "notification_escalated"})
 _CLOSED: Final = "notification_closed"
-_HOLE: Final = re.compile(r"\{\{|\}\}|\{([a-z_]+(?:\.[a-z_]+)?)\}|[{}]")
 Scalar = str | int | float | bool
-Values = Mapping[str, Any]
 
 FACTS: Final[dict[str, tuple[Fact, ...]]] = {
     name: tuple(fact for fact in catalogue.FACTS if fact.event == name and fact.alias_of is None)
@@ -48,49 +45,6 @@ def fields_of(event: str) -> dict[str, Any]:
     return known
 
 
-def values_of(body: Any) -> dict[str, Any]:
-    """The members of a fact's body as rules name them: with those inside, `assigned.user_id`, of each in a list."""
-    values: dict[str, Any] = dict(body) if isinstance(body, dict) else {}
-    for name, value in tuple(values.items()):
-        if isinstance(value, dict):
-            values |= {f"{name}.{inner}": each for inner, each in value.items()}
-        elif isinstance(value, list):
-            parts = [each for each in value if isinstance(each, dict)]
-            inside = {inner: None for each in parts for inner in each}
-            values |= {f"{name}.{inner}": [each.get(inner) for each in parts] for inner in inside}
-    return values
-
-
-def holes(template: str) -> Iterator[str]:
-    """The fields that a template names. ValueError for a brace that is none of its own."""
-    for found in _HOLE.finditer(template):
-        if found[1]:
-            yield found[1]
-        elif found[0] in "{}":
-            raise ValueError(f"{template!r} has a {found[0]!r} alone: a field is {{name}}, a brace is written twice")
-
-
-def filled(template: str, values: Values) -> str:
-    """With the values in place; what a fact does not say is left out."""
-    return _HOLE.sub(lambda found: _text(values.get(found[1])) if found[1] else found[0][0], template)
-
-
-def addressee(text: str) -> Addressee:
-    """`user:anna`, `role:nurse`, `all`: as people write one. ValueError."""
-    kind, _, ident = text.partition(":")
-    if text == "all":
-        return Addressee(all=True)
-    if kind not in KINDS or not ident:
-        raise ValueError(f"{text!r}: must be all, or one of {', '.join(f'{each}:<id>' for each in KINDS)}")
-    try:
-        return Addressee.model_validate({kind: ident})
-    except ValidationError as error:
-        raise ValueError(f"{text!r}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
-
-
-KINDS: Final = tuple(name for name in Addressee.model_fields if name != "all")
-
-
 def _template(text: str) -> str:
     list(holes(text))
     return text
@@ -98,7 +52,7 @@ def _template(text: str) -> str:
 
 def _to(text: str) -> str:
     """Which kind it is must be written, so that it is known beforehand."""
-    addressee(_HOLE.sub("x", _template(text)))
+    addressee(HOLE.sub("x", _template(text)))
     return text
 
 
@@ -176,6 +130,14 @@ class Rule(_Written):
                 _must_be_possible(name, known[name], value)
         return self
 
+    @model_validator(mode="after")
+    def _can_be_acknowledged(self) -> "Rule":
+        reached = (*self.to, *self.must_acknowledge.escalate_to) if self.must_acknowledge else ()
+        for text in reached:
+            if kind_of(text) in ("patient", "queue"):
+                raise ValueError(f"must_acknowledge: {text!r}: what is said there is in nobody's inbox")
+        return self
+
     def matches(self, values: Values) -> bool:
         """Whether the fact is as `where` says."""
         return all(_is_one_of(values.get(name), wanted) for name, wanted in self.where.items())
@@ -185,8 +147,8 @@ class Rule(_Written):
         told = {to.audience: to for text in self.to for to in addressees(text, values)}
         return [
             NotificationSend(
-                to=to, title=_cut(filled(self.title, values), TITLE_CHARS) or self.name,
-                message=_cut(filled(self.message, values), TEXT_CHARS_MAX), type=self.type, priority=self.priority,
+                to=to, title=cut(filled(self.title, values), TITLE_CHARS) or self.name,
+                message=cut(filled(self.message, values), TEXT_CHARS_MAX), type=self.type, priority=self.priority,
                 link=filled(self.link, values) if self.link else None,
                 must_acknowledge=self.must_acknowledge.of(values) if self.must_acknowledge else None,
             )
@@ -231,20 +193,6 @@ def parse(raw: bytes) -> Rules:
         raise ValueError("; ".join(_complaint(e["loc"], e["msg"]) for e in wrong)) from None
 
 
-def addressees(text: str, values: Values) -> list[Addressee]:
-    """Whom a template means: nobody where the fact names nobody. ValueError for what is no id, or for too many."""
-    named = list(holes(text))
-    if any(values.get(name) in (None, "", []) for name in named):
-        return []
-    listed = next((name for name in named if isinstance(values.get(name), list)), None)
-    if listed is None:
-        return [addressee(filled(text, values))]
-    people = values[listed]
-    if len(people) > LIST_MAX:
-        raise ValueError(f"{listed} names more than {LIST_MAX}")
-    return [addressee(filled(text, {**values, listed: one})) for one in people]
-
-
 def _inside(name: str, annotation: Any) -> dict[str, Any]:
     """The members of a member that is an object, or a list of them."""
     listed = get_origin(annotation) is list
@@ -272,23 +220,6 @@ def _must_be_possible(name: str, annotation: Any, value: Scalar) -> None:
             continue
         return
     raise ValueError(f"where: {name} is never {value!r}")
-
-
-def _text(value: Any) -> str:
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "yes" if value else "no"
-        case list():
-            return ", ".join(map(_text, value))
-        case dict():
-            return ""
-    return str(value)
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _complaint(location: tuple[int | str, ...], message: str) -> str:

@@ -18,7 +18,7 @@ from confer_contracts.notify import (
 )
 from confer_contracts.notify_plan import DeadLetterQuery, NotificationCancel, ScheduledQuery
 from confer_contracts.route import Call
-from confer_contracts.rules import KINDS, addressee
+from confer_contracts.templates import KINDS, addressee
 from confer_kit.serving import explain
 from confer_ops.asking import HERE, Actor, NatsUrl, answer, by, doing
 from confer_ops.console import table
