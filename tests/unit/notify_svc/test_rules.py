@@ -1,5 +1,7 @@
 """The file of rules: what cannot work is refused with its place, and templates only ever substitute."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from confer_contracts.notify import NotificationSend
 from confer_contracts.rules import FACTS, Rule, parse
 from confer_contracts.templates import filled, holes, values_of
 
+ROOT = Path(__file__).parents[3]
 CALLED = """
 [[rules]]
 name = "called"
@@ -82,6 +85,15 @@ def test_a_fact_may_hold_what_looks_like_a_template_or_like_markup() -> None:
 
 
 PLAIN = '[[rules]]\nname="plain"\nwhen="{}"\nto=["all"]\ntitle="x"\n{}'
+
+
+def test_the_examples_are_rules() -> None:
+    assert len(parse((ROOT / "deploy" / "rules.example.toml").read_bytes()).rules) == 3
+    shown = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "notifications.md").read_text(), re.DOTALL)
+    (rules,) = [text for text in shown if "[[rules]]" in text]
+    assert len(parse(rules.encode()).rules) == 2
+
+
 WRONG = [
     ("it is [", "it is not TOML"),
     ('rules = "x"', "rules: "),
