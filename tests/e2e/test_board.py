@@ -25,7 +25,7 @@ async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Syst
     file.write_text(f"{BOARD_TOKEN}\n")
     jwt = {"CONFER_IDENTITY": "jwt", "CONFER_JWT_SECRET": SECRET}
     async with running_system(CONFER_HEALTH_CHECK_S="1") as running:
-        await running.add_edge("guarded", **jwt, CONFER_BOARD_TOKEN_FILE=str(file))
+        await running.add_edge("guarded", **jwt, CONFER_BOARD_TOKEN_FILE=str(file), CONFER_DISPLAYS_MAX="1")
         await running.add_edge("closed", **jwt)
         for edge in ("guarded", "closed"):
             await running.healthy(edge)
@@ -121,10 +121,13 @@ async def test_a_persons_token_opens_no_board_and_the_boards_token_nothing_else(
     assert nurse.connect_errors[0][0] == REFUSED
     screen = await display(process, system, {"queue": "eyes", "token": BOARD_TOKEN}, "guarded")
     await screen.got("queue_board")
+    second = await display(process, system, {"queue": "eyes", "token": BOARD_TOKEN}, "guarded")
+    ((told, details),) = second.connect_errors
+    assert (told, details["code"]) == ("displays: this edge serves 1 at most (CONFER_DISPLAYS_MAX)", "limit_exceeded")
     intruder = await process.open("4.8", system.url("guarded"), {"auth": {"token": BOARD_TOKEN}, "reconnection": False})
     await intruder.until(lambda: bool(intruder.connect_errors), "a refusal")
     assert not intruder.sids
-    for client in (nurse, screen, intruder):
+    for client in (nurse, screen, second, intruder):
         await client.close()
 
 

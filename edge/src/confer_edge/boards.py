@@ -54,7 +54,8 @@ class Boards:
         self._tasks = Tasks()
         server.on("connect", self._connect, namespace=NAMESPACE)
         server.on("disconnect", self._disconnect, namespace=NAMESPACE)
-        metrics.DISPLAYS.set_function(lambda: sum(map(len, self._displays.values())))
+        self._max = settings.displays_max
+        metrics.DISPLAYS.set_function(self._count)
 
     def has(self, audience: str) -> bool:
         """Whether a display shows this queue."""
@@ -90,6 +91,7 @@ class Boards:
         """Nothing is awaited here: of a client that goes meanwhile the library would not tell."""
         try:
             display = self._admitted(auth)
+            self._must_have_room()
         except Rejection as refusal:
             raise Refused(refusal.message, failed(refusal)) from None
         self._displays.setdefault(subjects.audience(Kind.QUEUE, display.queue), {})[sid] = display.queue
@@ -118,6 +120,15 @@ class Boards:
         metrics.DENIED.labels("board").inc()
         text = "token: is not the board token of this installation (CONFER_BOARD_TOKEN)"
         raise Rejection(ErrorCode.UNAUTHENTICATED, text, field="token")
+
+    def _must_have_room(self) -> None:
+        if self._count() >= self._max:
+            metrics.LIMITS.labels("displays_max").inc()
+            text = f"displays: this edge serves {self._max} at most (CONFER_DISPLAYS_MAX)"
+            raise Rejection(ErrorCode.LIMIT_EXCEEDED, text)
+
+    def _count(self) -> int:
+        return sum(map(len, self._displays.values()))
 
     def _knows(self, token: str | None) -> bool:
         """In constant time."""

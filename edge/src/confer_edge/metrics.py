@@ -77,7 +77,8 @@ LIMITS: Final = by(
     "connections_max", "connections_per_address_max", "connections_per_user_max", "connects_per_address",
     "connects_per_user", "handshake_s", "answer_s",
     "http_connections", "head_bytes", "request_s", "events", "events_for_too_long", "nesting_max", "joins", "connects",
-    "pending_calls_max", "in_flight_max", "rooms_max", "access_in_flight_max", "admin_attempts", "board_attempts",
+    "pending_calls_max", "in_flight_max", "rooms_max", "access_in_flight_max", "admin_attempts",
+    "board_attempts", "displays_max",
     "slow_client", "unsent", "losses",
 )  # fmt: skip
 

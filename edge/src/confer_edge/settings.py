@@ -91,6 +91,7 @@ class EdgeSettings(KitSettings):
         "sees boards, with jwt nobody",
     )  # fmt: skip
     board_token_file: str | None = Field(None, description="in its place: a file that holds it")
+    displays_max: int = Field(1000, ge=0, description="public displays of this edge")
     demo_dir: str = Field("", description="built demo portal, served at /demo/; none: not served")
     ping_interval_s: float = Field(25, gt=0, description="Engine.IO pingInterval")
     ping_timeout_s: float = Field(20, gt=0, description="Engine.IO pingTimeout")
