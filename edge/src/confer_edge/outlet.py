@@ -111,6 +111,7 @@ class Outlet:
         self.link, self._spare = link, None
         for packet in self._outbox.take(len(self._outbox)):
             self.write(packet)
+        self._has_changed()
 
     def resume(self) -> None:
         """The transport takes more."""

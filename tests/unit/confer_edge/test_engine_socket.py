@@ -13,6 +13,8 @@ from confer_edge.outbox import ANSWERS
 from confer_edge.packets import Outgoing
 from confer_kit.tasks import Tasks
 
+from .sockets import served
+
 BYTES_MAX = 1000
 
 
@@ -81,6 +83,20 @@ async def test_who_polls_has_taken_what_was_written() -> None:
     tasks.start(socket.handle_get_request({}))
     assert await taken
     await tasks.cancel()
+
+
+async def test_who_upgrades_while_it_is_waited_for_has_taken_what_was_written() -> None:
+    """No further GET comes that could tell."""
+    engine, socket = polling()
+    engine.patience_s = 30.0
+    async with served() as dial:
+        socket.write(answer(1))
+        taken = Tasks().start(socket.taken())
+        assert len(await socket.handle_get_request({})) == 1
+        assert not taken.done()
+        link, _, _ = await dial()
+        socket._live(link)
+        assert await taken
 
 
 @pytest.mark.parametrize(("query", "told"), [("EIO=4&transport=polling", True), ("transport=polling&EIO=4", False)])

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from confer_kit import clock, logs
-from confer_kit.testing.chaos.storm import FAULTS, Verdict, storm
+from confer_kit.testing.chaos.storm import FAULTS_FOR_LONG, Verdict, storm
 from confer_kit.testing.javascript import node as started
 from confer_ops import node
 from confer_ops.checkout import root
@@ -52,7 +52,7 @@ async def blow(wanted: argparse.Namespace, seed: int) -> Verdict:
             )
         )  # fmt: skip
         say(f"{len(blowing.members)} clients are in, {len(blowing.writers)} of them write")
-        await blowing.blow(FAULTS[wanted.servers > 1], until=clock.now() + 60 * wanted.minutes)
+        await blowing.blow(FAULTS_FOR_LONG[wanted.servers > 1], until=clock.now() + 60 * wanted.minutes)
         say("quiet; comparing")
         verdict = await blowing.verdict()
         if verdict.problems:

@@ -149,3 +149,7 @@ ON_ONE_SERVER: Final[tuple[Fault, ...]] = (
 ON_THREE_SERVERS: Final[tuple[Fault, ...]] = (
     clients_are_cut, leaders_step_down, an_edge_is_killed, a_leader_is_killed, leaders_step_down, live_is_made_anew,
 )  # fmt: skip
+FOR_LONG_ON_THREE: Final[tuple[Fault, ...]] = (
+    *ON_THREE_SERVERS, sync_is_killed, a_service_is_killed, an_edge_is_frozen, clients_hear_nothing, nats_is_killed,
+    nats_is_frozen,
+)  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 from confer_kit import clock
 from confer_kit.event_log import Unavailable
 from confer_kit.tasks import Tasks
-from confer_kit.testing.chaos.faults import ON_ONE_SERVER, ON_THREE_SERVERS, Fault
+from confer_kit.testing.chaos.faults import FOR_LONG_ON_THREE, ON_ONE_SERVER, ON_THREE_SERVERS, Fault
 from confer_kit.testing.chaos.judge import Judge
 from confer_kit.testing.chaos.member import Member
 from confer_kit.testing.chaos.page import open_page
@@ -268,3 +268,4 @@ async def storm(
 
 
 FAULTS: Final[dict[bool, tuple[Fault, ...]]] = {False: ON_ONE_SERVER, True: ON_THREE_SERVERS}
+FAULTS_FOR_LONG: Final[dict[bool, tuple[Fault, ...]]] = {False: ON_ONE_SERVER, True: FOR_LONG_ON_THREE}
