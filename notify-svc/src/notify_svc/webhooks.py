@@ -4,11 +4,11 @@ Signed as of Standard Webhooks 1.0.0 (github.com/standard-webhooks): HMAC-SHA256
 gets each note at least once and tells repetitions by `webhook-id`, which is the note's id.
 """
 
-import asyncio
 import base64
 import hashlib
 import hmac
 import random
+from functools import partial
 from typing import Final
 
 import orjson
@@ -23,6 +23,7 @@ from confer_kit.calls import Context
 from confer_kit.facts import StoredFact
 from confer_kit.logs import logger
 from confer_kit.service import Service
+from confer_kit.threads import apart
 from notify_svc import metrics
 from notify_svc.codec import AUDIENCES, notification_of
 from notify_svc.dead_letters import DEAD_LETTERS, Dead
@@ -104,7 +105,7 @@ class Endpoint:
         headers = {"content-type": "application/json", "user-agent": "confer"}
         headers |= signed(self._key, sent.id, int(clock.now()), body)
         try:
-            status = await asyncio.to_thread(self._status, body, headers)
+            status = await apart(partial(self._status, body, headers))
         except (HTTPError, OSError) as error:
             return None, f"{type(error).__name__}: {error}"[:ERROR_CHARS]
         return status, None if status in range(200, 300) else f"it answered {status}"
