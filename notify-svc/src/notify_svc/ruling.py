@@ -68,7 +68,9 @@ class Ruling:
         for name in sorted({fact.service for fact in about}):
             kinds = sorted({fact.kind for fact in about if fact.service == name})
             filters = [f"log.{name}.{kind}.*.*" for kind in kinds]
-            self._service.react(stream_of(name), filters, self.on_fact, purpose="rules", only_new=True)
+            self._service.react(
+                stream_of(name), filters, self.on_fact, purpose="rules", only_new=True, events=self._of.keys()
+            )
 
     async def on_fact(self, fact: StoredFact) -> None:
         """What the rules say about it. Raises what is worth trying again; nothing is sent twice then."""

@@ -51,7 +51,7 @@ def build(service: Service, settings: Settings) -> None:
     _keep_current(service, shown, claims)
     service.on_caught_up(lambda: begin_declaring(service.tasks, tickets, policies))
     service.react(stream_of(presence.SERVICE), ["log.presence.room.*.*"], news.on_presence)
-    service.react(stream_of(sync.SERVICE), ["log.sync.room.*.record"], news.on_sync)
+    service.react(stream_of(sync.SERVICE), ["log.sync.room.*.record"], news.on_sync, events=("step_changed",))
 
 
 def _serve_calls(service: Service, handlers: Handlers, reading: Reading) -> None:

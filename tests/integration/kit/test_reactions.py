@@ -1,7 +1,7 @@
 """Reactions to another service's log: each fact at least once, and again until it was dealt with."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AsyncExitStack
 
 import pytest
@@ -12,7 +12,7 @@ from confer_contracts.subjects import FactSubject
 from confer_kit.facts import NewFact, StoredFact
 from confer_kit.jetstream import JetStreamEventLog
 from confer_kit.nats_link import Link
-from confer_kit.reactions import follow_durably, operation
+from confer_kit.reactions import BATCH, follow_durably, operation
 from confer_kit.settings import KitSettings
 from confer_kit.tasks import Tasks
 from confer_kit.testing import NatsServer, nats_server
@@ -33,18 +33,18 @@ class Rig:
         config = StreamConfig(name=STREAM, subjects=["log.sync.>"], allow_direct=True)
         await self.link.nc.jetstream().add_stream(config)
 
-    def react(self, handler: Handler) -> Tasks:
+    def react(self, handler: Handler, events: Collection[str] = ()) -> Tasks:
         """A replica's reaction, until the returned tasks are cancelled."""
         tasks = Tasks()
-        tasks.start(follow_durably(self.link, NAME, STREAM, ["log.sync.room.*.record"], handler))
+        tasks.start(follow_durably(self.link, NAME, STREAM, ["log.sync.room.*.record"], handler, events=events))
         self._stack.push_async_callback(tasks.cancel)
         return tasks
 
-    async def append(self, *bodies: int, kind: str = "room") -> None:
+    async def append(self, *bodies: int, kind: str = "room", event: str | None = None) -> None:
         for body in bodies:
             self._count += 1
             subject = FactSubject("sync", kind, f"r{self._count}", "record")
-            fact = NewFact(subject=subject, body=str(body).encode(), op=f"op {body}", actor="ann")
+            fact = NewFact(subject=subject, body=str(body).encode(), op=f"op {body}", actor="ann", event=event)
             await self._log.append(fact, guard=str(subject), expected=0, timeout=5)
 
     async def unacknowledged(self) -> int:
@@ -98,6 +98,29 @@ async def test_facts_come_in_order_once_and_are_done_with(rig: Rig) -> None:
     await reaction.has(60)
     await rig.until_done()
     assert reaction.got == list(range(60))
+
+
+async def test_facts_under_other_names_are_passed_over(rig: Rig) -> None:
+    await rig.make_stream()
+    for body in range(0, 30, 3):
+        await rig.append(body, event="field_updated")
+        await rig.append(body + 1, event="step_changed")
+        await rig.append(body + 2)
+    reaction = Reaction()
+    rig.react(reaction, events=["step_changed"])
+    await reaction.has(10)
+    await rig.until_done()
+    assert reaction.got == list(range(1, 30, 3))
+
+
+async def test_more_than_one_batch_is_worked_off(rig: Rig) -> None:
+    await rig.make_stream()
+    await rig.append(*range(2 * BATCH + 1))
+    reaction = Reaction()
+    rig.react(reaction)
+    await reaction.has(2 * BATCH + 1)
+    await rig.until_done()
+    assert reaction.got == list(range(2 * BATCH + 1))
 
 
 async def test_a_fact_tells_who_what_and_under_which_operation(rig: Rig) -> None:

@@ -6,7 +6,6 @@ in order.
 """
 
 import asyncio
-import contextlib
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -14,13 +13,12 @@ from typing import Final
 
 import nats.errors
 import nats.js.errors
-from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from confer_kit.facts import StoredFact
 from confer_kit.logs import logger
 from confer_kit.nats_link import Link
-from confer_kit.reactions import bind, fact_of
+from confer_kit.pulling import Pull, Pulled
 
 log = logger(__name__)
 
@@ -54,11 +52,10 @@ async def deliver_durably(link: Link, stream: str, delivery: Delivery) -> None:
     )
     while True:
         try:
-            subscription = await bind(link.nc.jetstream(timeout=2), stream, config)
-            while True:
-                with contextlib.suppress(nats.errors.TimeoutError, TimeoutError):
-                    messages = await subscription.fetch(AT_ONCE, timeout=5)
-                    await asyncio.gather(*(_attempt(msg, delivery.handler) for msg in messages))
+            async with Pull(link.nc, stream, config) as pull:
+                while True:
+                    messages = await pull.fetch(AT_ONCE, timeout=5)
+                    await asyncio.gather(*(_attempt(pull, message, delivery.handler) for message in messages))
         except (nats.errors.Error, nats.js.errors.Error, TimeoutError, OSError) as error:
             log.debug("delivery paused", name=delivery.name, error=f"{type(error).__name__}: {error}")
         except Exception:  # a defect must not end it for good while the rest of the process lives on
@@ -66,13 +63,13 @@ async def deliver_durably(link: Link, stream: str, delivery: Delivery) -> None:
         await asyncio.sleep(random.uniform(0.5, 1.0))  # noqa: S311 - jitter
 
 
-async def _attempt(msg: Msg, handler: Delivering) -> None:
+async def _attempt(pull: Pull, message: Pulled, handler: Delivering) -> None:
     try:
-        again = await handler(fact_of(msg), msg.metadata.num_delivered)
+        again = await handler(message.fact, message.deliveries)
     except Exception:
-        log.exception("a delivery failed", subject=msg.subject, delivery=msg.metadata.num_delivered)
+        log.exception("a delivery failed", subject=message.subject, delivery=message.deliveries)
         again = FAILED_S
     if again is None:
-        await msg.ack()
+        await pull.done(message)
     else:
-        await msg.nak(delay=again)
+        await pull.again(message, again)

@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import nats.errors
 from nats.aio.client import Client
@@ -20,6 +20,7 @@ from nats.protocol import command
 from nats.protocol.parser import AWAITING_CONTROL_LINE, Parser
 
 from confer_kit.logs import logger
+from confer_kit.nats_reading import Reading
 
 log = logger(__name__)
 
@@ -42,7 +43,7 @@ class DirectClient(Client):
         self._inbox = ""  # where answers come, with the number of the request behind it
         self._asked: dict[str, tuple[asyncio.Future[Msg], asyncio.TimerHandle]] = {}
         self._numbers = itertools.count(1)
-        self._ps = DirectParser(self)
+        self._ps: DirectParser = DirectParser(self)
         self._to_be_written = False
 
     async def subscribe_direct(self, subject: str, receive: Receive, queue: str = "") -> Subscription:
@@ -136,6 +137,25 @@ class DirectClient(Client):
         self._direct.pop(sid, None)
         super()._remove_sub(sid, max_msgs)
 
+    async def _read_loop(self) -> None:
+        """The library's wakes its task for each read. It takes errors and the end of the connection as it did."""
+        transport = self._transport
+        if not isinstance(transport, TcpTransport) or not isinstance(transport._io_reader, asyncio.StreamReader):
+            await super()._read_loop()
+            return
+        reader, writer = transport._io_reader, transport._io_writer
+        assert writer is not None
+        try:
+            await Reading(self._ps, reader, cast("asyncio.Transport", writer.transport)).run()
+        except EOFError:
+            error = nats.errors.UnexpectedEOF()
+            await self._error_cb(error)
+            await self._process_op_err(error)
+        except (OSError, nats.errors.ProtocolError) as error:
+            await self._process_op_err(error)
+        except Exception:
+            log.exception("reading from NATS has ended")
+
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
         """Called by the library's parser for each message."""
         receive = self._direct.get(sid)
@@ -177,10 +197,20 @@ class DirectParser(Parser):
         return not self.buf and self.state == AWAITING_CONTROL_LINE
 
     async def parse(self, data: bytes = b"") -> None:
+        later, rest = self.take(data)
+        while later is not None:
+            await later
+            later, rest = self.take(rest)
+        if rest:
+            await super().parse(rest)
+
+    def take(self, data: bytes) -> tuple[Awaitable[None] | None, bytes]:
+        """Hand on the messages of direct subscriptions, up to one that something has to be awaited for, or to what is
+        the library's; answers with both, and what is left."""
         if self._kept:
             self._kept += data
             if len(self._kept) < self._awaited:
-                return
+                return None, b""
             data = bytes(self._kept)
             self._kept.clear()
         at = 0
@@ -195,12 +225,12 @@ class DirectParser(Parser):
             if len(data) < end + len(_END):
                 self._kept += data[at:]
                 self._awaited = end + len(_END) - at
-                return
+                return None, b""
             at = end + len(_END)
             later = self.nc.hand_on(receive, subject, reply or b"", data[body:end], data[head:body])
             if later is not None:
-                await later
-        await super().parse(data[at:])
+                return later, data[at:]
+        return None, data[at:]
 
 
 async def _awaited(later: Awaitable[None], subject: bytes) -> None:

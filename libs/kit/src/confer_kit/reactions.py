@@ -6,22 +6,20 @@ changes nothing.
 """
 
 import asyncio
-import contextlib
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import nats.errors
 import nats.js.errors
-from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
-from nats.js.client import JetStreamContext
 
 from confer_contracts.errors import Rejection
-from confer_contracts.subjects import FactSubject
+from confer_contracts.subjects import Header
 from confer_kit import metrics, telemetry
 from confer_kit.facts import StoredFact
 from confer_kit.logs import logger
 from confer_kit.nats_link import Link
+from confer_kit.pulling import Pull, Pulled
 
 log = logger(__name__)
 
@@ -38,10 +36,12 @@ def operation(stream: str, fact: StoredFact) -> str:
 
 
 async def follow_durably(
-    link: Link, name: str, stream: str, filters: Sequence[str], handler: Reaction, *, only_new: bool = False
-) -> None:
-    """React until cancelled. A fact that fails `DELIVERIES_MAX` times is logged and left behind. `only_new`: what was
-    stored before this name followed for the first time is passed over."""
+    link: Link, name: str, stream: str, filters: Sequence[str], handler: Reaction, *, only_new: bool = False,
+    events: Collection[str] = (),
+) -> None:  # fmt: skip
+    """React until cancelled; with `events`, only to facts with these public names. A fact that fails `DELIVERIES_MAX`
+    times is logged and left behind. `only_new`: what was stored before this name followed for the first time is passed
+    over."""
     config = ConsumerConfig(
         durable_name=name,
         deliver_policy=DeliverPolicy.NEW if only_new else DeliverPolicy.ALL,
@@ -53,12 +53,14 @@ async def follow_durably(
     )
     while True:
         try:
-            subscription = await bind(link.nc.jetstream(timeout=2), stream, config)
-            while True:
-                with contextlib.suppress(nats.errors.TimeoutError, TimeoutError):
-                    for msg in await subscription.fetch(BATCH, timeout=5):
-                        await _react(msg, handler)
-                await asyncio.sleep(GATHERED_S)
+            async with Pull(link.nc, stream, config) as pull:
+                while True:
+                    for message in await pull.fetch(BATCH, timeout=5):
+                        if not events or message.headers.get(Header.EVENT) in events:
+                            await _react(pull, message, handler)
+                        else:
+                            await pull.done(message)
+                    await asyncio.sleep(GATHERED_S)
         except (nats.errors.Error, nats.js.errors.Error, TimeoutError, OSError) as error:
             log.debug("reaction paused", stream=stream, error=f"{type(error).__name__}: {error}")
         except Exception:  # a defect must not end it for good while the rest of the process lives on
@@ -66,26 +68,9 @@ async def follow_durably(
         await asyncio.sleep(random.uniform(0.5, 1.0))  # noqa: S311 - jitter
 
 
-async def bind(js: JetStreamContext, stream: str, config: ConsumerConfig) -> JetStreamContext.PullSubscription:
-    """The durable consumer of this name, made if it is not there."""
-    await js.add_consumer(stream, config)
-    return await js.pull_subscribe_bind(config.durable_name, stream)
-
-
-def fact_of(msg: Msg) -> StoredFact:
-    """What a durable consumer delivers."""
-    return StoredFact(
-        subject=FactSubject.parse(msg.subject),
-        seq=msg.metadata.sequence.stream,
-        at=msg.metadata.timestamp.timestamp(),
-        body=msg.data,
-        headers=msg.headers or {},
-    )
-
-
-async def _react(msg: Msg, handler: Reaction) -> None:
-    fact = fact_of(msg)
-    parent = telemetry.incoming(fact.headers)
+async def _react(pull: Pull, message: Pulled, handler: Reaction) -> None:
+    fact = message.fact
+    parent = telemetry.incoming(message.headers)
     route = fact.subject.template
     with telemetry.span(
         f"process {route}", telemetry.Kind.CONSUMER, parent, link=parent, attributes={telemetry.ROUTE: route}
@@ -94,18 +79,18 @@ async def _react(msg: Msg, handler: Reaction) -> None:
             await handler(fact)
         except Rejection as refusal:
             if refusal.retry:
-                if msg.metadata.num_delivered >= DELIVERIES_MAX:
+                if message.deliveries >= DELIVERIES_MAX:
                     log.error("a reaction was given up", subject=route, seq=fact.seq, reason=refusal.message)
                 metrics.REACTIONS.labels("again").inc()
-                await msg.nak(delay=random.uniform(0.5, 2.0))  # noqa: S311 - jitter
+                await pull.again(message, random.uniform(0.5, 2.0))  # noqa: S311 - jitter
                 return
             metrics.REACTIONS.labels("refused").inc()
-            log.info("a reaction was refused", subject=msg.subject, reason=refusal.message)
+            log.info("a reaction was refused", subject=message.subject, reason=refusal.message)
         except Exception:
             metrics.REACTIONS.labels("failed").inc()
-            log.exception("a reaction failed", subject=msg.subject, delivery=msg.metadata.num_delivered)
-            await msg.nak(delay=random.uniform(1.0, 3.0))  # noqa: S311 - jitter
+            log.exception("a reaction failed", subject=message.subject, delivery=message.deliveries)
+            await pull.again(message, random.uniform(1.0, 3.0))  # noqa: S311 - jitter
             return
         else:
             metrics.REACTIONS.labels("done").inc()
-    await msg.ack()
+    await pull.done(message)

@@ -6,14 +6,17 @@ fan-out is a child with a link to the fact.
 """
 
 import logging
+import re
 import secrets
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar, Token
+from types import TracebackType
 from typing import Any, Final
 
 from opentelemetry import context, trace
-from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace import INVALID_SPAN, Link, Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from confer_contracts.subjects import Header
@@ -32,6 +35,10 @@ MEMBERS: Final = "confer.members"
 
 FLUSH_S: Final = 3.0
 
+Trace = context.Context | str  # of a message: the SDK's; without one the traceparent itself, or "" for none
+
+_TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_carried: ContextVar[str] = ContextVar("traceparent", default="")  # the current trace, without an SDK
 _propagator = TraceContextTextMapPropagator()
 _provider: Any = None
 
@@ -76,19 +83,22 @@ def shutdown() -> None:
         flush.join(FLUSH_S)
 
 
-def incoming(headers: Mapping[str, str] | None) -> context.Context:
-    """The context of a message, or a fresh root: a trace id exists even where nothing is exported."""
-    if headers and Header.TRACEPARENT in headers:
-        return _propagator.extract({Header.TRACEPARENT: headers[Header.TRACEPARENT]})
+def incoming(headers: Mapping[str, str] | None) -> Trace:
+    """The trace of a message, or a fresh root: a trace id exists even where nothing is exported."""
+    told = headers.get(Header.TRACEPARENT) if headers else None
     if _provider is not None:
-        return context.Context()
-    flags = TraceFlags(TraceFlags.DEFAULT)
-    root = SpanContext(secrets.randbits(128) or 1, secrets.randbits(64) or 1, is_remote=True, trace_flags=flags)
-    return trace.set_span_in_context(NonRecordingSpan(root), context.Context())
+        return context.Context() if told is None else _propagator.extract({Header.TRACEPARENT: told})
+    if told is None:
+        digits = secrets.token_hex(24)
+        return f"00-{digits[:32]}-{digits[32:]}-00"
+    return told if _TRACEPARENT.fullmatch(told) else ""
 
 
 def inject() -> dict[str, str]:
-    """The headers that carry the current context."""
+    """The headers that carry the current trace."""
+    if _provider is None:
+        carried = _carried.get()
+        return {Header.TRACEPARENT: carried} if carried else {}
     carrier: dict[str, str] = {}
     _propagator.inject(carrier)
     carrier.pop("tracestate", None)
@@ -97,6 +107,9 @@ def inject() -> dict[str, str]:
 
 def trace_id() -> str | None:
     """The current trace id in hex, for logs and for answers."""
+    if _provider is None:
+        carried = _carried.get()
+        return carried.split("-")[1] if carried else None
     ids = trace.get_current_span().get_span_context()
     return f"{ids.trace_id:032x}" if ids.is_valid else None
 
@@ -112,29 +125,49 @@ def sampled(headers: Mapping[str, str]) -> bool:
     return _provider is not None and headers.get(Header.TRACEPARENT, "")[-1:] in ("1", "3")
 
 
-@contextmanager
 def span(
     name: str,
     kind: SpanKind,
-    parent: context.Context | None = None,
-    link: context.Context | None = None,
+    parent: Trace | None = None,
+    link: Trace | None = None,
     attributes: Mapping[str, str | int] | None = None,
-) -> Iterator[Span]:
+) -> AbstractContextManager[Span]:
     """A span that is current inside the block. An exception marks it failed and goes on: by its type alone, because
     a message may quote ids and values."""
     if _provider is None:
-        attached = context.attach(parent) if parent is not None else None
-        try:
-            yield trace.get_current_span()
-        finally:
-            if attached is not None:
-                context.detach(attached)
-        return
-    links = [Link(trace.get_current_span(link).get_span_context())] if link is not None else None
+        return _Unrecorded(parent)
+    return _recorded(name, kind, parent, link, attributes)
+
+
+class _Unrecorded:
+    """Nothing but the current trace. Each call passes through several: a class costs half of a generator."""
+
+    __slots__ = ("_parent", "_token")
+
+    def __init__(self, parent: Trace | None) -> None:
+        self._parent = parent if isinstance(parent, str) else None
+        self._token: Token[str] | None = None
+
+    def __enter__(self) -> Span:
+        if self._parent is not None:
+            self._token = _carried.set(self._parent)
+        return INVALID_SPAN
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._token is not None:
+            _carried.reset(self._token)
+
+
+@contextmanager
+def _recorded(
+    name: str, kind: SpanKind, parent: Trace | None, link: Trace | None, attributes: Mapping[str, str | int] | None
+) -> Iterator[Span]:
+    under, beside = (each if isinstance(each, context.Context) else None for each in (parent, link))
+    links = [Link(trace.get_current_span(beside).get_span_context())] if beside is not None else None
     tracer = trace.get_tracer("confer")
     system = {} if kind is SpanKind.SERVER else {SYSTEM: "nats"}
     with tracer.start_as_current_span(
-        name, context=parent, kind=kind, links=links, attributes={**system, **(attributes or {})},
+        name, context=under, kind=kind, links=links, attributes={**system, **(attributes or {})},
         record_exception=False, set_status_on_exception=False,
     ) as current:  # fmt: skip
         try:
