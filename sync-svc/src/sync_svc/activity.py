@@ -1,10 +1,12 @@
 """The activity log: pages of who did what when, read from the stream ACTIVITY, which sources every service's log.
 
-The index of it is built anew at each start, from headers. What a field was before is looked up in the record's own
-log. Times are those of the facts; the order is that in which ACTIVITY took them in.
+The index of it is built from headers, when it is first asked for, and follows ACTIVITY while it is asked: writers do
+not pay for it. What a field was before is looked up in the record's own log. Times are those of the facts; the order
+is that in which ACTIVITY took them in.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, get_args
@@ -43,6 +45,8 @@ READ_AT_ONCE = 25
 HISTORIES_AT_ONCE = 10  # records whose log is looked into at a time
 COMMITS_MAX, COMMITS_EACH_MIN = 1000, 20  # that are looked through for older values: of a page, of a record on it
 CLOCKS_S = 60.0  # that a service's clock may differ from NATS'
+INDEXED_WITHIN_S = 2.0  # who asks waits so long for what is not indexed yet
+FOLLOWED_S = 60.0  # ACTIVITY is, after the last question
 REFILLED_S = 3600.0  # after ACTIVITY was made anew it takes in what is older
 UNTOLD: Final[frozenset[ActivityKind]] = frozenset({"read", "refusal"})  # unless they are asked for
 TOLD: Final = frozenset(get_args(ActivityKind)) - UNTOLD
@@ -58,19 +62,19 @@ class Page:
 
 
 class Activity:
-    """The index kept current, and the pages read from it."""
+    """The index, and the pages read from it. `rows_max`: of the newest facts that are indexed."""
 
-    def __init__(self, link: Link, history: History) -> None:
+    def __init__(self, link: Link, history: History, rows_max: int) -> None:
         self._link = link
         self._history = history
         self._index = ActivityIndex()
+        self._asked = asyncio.Event()
         self._follower = Follower(
-            link, ACTIVITY, self._take, start="all", headers_only=True,
-            on_reset=self._begin_again, on_caught_up=self._complete,
-        )  # fmt: skip
+            link, ACTIVITY, self._take, start="all", headers_only=True, most=rows_max, on_reset=self._begin_again
+        )
 
     def start(self, tasks: Tasks) -> None:
-        tasks.start(self._follower.run(), "activity index")
+        tasks.start(self._follow(), "activity index")
         tasks.start(again(REFILLED_S, self._forget), "activity retention")
 
     async def page(self, query: ActivityQuery) -> Page:
@@ -90,7 +94,9 @@ class Activity:
             if reading.full:
                 break
         older = bool(found) and reading.last != found[-1]
-        return Page(reading.rows(await self._known(reading.wanted)), reading.last if older else None, trimmed)
+        values = await self._known(reading.wanted)
+        trimmed = trimmed or 0 < self._follower.floor >= down_to
+        return Page(reading.rows(values), reading.last if older else None, trimmed)
 
     async def stays(self, query: PresenceHistory) -> PresenceHistoryReply:
         """Who was there, as far as STAYS_ROWS comings and goings before `until` tell. Rejections as for `page`."""
@@ -112,8 +118,6 @@ class Activity:
         """The sequences among which the rows are: what the stream holds, and what the times leave of it."""
         try:
             info = await self._link.nc.jetstream(timeout=2).stream_info(ACTIVITY)
-            if epoch_of(info) != self._follower.epoch:
-                raise Unavailable("made anew, and not indexed yet")
             down_to, below = info.state.first_seq, query.before or info.state.last_seq + 1
             if query.since is not None:
                 first = await first_since(self._link.nc, ACTIVITY, unix(query.since) - CLOCKS_S)
@@ -125,7 +129,30 @@ class Activity:
                 below = below if first is None else min(below, first)
         except (TimeoutError, Unavailable, nats.errors.Error, nats.js.errors.Error) as error:
             raise _unreadable() from error
+        await self._indexed(info)
         return down_to, below
+
+    async def _indexed(self, info: StreamInfo) -> None:
+        """Wait until all that ACTIVITY held then can be found. Rejection `unavailable` where that takes longer."""
+        self._asked.set()
+        follower = self._follower
+        current = await follower.until_current(INDEXED_WITHIN_S)
+        reached = current and await follower.reached(info.state.last_seq, INDEXED_WITHIN_S)
+        if not reached or epoch_of(info) != follower.epoch:
+            raise Rejection(ErrorCode.UNAVAILABLE, "the activity log is being indexed: try again in a moment")
+
+    async def _follow(self) -> None:
+        while True:
+            await self._asked.wait()
+            following = Tasks()
+            following.start(self._follower.run(), "activity")
+            try:
+                while self._asked.is_set():
+                    self._asked.clear()
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._asked.wait(), FOLLOWED_S)
+            finally:
+                await following.cancel()
 
     async def _known(self, wanted: Mapping[str, Wanted]) -> dict[Version, JsonValue]:
         """The values of older versions, as far as the records' own logs tell them."""
@@ -147,13 +174,9 @@ class Activity:
         if kind is not None:
             self._index.add(message.seq, kind, room_of(subject), message.headers.get(Header.ACTOR))
 
-    def _complete(self) -> None:
-        self._index.complete = True
-
     async def _begin_again(self, info: StreamInfo) -> None:
         """ACTIVITY was made anew, or the retention overtook us: index what it holds now."""
         self._index.clear()
-        self._follower.position = 0
 
     async def _forget(self) -> None:
         """What is too old for ACTIVITY needs no place here."""

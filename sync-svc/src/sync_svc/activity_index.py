@@ -100,14 +100,11 @@ class Shelf:
 
 
 class ActivityIndex:
-    """`complete`: all that was in ACTIVITY at the start is known."""
-
     def __init__(self) -> None:
         self.clear()
 
     def clear(self) -> None:
-        """What was indexed is void, until it is complete again."""
-        self.complete = False
+        """What was indexed is void."""
         self.records, self.people = Shelf(), Shelf()
 
     def add(self, sequence: int, kind: ActivityKind, room: str | None, user: str | None) -> None:
@@ -132,9 +129,7 @@ class ActivityIndex:
         most: int,
     ) -> tuple[list[int], bool]:  # fmt: skip
         """Up to `most` sequences, newest first, of the room, the user, or both; and whether older rows are kept no
-        longer. Rejection `unavailable` while the index is being built, `limit_exceeded` for what was dropped."""
-        if not self.complete:
-            raise Rejection(ErrorCode.UNAVAILABLE, "the activity log is being indexed: try again in a moment")
+        longer. Rejection `limit_exceeded` for what was dropped."""
         of_room = None if room is None else self.records.find(room)
         of_user = None if user is None else self.people.find(user)
         rows = [rows for rows in (of_room, of_user) if rows is not None]

@@ -20,7 +20,7 @@ def build(service: Service, settings: Settings) -> None:
     codec = RecordCodec()
     ledger: Ledger[Record, Event] = service.ledger(codec, capacity=settings.sync_records_cached)
     history = History(service.log, codec)
-    activity = Activity(service.link, history)
+    activity = Activity(service.link, history, settings.sync_activity_rows)
     registered: Ledger[Registered, FormRegistered] = service.ledger(FormCodec())
     forms = Forms(registered, read_files(settings.sync_schemas))
     handlers = Handlers(service, ledger, history, forms, activity)

@@ -236,6 +236,38 @@ async def test_what_aged_out_is_neither_there_nor_more(rig: Rig) -> None:
     assert (page["more"], page["before"]) == (False, None)
 
 
+async def test_nobody_reads_activity_until_somebody_asks(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(activity, "FOLLOWED_S", 0.2)
+    await rig.replica()
+
+    async def readers() -> int:
+        return len(await rig.link.nc.jetstream().consumers_info(ACTIVITY))
+
+    for value in range(3):
+        await rig.call("field_update", {**P, "field": "a", "value": value})
+        assert await readers() == 0
+        found = await rows(rig, value + 1, **P)
+        assert [row["detail"]["value"] for row in found] == list(range(value, -1, -1))
+        await eventually(readers, lambda count: count == 0)
+
+
+async def test_only_the_newest_facts_are_looked_through(rig: Rig) -> None:
+    for value in range(10):
+        await put(rig, "log.sync.room.p=201.record", "field_updated", "ann", b'{"field":"a","value":%d}' % value)
+    await eventually(lambda: last_of_activity(rig), lambda last: last == 10)
+    await rig.replica(sync_activity_rows=4)
+    await put(rig, "log.sync.room.p=201.record", "field_updated", "ann", b'{"field":"a","value":10}')
+    found = await rows_until(rig, lambda found: bool(found) and found[0]["detail"]["value"] == 10, **P)
+    values = [row["detail"]["value"] for row in found]
+    assert values in ([10, 9, 8, 7, 6], [10, 9, 8, 7])  # the last one came after the first question, or before
+    assert (await rig.call("activity_log", P))["trimmed"]
+    assert not (await rig.call("activity_log", {**P, "since": clock.iso(clock.now() + 3600)}))["trimmed"]
+
+
+async def last_of_activity(rig: Rig) -> int:
+    return int((await rig.link.nc.jetstream().stream_info(ACTIVITY)).state.last_seq)
+
+
 async def test_a_new_replica_knows_what_was_before_it(rig: Rig) -> None:
     async with AsyncExitStack() as first:
         link = await first.enter_async_context(connected(rig.settings, "sync-svc", asyncio.Event()))

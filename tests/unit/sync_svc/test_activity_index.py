@@ -19,7 +19,6 @@ def index_of(*rows: Entry, records: Shelf | None = None) -> ActivityIndex:
     index.records = records or index.records
     for sequence, (room, user, kind) in enumerate(rows, 1):
         index.add(sequence, kind, room, user)
-    index.complete = True
     return index
 
 
@@ -79,11 +78,3 @@ def test_what_the_stream_no_longer_holds_is_forgotten() -> None:
     assert (search(index, "a"), search(index, "b"), search(index, user="x"), search(index, user="y")) == (
         [3], [], [], [3]
     )  # fmt: skip
-
-
-def test_an_index_that_is_not_complete_does_not_answer() -> None:
-    index = index_of(("a", None, "field"))
-    index.clear()
-    with pytest.raises(Rejection) as refused:
-        search(index, "a")
-    assert refused.value.code == ErrorCode.UNAVAILABLE

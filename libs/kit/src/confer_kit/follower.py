@@ -54,6 +54,8 @@ class Follower:
                      it is void; following begins as at the start: at the end ("new"), or with what is there
                      When it raises it is called again
     on_caught_up()   when everything that was there at the start, or at a reset, has been delivered
+    most             of what is there at the start no more than so many of the last sequences are delivered; `floor`:
+                     the one before them
     contiguous       every sequence is expected: one that the server passes over was lost (with filters, or where
                      messages may be deleted one by one, that says nothing)
     before()         awaited each time before following begins, also after a cut
@@ -68,6 +70,7 @@ class Follower:
         start: Start = "new",
         filters: Sequence[str] = (),
         headers_only: bool = False,
+        most: int | None = None,
         contiguous: bool = False,
         on_reset: Callable[[StreamInfo], Awaitable[None]] = _no_matter,
         on_caught_up: Callable[[], None] = lambda: None,
@@ -79,11 +82,12 @@ class Follower:
         self._start = start
         self._filters = list(filters)
         self._headers_only = headers_only
+        self._most = most
         self._contiguous = contiguous
         self._on_reset = on_reset
         self._on_caught_up = on_caught_up
         self._before = before
-        self.position = 0
+        self.position = self.floor = 0
         self.pending = 0  # what was still to come when the last message was delivered
         self.epoch = ""
         self.following = False
@@ -191,10 +195,10 @@ class Follower:
             log.warning("the stream was reset or trimmed", stream=self._stream, position=self.position, first=first)
             metrics.FOLLOWER_RESETS.labels(self._stream).inc()
             await self._on_reset(info)
-            self.position = last if self._start == "new" else 0
-            self._passed_over = self._caught_up = False
-        elif not self._begun and self._start == "new":
-            self.position = last
+            self._begun = self._passed_over = self._caught_up = False
+        if not self._begun:
+            most = 0 if self._start == "new" else self._most
+            self.position = self.floor = 0 if most is None else max(0, last - most)
         self.epoch = epoch
         self._begun = True
 
