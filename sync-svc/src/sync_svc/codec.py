@@ -164,10 +164,18 @@ def _replaced(before: domain.Replaced, *, omitted: bool) -> sync.Replaced:
 
 
 def _field_updated(event: domain.FieldsUpdated, room: str) -> BaseModel:
-    (change,) = committed(event)
-    members = dict(change)
+    (change,) = event.changes
     return sync.FieldUpdated(
-        patient_id=owner(room), user_id=event.user, op=event.op, timestamp=clock.iso(event.at), **members
+        patient_id=owner(room),
+        field=change.field,
+        value=change.value,
+        version=change.version,
+        outcome=change.outcome,
+        replaced=committed(event)[0].replaced if change.replaced else None,
+        restored=change.restored,
+        user_id=event.user,
+        op=event.op,
+        timestamp=clock.iso(event.at),
     )
 
 

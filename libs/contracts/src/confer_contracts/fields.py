@@ -1,12 +1,12 @@
 """Fields: values, versions, updates, what became of a stale base, and history. Part of `sync`."""
 
-import json
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AliasChoices, Field, JsonValue, model_validator
 
 from confer_contracts.ids import patient_room, session_room
+from confer_contracts.json_text import encoding
 from confer_contracts.message import (
     VALUE_BYTES_MAX,
     VALUE_DEPTH_MAX,
@@ -25,13 +25,13 @@ NUMBER_MAX = 2**63  # parsers make inexact numbers of longer integers, without a
 Outcome = Literal["accepted", "overwrote", "merged"]
 
 
-_STRICT = json.JSONEncoder(ensure_ascii=False, allow_nan=False)  # 1e999 would be stored as null
+_strict = encoding(ensure_ascii=False, allow_nan=False)  # 1e999 would be stored as null
 
 
 def _bounded(value: Any) -> Any:
     if json_depth(value) > VALUE_DEPTH_MAX:
         raise ValueError(f"must not be nested deeper than {VALUE_DEPTH_MAX} levels")
-    text = _STRICT.encode(value)
+    text = _strict(value)
     if any(not -NUMBER_MAX <= number < NUMBER_MAX for number in _numbers(value)):
         raise ValueError("must not hold a number below -2^63, or of 2^63 or more: send such a one as text")
     if len(text.encode(errors="surrogatepass")) > VALUE_BYTES_MAX:

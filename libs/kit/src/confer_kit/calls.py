@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
 
 import nats.errors
 from nats.aio.client import Client
@@ -12,6 +14,8 @@ from confer_contracts.message import Identity
 from confer_contracts.subjects import Header
 from confer_kit import clock, telemetry
 from confer_kit.facts import ascii_json
+
+IDENTITIES_MAX: Final = 4096  # that are kept as they were understood, about 1 KB each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +45,19 @@ def decode_context(headers: Mapping[str, str]) -> Context:
     """Rejection(invalid) where a caller of ours left out a header."""
     try:
         return Context(
-            identity=Identity.model_validate_json(headers[Header.IDENTITY]),
+            identity=_identity(headers[Header.IDENTITY]),
             op=untoken(headers[Header.OP]),
             now=clock.now(),
             deadline=int(headers[Header.DEADLINE]) / 1000,
         )
     except (KeyError, ValueError) as error:
         raise Rejection(ErrorCode.INVALID, f"the call's headers are incomplete: {error}") from error
+
+
+@lru_cache(IDENTITIES_MAX)
+def _identity(told: str) -> Identity:
+    """A session tells the same one with each of its calls."""
+    return Identity.model_validate_json(told)
 
 
 async def ask(nc: Client, subject: str, body: bytes, identity: Identity, *, op: str, timeout_s: float) -> bytes:

@@ -1,6 +1,5 @@
 """A fact before and after it is stored."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import orjson
 
 from confer_contracts.ids import token, untoken
+from confer_contracts.json_text import encoding
 from confer_contracts.subjects import FactSubject, Header
 
 
@@ -89,8 +89,8 @@ class StoredFact:
         return orjson.loads(self.body)
 
 
-_ASCII = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
+_ascii = encoding(separators=(",", ":"))
 
 
 def ascii_json(value: Any) -> str:
-    return _ASCII.encode(value)
+    return _ascii(value)

@@ -1,5 +1,6 @@
 """The event log on JetStream: the only file that knows its headers and error codes (nats-server ADR-8, ADR-31)."""
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
@@ -19,6 +20,7 @@ from confer_kit.nats_client import DirectClient, nobody_answers
 
 _WRONG_LAST_SEQUENCE = {10071, 10164}
 _OUTCOMES: dict[type, str] = {Conflict: "conflict", OutcomeUnknown: "outcome_unknown", Unavailable: "unavailable"}
+_APPENDED = metrics.APPENDS.labels("stored")
 _EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 _EXPECTED_UNDER = "Nats-Expected-Last-Subject-Sequence-Subject"
 _BATCH, _BATCH_SEQUENCE, _BATCH_COMMIT = "Nats-Batch-Id", "Nats-Batch-Sequence", "Nats-Batch-Commit"
@@ -112,13 +114,15 @@ async def replace_later(
 
 async def _sequence(subject: str, request: Awaitable[Msg]) -> int:
     """In the answer to a publish, which is counted."""
+    began = time.perf_counter()
     try:
-        with metrics.APPEND_SECONDS.time():
-            seq = _stored(subject, await _answer(request))
+        seq = _stored(subject, await _answer(request))
     except (Conflict, OutcomeUnknown, Unavailable) as error:
         metrics.APPENDS.labels(_OUTCOMES[type(error)]).inc()
         raise
-    metrics.APPENDS.labels("stored").inc()
+    finally:
+        metrics.APPEND_SECONDS.observe(time.perf_counter() - began)
+    _APPENDED.inc()
     return seq
 
 

@@ -31,6 +31,7 @@ Receive = Callable[[str, str, bytes, Mapping[str, str]], Awaitable[None] | None]
 _VERSION: Final = b"NATS/1.0"
 _MESSAGE: Final = re.compile(rb"(?:HMSG (\S+) (\d+) (?:(\S+) )?(\d+)|MSG (\S+) (\d+)(?: (\S+))?) (\d+)\r\n")
 _END: Final = b"\r\n"
+_SUBJECTS: Final = re.compile(r"[^ \t\r\n]+ [^ \t\r\n]*")  # what may be sent: a subject, and perhaps a reply
 _NONE: Final[Mapping[str, str]] = {}
 
 
@@ -82,18 +83,26 @@ class DirectClient(Client):
         """The library's would wake two tasks for the answer."""
         return await (await self.ask(subject, payload, timeout, headers))
 
-    async def _send_publish(
-        self, subject: str, reply: str, payload: bytes, payload_size: int, headers: dict[str, Any] | None
+    async def publish(
+        self, subject: str, payload: bytes = b"", reply: str = "", headers: dict[str, Any] | None = None
     ) -> None:
-        """The library's looks at each header by itself."""
-        block = written(headers) if headers else None
-        if block is None or not subject:
-            await super()._send_publish(subject, reply, payload, payload_size, headers)
+        """The library's takes five steps, and looks at each header by itself. What is refused, or has to wait, is its
+        own."""
+        block = written(headers) if headers else b""
+        size = len(payload)
+        if (
+            block is None or self._status != Client.CONNECTED or not _SUBJECTS.fullmatch(f"{subject} {reply}")
+            or size > self._max_payload or self._pending_data_size + len(block) + size > self._max_pending_size
+        ):  # fmt: skip
+            await super().publish(subject, payload, reply, headers)
             return
         self.stats["out_msgs"] += 1
-        self.stats["out_bytes"] += payload_size
-        await self._send_command(command.hpub_cmd(subject, reply, block, payload))
-        await self._flush_pending()
+        self.stats["out_bytes"] += size
+        send = command.hpub_cmd(subject, reply, block, payload) if block else command.pub_cmd(subject, reply, payload)
+        self._pending.append(send)
+        self._pending_data_size += len(send)
+        if not self._to_be_written:
+            await self._flush_pending()
 
     async def _flush_pending(self, force_flush: bool = False) -> Any:
         """The library's wakes a task, which writes."""

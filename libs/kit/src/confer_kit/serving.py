@@ -1,5 +1,6 @@
 """What stands around each handler: context, validation, limits, one log line, and no exception that gets out."""
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -7,11 +8,12 @@ from typing import Any, TypeVar
 import nats.errors
 import orjson
 from nats.aio.client import Client
+from prometheus_client import Counter
 from pydantic import BaseModel, ValidationError
 
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.message import failed
-from confer_kit import clock, metrics, telemetry
+from confer_kit import metrics, telemetry
 from confer_kit.audit import Audit, Audited
 from confer_kit.calls import Context, decode_context
 from confer_kit.event_log import OutcomeUnknown, Unavailable, as_rejection
@@ -60,6 +62,8 @@ class Endpoint:
         self._audit = audit
         self._audited = audited
         self._seconds = metrics.REQUEST_SECONDS.labels(subject)
+        self._counts: dict[str, Counter] = {}  # by outcome
+        self._span, self._attributes = f"process {subject}", {telemetry.ROUTE: subject}
 
     def receive(self, reply: str, body: bytes, headers: Mapping[str, str]) -> Awaitable[None] | None:
         """A request, whose answer goes to `reply`."""
@@ -71,25 +75,25 @@ class Endpoint:
         return None
 
     async def _answer(self, reply: str, body: bytes, headers: Mapping[str, str]) -> None:
-        started = clock.now()
+        began = time.perf_counter()
         parent = telemetry.incoming(headers)
-        with (
-            self._seconds.time(),
-            telemetry.span(
-                f"process {self._subject}", telemetry.Kind.CONSUMER, parent, attributes={telemetry.ROUTE: self._subject}
-            ) as span,
-        ):
+        with telemetry.span(self._span, telemetry.Kind.CONSUMER, parent, attributes=self._attributes) as span:
             done = await self._outcome(body, headers)
             outcome = done.outcome
             span.set_attribute(telemetry.OUTCOME, outcome)
             if outcome in (ErrorCode.INTERNAL, ErrorCode.UNAVAILABLE, ErrorCode.OUTCOME_UNKNOWN):
                 telemetry.failed(span, outcome)
-            metrics.REQUESTS.labels(self._subject, outcome).inc()
             await self._respond(reply, done.body)
             if self._audited is not None and done.context is not None:
                 await self._audit.tell(self._audited, done.model, done.context, outcome, done.field)
-            milliseconds = round((clock.now() - started) * 1000, 1)
-            log.debug(self._subject, outcome=outcome, ms=milliseconds, trace=telemetry.trace_id())
+            self._counted(outcome, time.perf_counter() - began)
+
+    def _counted(self, outcome: str, seconds: float) -> None:
+        if (count := self._counts.get(outcome)) is None:
+            count = self._counts[outcome] = metrics.REQUESTS.labels(self._subject, outcome)
+        count.inc()
+        self._seconds.observe(seconds)
+        log.debug(self._subject, outcome=outcome, ms=round(seconds * 1000, 1), trace=telemetry.trace_id())
 
     async def _outcome(self, body: bytes, headers: Mapping[str, str]) -> _Done:
         done = _Done()

@@ -1,15 +1,15 @@
 """The state of a record: its fields and steps, where everybody is, what was answered. Changed by `evolve` alone."""
 
 import hashlib
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from confer_contracts.json_text import encoding
 from confer_contracts.operations import OperationLog
 from sync_svc.domain.messages import Json, Outcome, StepStatus
 
-_COMPACT = json.JSONEncoder(ensure_ascii=False)  # made once: json.dumps makes one for each call
-_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+_compact = encoding(ensure_ascii=False)
+_canonical = encoding(sort_keys=True, separators=(",", ":"))
 PAST_MAX = 500  # replaced versions that a record remembers, the newest of all its fields
 PAST_BYTES_MAX = 64 * 1024
 
@@ -114,7 +114,7 @@ class Record:
 
 def size_of(name: str, value: Json) -> int:
     """Bytes of JSON."""
-    return len(_COMPACT.encode((name, value)).encode(errors="surrogatepass"))
+    return len(_compact((name, value)).encode(errors="surrogatepass"))
 
 
 def same(one: Json, other: Json) -> bool:
@@ -126,7 +126,3 @@ def fingerprint(values: Iterable[tuple[str, Json]]) -> str:
     """Of a request to set fields to values: tells it from another one that uses the same operation id."""
     text = _canonical(sorted(values, key=lambda named: named[0]))
     return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).hexdigest()
-
-
-def _canonical(value: Json) -> str:
-    return _CANONICAL.encode(value)
