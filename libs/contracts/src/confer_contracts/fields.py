@@ -1,6 +1,5 @@
 """Fields: values, versions, updates, what became of a stale base, and history. Part of `sync`."""
 
-from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AliasChoices, Field, JsonValue, model_validator
@@ -17,7 +16,6 @@ from confer_contracts.message import (
     PortalPayload,
     ShortText,
     Version,
-    json_depth,
 )
 
 CHANGES_MAX = 500
@@ -29,23 +27,26 @@ _strict = encoding(ensure_ascii=False, allow_nan=False)  # 1e999 would be stored
 
 
 def _bounded(value: Any) -> Any:
-    if json_depth(value) > VALUE_DEPTH_MAX:
+    exact = True
+    level, items = 0, [value]  # all of one level of nesting
+    while items and level <= VALUE_DEPTH_MAX:
+        level, inner = level + 1, []
+        for item in items:
+            if isinstance(item, dict):
+                inner += item.values()
+            elif isinstance(item, list):
+                inner += item
+            elif isinstance(item, int | float) and not -NUMBER_MAX <= item < NUMBER_MAX:
+                exact = False
+        items = inner
+    if level > VALUE_DEPTH_MAX:
         raise ValueError(f"must not be nested deeper than {VALUE_DEPTH_MAX} levels")
     text = _strict(value)
-    if any(not -NUMBER_MAX <= number < NUMBER_MAX for number in _numbers(value)):
+    if not exact:
         raise ValueError("must not hold a number below -2^63, or of 2^63 or more: send such a one as text")
-    if len(text.encode(errors="surrogatepass")) > VALUE_BYTES_MAX:
+    if len(text) > VALUE_BYTES_MAX or len(text.encode(errors="surrogatepass")) > VALUE_BYTES_MAX:
         raise ValueError(f"must not be larger than {VALUE_BYTES_MAX} bytes of JSON")
     return value
-
-
-def _numbers(value: Any) -> Iterator[int | float]:
-    pending = [value]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, int | float):
-            yield item
-        pending += item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
 
 
 def absent(value: object) -> bool:
