@@ -30,7 +30,7 @@ def _bounded(value: Any) -> Any:
     exact = True
     level, items = 0, [value]  # all of one level of nesting
     while items and level <= VALUE_DEPTH_MAX:
-        level, inner = level + 1, []
+        level, inner = level + 1, list[Any]()
         for item in items:
             if isinstance(item, dict):
                 inner += item.values()
