@@ -104,6 +104,20 @@ async def test_without_an_answer_nothing_is_let_through(system: System) -> None:
         assert not client.bodies("room_left")
 
 
+async def test_what_is_followed_is_entered_when_the_authoriser_answers_again(system: System) -> None:
+    topic, anna = f"board-{next(_numbers)}", f"anna-{next(_numbers)}"
+    async with authoriser(system.nats.url), person(system, anna) as before:
+        assert (await before.call("topic_follow", {"topic": topic}))["status"] == "ok"
+    await asyncio.sleep(2)  # an answer counts for a second
+    async with person(system, anna) as client, person(system, "sender") as sender:
+        await client.got("sync_point")
+        note = {"to": {"topic": topic}, "title": "t"}
+        async with authoriser(system.nats.url), asyncio.timeout(60):
+            while not client.bodies("notification"):
+                await sender.call("notification_send", note)
+                await asyncio.sleep(0.3)
+
+
 async def test_who_changes_its_mind_ends_memberships(system: System, process: Node, decider: Authoriser) -> None:
     """On one edge within the second for which an answer counts; on the other at once, when somebody says so."""
     patient = f"P-{next(_numbers)}"

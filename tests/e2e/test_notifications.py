@@ -26,10 +26,15 @@ effect = "deny"
 _numbers = itertools.count(1)
 
 
+@pytest.fixture(scope="module")
+def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("policy") / "policy.toml"
+    path.write_text(POLICY)
+    return path
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[System]:
-    policy = tmp_path_factory.mktemp("policy") / "policy.toml"
-    policy.write_text(POLICY)
+async def system(policy: Path) -> AsyncIterator[System]:
     async with running_system(CONFER_POLICY_FILE=str(policy), CONFER_HEALTH_CHECK_S="600") as running:
         await running.add_edge("second")
         await running.healthy("second")
@@ -153,6 +158,25 @@ async def test_a_topic_without_the_right_to_it_is_neither_heard_nor_in_the_inbox
     again = await tab(stack, system, barred)
     assert (await again.got("notification_counts"))["unread"] == 1
     assert await titles(again) == ["for them"]
+
+
+async def test_a_topic_whose_right_ends_leaves_the_page_and_the_inbox(
+    system: System, stack: AsyncExitStack, policy: Path
+) -> None:
+    topic, ana = fresh("board"), fresh("ana")
+    one, sender = await tab(stack, system, ana), await tab(stack, system, fresh("sender"))
+    await ok(one, "topic_follow", topic=topic)
+    await one.got("topic_followed")
+    await say(sender, "before", topic=topic)
+    await one.got("notification")
+    assert await titles(one) == ["before"]
+    policy.write_text(POLICY.replace('"barred*"', f'"barred*", "{ana}"'))
+    assert (await one.got("room_left"))["room"] == f"topic.{topic}"
+    await say(sender, "after", topic=topic)
+    await say(sender, "for them", user=ana)
+    await one.got("notification", lambda body: body["title"] == "for them")
+    assert heard(one) == ["before", "for them"]
+    assert await titles(one) == ["for them"]
 
 
 async def test_what_is_followed_takes_no_room_from_the_rooms(system: System, stack: AsyncExitStack) -> None:
