@@ -9,7 +9,7 @@ from typing import Any, Final
 import orjson
 
 from confer_contracts.ids import patient_room, untoken
-from confer_contracts.queue import SERVICE, AssignedPerson, TicketFact, TicketNote
+from confer_contracts.queue import POLICY, SERVICE, AssignedPerson, TicketFact, TicketNote
 from confer_contracts.queue import Ticket as TicketBody
 from confer_contracts.subjects import FactSubject, Kind, stream_of
 from confer_kit.clock import iso
@@ -19,7 +19,6 @@ from queue_svc.domain.queue import Event, Queue, evolve
 from queue_svc.domain.ticket import INTERNAL, Change, Ticket, TicketChanged
 from queue_svc.packing import packed, packed_policy, unpacked, unpacked_policy
 
-POLICY: Final = "=70olicy"  # no room's token begins so (`ids.token` never escapes a letter)
 _DECLARED: Final = "policy_declared"
 _IN_BODY: Final = ("id", "patient_id", "priority", "status")
 _CHANGES: Final = frozenset(Change)

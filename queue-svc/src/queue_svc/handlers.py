@@ -55,7 +55,7 @@ class Handlers:
     async def renew(self, query: contract.ClaimedTicket, ctx: Context) -> TicketReply:
         return await self._answered(query.queue, self._use("renew", query, ctx), ctx, holder=True)
 
-    async def recall(self, query: contract.Withdrawn, ctx: Context) -> TicketReply:
+    async def recall(self, query: contract.ClaimAndReason, ctx: Context) -> TicketReply:
         command = self._use("recall", query, ctx, query.reason)
         return await self._answered(query.queue, command, ctx, holder=True)
 
@@ -67,7 +67,7 @@ class Handlers:
         command = self._use("requeue", query, ctx, query.reason, query.place)
         return await self._answered(query.queue, command, ctx)
 
-    async def no_show(self, query: contract.Withdrawn, ctx: Context) -> TicketReply:
+    async def no_show(self, query: contract.ClaimAndReason, ctx: Context) -> TicketReply:
         return await self._answered(query.queue, self._use("no_show", query, ctx, query.reason), ctx)
 
     # --- what anybody of the staff does --------------------------------------------------------------

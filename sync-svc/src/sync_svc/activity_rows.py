@@ -42,7 +42,8 @@ def room_of(subject: FactSubject) -> str | None:
     """The room whose record it belongs to: its audience, or, for a ticket, the patient's, which its key names."""
     if subject.kind == Kind.ROOM:
         return subject.ident
-    return subject.key if subject.service == queue.SERVICE and subject.kind == Kind.QUEUE else None
+    is_ticket = subject.service == queue.SERVICE and subject.kind == Kind.QUEUE and subject.key != queue.POLICY
+    return subject.key if is_ticket else None
 
 
 def source_of(fact: StoredFact) -> int | None:

@@ -134,6 +134,16 @@ async def test_a_transfer_is_one_ticket_in_two_adjacent_facts_and_one_answer(cli
     assert (await clinic.ask("queue_transfer", queue="c", ticket=other, to="c"))["code"] == "invalid"
 
 
+async def test_a_note_that_is_erased_leaves_a_queue_that_goes_on(clinic: Any) -> None:
+    await clinic.replica()
+    (ticket,) = await enqueued(clinic, "a", "p1")
+    await clinic.ok("queue_note", queue="a", ticket=ticket, text="private")
+    noted = (await clinic.facts())[-1]
+    await clinic.link.nc.jetstream().delete_msg("QUEUE", noted.seq)
+    assert (await called(clinic, "a"))["ticket"] == ticket
+    assert [event for event, _ in told(await clinic.facts())] == ["queued", "called"]
+
+
 async def test_whoever_is_done_is_in_the_next_queue_once(clinic: Any) -> None:
     await clinic.replica(JOURNEY)
     await clinic.replica()

@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
+from confer_contracts import queue
 from confer_contracts.activity import ActivityKind, ActivityQuery
 from confer_contracts.subjects import FactSubject
 from confer_kit.facts import StoredFact
@@ -61,6 +62,7 @@ def test_each_fact_is_of_a_kind_or_no_activity(subject: str, event: str | None, 
 
 def test_a_ticket_belongs_to_its_patients_record() -> None:
     assert room_of(FactSubject("queue", "queue", "eyes", "p")) == "p"
+    assert room_of(FactSubject("queue", "queue", "eyes", queue.POLICY)) is None
     assert room_of(FactSubject("notify", "queue", "eyes", "note")) is None
     assert room_of(FactSubject("audit", "queue", "eyes", "queue_done")) is None
 

@@ -1,7 +1,8 @@
 """Queues of tickets: first in, first out within a priority. Owner: queue-svc.
 
 The aggregate is the queue: `log.queue.queue.<queue token>.<room of the patient>`, guarded over its wildcard. The
-key names the second audience: the patient's room gets a copy of each ticket fact as `patient_ticket_*`.
+key names the second audience: the patient's room gets a copy of each ticket fact as `patient_ticket_*`. The queue's
+policy has a key of its own, `POLICY`, and is told to nobody.
 """
 
 from typing import Annotated, Literal
@@ -15,6 +16,7 @@ from confer_contracts.subjects import Kind
 
 SERVICE = "queue"
 DEFAULT_QUEUE = "screening"
+POLICY = "=70olicy"  # the key of a queue's policy: no room's token begins so (`ids.token` never escapes a letter)
 Priority = Literal["high", "normal", "low"]
 TicketStatus = Literal["waiting", "called", "serving", "held", "done", "no_show", "cancelled", "transferred"]
 
@@ -137,7 +139,7 @@ class Requeue(ClaimedTicket):
     reason: ShortText | None = None
 
 
-class Withdrawn(ClaimedTicket):
+class ClaimAndReason(ClaimedTicket):
     reason: ShortText | None = None
 
 
@@ -210,7 +212,7 @@ DONE = Call(service=SERVICE, event="queue_done", request=ClaimedTicket, reply=Ti
             doc="Service is over; where the queue's policy names a next one, the patient is in it.")  # fmt: skip
 REQUEUE = Call(service=SERVICE, event="queue_requeue", request=Requeue, reply=TicketReply, audience=audience_of,
                doc="Gives a claimed ticket back: to its old place, or to the end.")  # fmt: skip
-NO_SHOW = Call(service=SERVICE, event="queue_no_show", request=Withdrawn, reply=TicketReply, audience=audience_of,
+NO_SHOW = Call(service=SERVICE, event="queue_no_show", request=ClaimAndReason, reply=TicketReply, audience=audience_of,
                doc="The called patient did not come.")  # fmt: skip
 CANCEL = Call(service=SERVICE, event="queue_cancel", request=OnTicket, reply=TicketReply, audience=audience_of,
               doc="Takes a ticket that waits, or is on hold, out of the queue.")  # fmt: skip

@@ -8,6 +8,7 @@ from confer_contracts import subjects
 from confer_contracts.message import Body, Id, Ok, ShortText
 from confer_contracts.queue import (
     SERVICE,
+    ClaimAndReason,
     ClaimedTicket,
     InQueue,
     OfQueue,
@@ -16,7 +17,6 @@ from confer_contracts.queue import (
     QueuePlace,
     Ticket,
     TicketReply,
-    Withdrawn,
     audience_of,
     ticket_fact,
 )
@@ -140,7 +140,7 @@ HOLD = Call(service=SERVICE, event="queue_hold", request=Hold, reply=TicketReply
             doc="A ticket is not called until it is resumed.")  # fmt: skip
 RESUME = Call(service=SERVICE, event="queue_resume", request=OnTicket, reply=TicketReply, audience=audience_of,
               doc="A ticket on hold waits again, at its old place.")  # fmt: skip
-RECALL = Call(service=SERVICE, event="queue_recall", request=Withdrawn, reply=TicketReply, audience=audience_of,
+RECALL = Call(service=SERVICE, event="queue_recall", request=ClaimAndReason, reply=TicketReply, audience=audience_of,
               doc="Calls the patient once more; beyond what the policy allows, the ticket is a no-show.")  # fmt: skip
 RENEW = Call(service=SERVICE, event="queue_renew", request=ClaimedTicket, reply=TicketReply, audience=audience_of,
              doc="Prolongs the claim.")  # fmt: skip

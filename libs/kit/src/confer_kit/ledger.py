@@ -124,8 +124,8 @@ class Ledger(Generic[S, E]):
         self._complete = True
 
     def whole(self) -> list[tuple[str, Folded[S]]] | None:
-        """All folds by key; None: some were let go."""
-        return list(self._folds.items()) if self._complete else None
+        """All folds by key; None: some were let go, or one is being read."""
+        return list(self._folds.items()) if self._complete and not self._loading else None
 
     def restore(self, key: str, state: S, seq: int) -> None:
         """After `begin`: a fold as of a sequence, from which the follower goes on."""
@@ -247,7 +247,13 @@ class Ledger(Generic[S, E]):
 
     async def _catch_up(self, key: str, folded: Folded[S]) -> None:
         guard = self._codec.guard(key)
+        known = folded.seq  # the follower may bring more while we wait
         last = await self._log.last(guard)
+        if known > (last.seq if last else 0) and not self._codec.last_only:  # its last fact was erased: read it anew
+            if self._folds.get(key) is folded:
+                del self._folds[key]
+                await self._load(key)  # at once: what the follower brings meanwhile is kept for it
+            raise Conflict(guard)
         if last is None or last.seq <= folded.seq:
             return
         if self._codec.last_only:
