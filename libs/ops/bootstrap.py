@@ -26,7 +26,8 @@ HALF_DONE = VENV / "confer-half-done"  # there while pip unpacks: what it leaves
 MEMBERS = ("libs/contracts", "libs/kit", "libs/ops", "edge", "presence-svc", "sync-svc", "queue-svc", "notify-svc")
 RUNTIME, DEVELOPMENT, NODE = "requirements.lock", "requirements-dev.lock", "requirements-node.lock"
 
-COMMANDS = ("access", "activity", "bench", "chaos", "form", "provision", "queue")  # with a --help of their own
+# with a --help of their own
+COMMANDS = ("access", "activity", "bench", "chaos", "form", "notify", "provision", "queue", "rules")
 
 HELP = """\
 usage: ./run [options]             set up what is missing, start everything, show where to click; Ctrl-C stops it
@@ -39,6 +40,8 @@ usage: ./run [options]             set up what is missing, start everything, sho
        ./run access COMMAND        revoke, restore, kick or list users and sessions (`./run access --help`)
        ./run activity [options]    who did what when, in a record or by a person (`./run activity --help`)
        ./run form COMMAND          register or show the forms of records (`./run form --help`)
+       ./run notify COMMAND        tell people something, now or later (`./run notify --help`)
+       ./run rules COMMAND         check a file of rules about facts (`./run rules --help`)
        ./run queue COMMAND         who waits, how it goes, what happened to a ticket (`./run queue --help`)
        ./run lock                  make the lock files anew
 
@@ -69,7 +72,7 @@ def main(arguments: list[str]) -> None:
         print(HELP, end="")
         return
     match verb:
-        case "up" | "provision" | "access" | "activity" | "form" | "queue":
+        case "up" | "provision" | "access" | "activity" | "form" | "notify" | "queue" | "rules":
             install(RUNTIME)
             become([str(VENV / "bin" / "confer"), verb, *rest])
         case "chaos":
