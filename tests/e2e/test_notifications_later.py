@@ -58,11 +58,13 @@ async def test_what_was_scheduled_before_a_crash_arrives_once(system: System) ->
 
 
 async def test_reminders_and_escalation_go_on_over_crashes_until_somebody_acknowledges(system: System) -> None:
-    """Six steps: two reminders, the doctors, two reminders, the head. Between them everybody dies."""
+    """Six steps: two reminders, the doctors, two reminders, the head. Between them everybody dies. There are others
+    behind the head, so that there is time to acknowledge."""
     clients = [Client("ann", role="nurse"), Client("dan", role="doctor"), Client("head", role="chief")]
     ann, dan, head = [await client.connect(system.url()) for client in clients]
     lab = await Client("lab", role="system").connect(system.url())
-    plan: dict[str, Any] = {"repeat_s": 2, "repeats": 2, "escalate_to": [{"role": "doctor"}, {"user": "head"}]}
+    levels = [{"role": "doctor"}, {"user": "head"}, *({"user": f"far {n}"} for n in range(3))]
+    plan: dict[str, Any] = {"repeat_s": 2, "repeats": 2, "escalate_to": levels}
     sent = await lab.until_ok(
         "notification_send", to={"role": "nurse"}, title="Alarm", must_acknowledge=plan, op=clock.new_id()
     )

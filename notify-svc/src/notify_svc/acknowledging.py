@@ -55,7 +55,7 @@ class Entry:
 
     @property
     def told(self) -> set[str]:
-        """Who has it, or a copy; the sender is no addressee."""
+        """Who has it, or a copy."""
         return set(self.demand.told(self.state.step)) & self.arrived
 
     @property
@@ -154,7 +154,7 @@ class Acknowledging:
         self._supersede(name, sent)
         if content.must is not None:
             demand = Demand(id=sent.id, audience=name, sender=sent.sender, at=sent.at, plan=content.must)
-            entry = Entry(demand, content, {name, audience(Kind.USER, sent.sender)})
+            entry = Entry(demand, content, {name})
             self._entries[sent.id] = entry
             self._watch(entry)
         elif content.escalates is not None and (original := self._entries.get(content.escalates)) is not None:
@@ -223,7 +223,7 @@ class Acknowledging:
         """The next thing to do, and when."""
         demand, state, now = entry.demand, entry.state, clock.now()
         if state.end is not None:
-            name = unheard(state, demand, entry.arrived)
+            name = unheard(state, demand, entry.arrived | {audience(Kind.USER, demand.sender)})
             return None if name is None else _Due(now, Pass(audience=name, now=now))
         expires_at, due = entry.content.expires_at, state.due_at(demand)
         if entry.superseded:

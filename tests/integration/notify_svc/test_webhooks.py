@@ -169,7 +169,7 @@ async def test_what_nobody_takes_is_put_aside_and_shown(rig: Rig, receiver: Rece
 async def test_what_has_expired_meanwhile_is_not_tried_again(rig: Rig, receiver: Receiver, hooks: Path) -> None:
     receiver.answer = lambda _: 500
     await started(rig, hooks, notify_webhook_attempts=1_000_000)
-    note = (await rig.send("expires", expires_at=clock.iso(clock.now() + 3)))["id"]
+    note = (await rig.send("expires", expires_at=clock.iso(clock.now() + 8)))["id"]
     await receiver.until(lambda: receiver.tried[note])
     await handled(rig)
     assert (await rig.ok("dead_letters", {}))["letters"] == []
