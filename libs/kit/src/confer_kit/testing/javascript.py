@@ -184,12 +184,15 @@ class Node:
         await self._process.stdin.drain()
 
     async def read(self) -> None:
-        """Hand out what the process tells, until it ends."""
+        """Hand out what the process tells, until it ends; with it all its clients are gone."""
         assert self._process.stdout
         async for line in self._process.stdout:
             name, what, *values = json.loads(line)
             if name in self._clients:
                 self._clients[name].told(what, values)
+        status = await self._process.wait()
+        for client in tuple(self._clients.values()):
+            client.told("disconnect", [f"Node has ended, exit status {status}", None])
 
 
 @asynccontextmanager

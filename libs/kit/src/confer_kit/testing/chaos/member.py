@@ -24,6 +24,7 @@ class Member:
         self.name = name
         self.saw: list[Sighting] = []
         self.connected = False
+        self.lost_by = ""  # why the connection ended, where the client tells
         self.connections = 0
         self._patients = list(patients)
         self._life = 0

@@ -33,7 +33,7 @@ class Page(Member):
             case "connect":
                 self.began(values[0], recovered=values[2])
             case "disconnect":
-                self.connected = False
+                self.connected, self.lost_by = False, str(values[0])
             case "ack":
                 self.answered(values[1])
             case "event":

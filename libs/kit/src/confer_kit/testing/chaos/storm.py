@@ -157,7 +157,7 @@ class Storm:
                 while not (self._all_are_back() and self._all_wrote(before) and self._all_hear(heard)):  # noqa: ASYNC110 - others' doing
                     await asyncio.sleep(0.1)
         except TimeoutError:
-            away = [member.name for member in self.members if not member.connected]
+            away = [f"{member.name} {member.lost_by}" for member in self.members if not member.connected]
             stuck = [w.member.name for w, b in zip(self.writers, before, strict=True) if len(w.acknowledged) <= b]
             refusals = sum((writer.refusals for writer in self.writers), Counter[str]())
             told = f"away {away}, not writing {stuck}, refused {refusals}, heard {[m.latest for m in self.members]}"
