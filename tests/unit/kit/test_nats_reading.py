@@ -58,7 +58,8 @@ class Rig:
                 while len(reader._buffer) < len(early):  # type: ignore[attr-defined]
                     await asyncio.sleep(0.01)
         tasks = Tasks()
-        self.running = tasks.start(Reading(self.parser, reader, self.transport).run())
+        self.reading = Reading(self.parser, reader, self.transport)
+        self.running = tasks.start(self.reading.run())
         stack.push_async_callback(tasks.cancel)
         return self
 
@@ -88,6 +89,10 @@ async def test_nothing_overtakes_what_is_waited_for() -> None:
         rig.writer.write(b"aBc1d")
         await rig.has(b"aB")
         rig.writer.write(b"e2Fg")
+        async with asyncio.timeout(30):
+            while not rig.reading._waiting.endswith(b"e2Fg"):
+                await asyncio.sleep(0.01)
+        assert rig.parser.read == b"aB"
         rig.parser.gate.set()
         await rig.has(b"aBc1de2Fg")
 
