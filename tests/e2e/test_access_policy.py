@@ -154,8 +154,10 @@ async def test_a_right_that_ends_ends_the_membership_at_once(system: System, pro
 
     async def write() -> int:
         for n in itertools.count():
-            update = {"patient_id": patient, "field": "f", "value": n}
-            assert (await writer.call("field_update", update))["status"] == "ok"
+            update = {"patient_id": patient, "field": "f", "value": n, "op": f"{patient}-{n}"}
+            while (answer := await writer.call("field_update", update))["status"] != "ok":
+                assert answer["retry"], answer
+                await asyncio.sleep(answer.get("retry_after_s", 0.1))
             if done.is_set():
                 return n
         raise AssertionError

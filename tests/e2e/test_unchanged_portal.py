@@ -380,7 +380,8 @@ async def test_messages_to_somebody_present_away_and_unknown(pages: Pages, way: 
     sender = await pages.service(way, {"user_id": alice, "role": "nurse"})
     target = await pages.service(way, {"user_id": bob, "role": "doctor"})
     second_tab = await pages.service(way, {"user_id": bob, "role": "doctor"})
-    await target.got("notification_counts")
+    for tab in (target, second_tab):
+        await tab.got("sync_point", lambda body: body["room"].startswith("user."))
 
     await sender.emit("send_message", {"target_user": bob, "message": "ห้อง 2 ว่าง"})
     sent = await sender.got("message_sent")
