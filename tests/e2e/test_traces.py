@@ -37,6 +37,7 @@ class Hop:
     times: int = 1
 
 
+QUEUE = Hop("queue-svc", REACT, "CONSUMER", APPEND, linked=True)  # to steps alone: the rest it acknowledges unread
 HOPS = (
     Hop("confer-edge", RECEIVE, "SERVER", None),
     Hop("confer-edge", CALL, "PRODUCER", RECEIVE),
@@ -44,7 +45,6 @@ HOPS = (
     Hop("sync-svc", APPEND, "PRODUCER", PROCESS),
     Hop("confer-edge", EMIT, "CONSUMER", APPEND, linked=True, times=2),
     Hop("presence-svc", REACT, "CONSUMER", APPEND, linked=True),
-    Hop("queue-svc", REACT, "CONSUMER", APPEND, linked=True),
 )
 
 
@@ -75,6 +75,18 @@ async def test_one_update_is_one_trace_over_both_edges(traced: tuple[System, Sin
             _check(hop, spans)
         emits = [span for span in spans if span.name == EMIT]
         assert len({span.resource["service.instance.id"] for span in emits}) == 2, "one edge emitted twice"
+
+
+async def test_who_reacts_to_a_step_is_in_its_trace(traced: tuple[System, Sink]) -> None:
+    system, sink = traced
+    async with AsyncExitStack() as stack:
+        (ann,) = await _members(stack, system, "edge")
+        op = clock.new_id()
+        await ann.until_ok("step_change", patient_id=PATIENT, step=2, step_name="Vision", op=op)
+        trace = await _trace_of(ann, op)
+        await ann.until(lambda: {"queue-svc", "presence-svc"} <= {s.service for s in sink.trace(trace)})
+        await ann.until(lambda: any(span.name == APPEND for span in sink.trace(trace)))
+        _check(QUEUE, sink.trace(trace))
 
 
 def _check(hop: Hop, spans: Sequence[Span]) -> None:
