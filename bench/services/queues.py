@@ -39,7 +39,7 @@ def measure(
     """`start` starts a service and answers its pid. Presence is asked who is with each patient who comes."""
     pids = [start(queue.SERVICE), start(presence.SERVICE), there.pid]
     given = (there.url, ",".join(map(str, pids)), load.staff, WAITING[name], *times.values())
-    return loaded([sys.executable, "-m", "bench.peers.queue", *map(str, given)])
+    return loaded([sys.executable, "-m", "bench.peers.staff", *map(str, given)])
 
 
 def tables(results: Results) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Staff at one queue, over NATS as an edge asks: each puts a patient into it, calls the next one and finishes that one,
 again and again. Prints JSON; an update is one of these calls.
 
-`python queue.py URL PIDS STAFF WAITING WARMUP_S SECONDS`; PIDS: of queue-svc and of the others at work, separated by
+`python staff.py URL PIDS STAFF WAITING WARMUP_S SECONDS`; PIDS: of queue-svc and of the others at work, separated by
 commas; WAITING: who waits before it begins.
 """
 
