@@ -1,27 +1,16 @@
 """`confer notify` and `confer rules`, as operators type them, against a real service."""
 
-import asyncio
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from confer_kit.testing.command import confer
+
 Rig = Any  # of conftest
 pytestmark = pytest.mark.timeout(600)  # each command is a process of its own, which takes its time to begin
 RULES = '[[rules]]\nname = "called"\nwhen = "ticket_called"\nto = ["role:nurse"]\ntitle = "{patient_id} is called"\n'
-
-
-async def confer(*arguments: str) -> tuple[int, str, str]:
-    """Exit code, what it printed, and what it complained of."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "confer_ops.cli", *arguments,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
 
 
 async def notify(rig: Rig, *arguments: str, actor: str = "olga") -> tuple[int, str, str]:

@@ -5,9 +5,10 @@ import asyncio
 import itertools
 import os
 import random
-import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import orjson
 from hypothesis import HealthCheck, Phase, given, settings
@@ -25,6 +26,7 @@ from confer_kit.jetstream import JetStreamEventLog
 from confer_kit.nats_link import Link
 from confer_kit.tasks import Tasks, again
 from confer_kit.testing import NatsServer, nats_server
+from confer_kit.testing.system import Process
 from confer_ops.provision import provision
 from presence_svc.edges import SETTLED_S
 from presence_svc.settings import Settings
@@ -37,26 +39,6 @@ ENVIRONMENT = {
     "CONFER_PRESENCE_DROPPED_GRACE_S": "1",
 }  # fmt: skip
 PATIENCE_S = 250
-
-
-class Replica:
-    """A presence-svc as a process of its own; killed as a crash."""
-
-    def __init__(self, url: str) -> None:
-        self._environment = {**os.environ, **ENVIRONMENT, "CONFER_NATS_URL": url}
-        self._process: asyncio.subprocess.Process | None = None
-
-    async def start(self) -> None:
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "presence_svc", env=self._environment,
-            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
-
-    async def kill(self) -> None:
-        assert self._process
-        if self._process.returncode is None:
-            self._process.kill()
-            await self._process.wait()
 
 
 class Edge:
@@ -123,10 +105,11 @@ class Edge:
 
 
 class World:
-    def __init__(self, server: NatsServer, link: Link) -> None:
+    def __init__(self, server: NatsServer, link: Link, directory: Path) -> None:
         self.server, self.link = server, link
         self.log = JetStreamEventLog(link.nc)
-        self.replicas = [Replica(server.url), Replica(server.url)]
+        environment = {**os.environ, **ENVIRONMENT, "CONFER_NATS_URL": server.url}
+        self.replicas = [Process(f"presence-{name}", "presence_svc", environment, directory) for name in "ab"]
         self._starts = itertools.count(1)
         self.edges = [self.edge(), self.edge()]
 
@@ -196,7 +179,7 @@ async def world() -> AsyncIterator[World]:
         await link.connect(Settings(nats_url=server.url, metrics_port=0), "test")
         stack.push_async_callback(link.nc.close)
         await provision(link.nc)
-        made = World(server, link)
+        made = World(server, link, Path(stack.enter_context(TemporaryDirectory())))
         for replica in made.replicas:
             await replica.start()
             stack.push_async_callback(replica.kill)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -25,7 +24,7 @@ from confer_kit import clock
 from confer_kit.calls import ask, nobody
 from confer_kit.nats_link import Link
 from confer_kit.process import started
-from confer_kit.testing import nats_server
+from confer_kit.testing import command, nats_server
 from confer_ops.provision import provision
 from queue_svc.app import build
 from queue_svc.domain.estimate import BASIS_MIN
@@ -201,14 +200,7 @@ async def test_a_room_has_the_first_rows_and_its_own_patients(world: World) -> N
 
 
 async def confer(world: World, *arguments: str) -> tuple[int, str, str]:
-    """`confer queue`: exit code, what it printed, and what it complained of."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "confer_ops.cli", "queue", *arguments, "--nats-url", world.settings.nats_url,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
+    return await command.confer("queue", *arguments, "--nats-url", world.settings.nats_url)
 
 
 async def test_operators_see_it_too(world: World) -> None:

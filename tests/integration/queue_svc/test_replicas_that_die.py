@@ -4,7 +4,6 @@ ticket is lost, doubled or served twice, and every answer is in the log once."""
 import asyncio
 import os
 import random
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -23,6 +22,7 @@ from confer_kit.facts import StoredFact
 from confer_kit.jetstream import JetStreamEventLog
 from confer_kit.nats_link import Link
 from confer_kit.testing import NatsServer, nats_server
+from confer_kit.testing.system import Process
 from confer_ops.provision import provision
 from queue_svc.codec import QueueCodec
 from queue_svc.domain.queue import Queue
@@ -44,29 +44,6 @@ recalls = 1
 """
 PATIENCE_S = 240
 FINAL = ("done", "no_show", "cancelled")
-
-
-class Replica:
-    """A queue-svc as a process of its own; killed as a crash."""
-
-    def __init__(self, url: str, policies: Path) -> None:
-        self._environment = {
-            **os.environ, "CONFER_NATS_URL": url, "CONFER_METRICS_PORT": "0", "CONFER_QUEUE_CLAIM_S": "5",
-            "CONFER_QUEUE_POLICIES": str(policies),
-        }  # fmt: skip
-        self._process: asyncio.subprocess.Process | None = None
-
-    async def start(self) -> None:
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "queue_svc", env=self._environment,
-            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
-
-    async def kill(self) -> None:
-        assert self._process
-        if self._process.returncode is None:
-            self._process.kill()
-            await self._process.wait()
 
 
 class Nurse:
@@ -125,7 +102,11 @@ class World:
     def __init__(self, server: NatsServer, link: Link, policies: Path) -> None:
         self.server = server
         self.log = JetStreamEventLog(link.nc)
-        self.replicas = [Replica(server.url, policies), Replica(server.url, policies)]
+        environment = {
+            **os.environ, "CONFER_NATS_URL": server.url, "CONFER_METRICS_PORT": "0", "CONFER_QUEUE_CLAIM_S": "5",
+            "CONFER_QUEUE_POLICIES": str(policies),
+        }  # fmt: skip
+        self.replicas = [Process(f"queue-{name}", "queue_svc", environment, policies.parent) for name in "ab"]
         self.staff = [Nurse(link, number) for number in range(4)]
 
     async def suffer(self, deaths: list[str]) -> None:

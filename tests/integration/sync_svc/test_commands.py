@@ -2,12 +2,13 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from confer_kit.testing import command
 
 pytestmark = pytest.mark.timeout(600)  # each command is a process of its own, which takes its time to begin
 Rig = Any  # of conftest
@@ -16,14 +17,7 @@ FORM = {"x-confer-version": 1, "properties": {"iop": {"type": "number"}}}
 
 
 async def confer(rig: Rig, *arguments: str) -> tuple[int, str, str]:
-    """Exit code, what it printed, and what it complained of."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "confer_ops.cli", *arguments, "--nats-url", rig.settings.nats_url, "--actor", "olga",
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
+    return await command.confer(*arguments, "--nats-url", rig.settings.nats_url, "--actor", "olga")
 
 
 async def lines_until(rig: Rig, accept: Callable[[list[str]], bool], *arguments: str) -> list[str]:

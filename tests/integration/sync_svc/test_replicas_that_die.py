@@ -2,11 +2,12 @@
 
 import asyncio
 import os
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import groupby
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
@@ -22,6 +23,7 @@ from confer_kit.calls import ask
 from confer_kit.jetstream import JetStreamEventLog
 from confer_kit.nats_link import Link
 from confer_kit.testing import NatsServer, nats_server
+from confer_kit.testing.system import Process
 from confer_ops.provision import provision
 from sync_svc.settings import Settings
 
@@ -32,26 +34,6 @@ FORM = {
 }
 POLICIES = ("text", "strict", "free")
 PATIENCE_S = 180
-
-
-class Replica:
-    """A sync-svc as a process of its own; killed as a crash."""
-
-    def __init__(self, url: str) -> None:
-        self._environment = {**os.environ, "CONFER_NATS_URL": url, "CONFER_METRICS_PORT": "0"}
-        self._process: asyncio.subprocess.Process | None = None
-
-    async def start(self) -> None:
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "sync_svc", env=self._environment,
-            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
-
-    async def kill(self) -> None:
-        assert self._process
-        if self._process.returncode is None:
-            self._process.kill()
-            await self._process.wait()
 
 
 class Writer:
@@ -99,10 +81,11 @@ class Writer:
 
 
 class World:
-    def __init__(self, server: NatsServer, link: Link) -> None:
+    def __init__(self, server: NatsServer, link: Link, directory: Path) -> None:
         self.server, self.link = server, link
         self.log = JetStreamEventLog(link.nc)
-        self.replicas = [Replica(server.url), Replica(server.url)]
+        environment = {**os.environ, "CONFER_NATS_URL": server.url, "CONFER_METRICS_PORT": "0"}
+        self.replicas = [Process(f"sync-{name}", "sync_svc", environment, directory) for name in "ab"]
         self.writers = [Writer(link, number) for number in range(4)]
 
     async def ask(self, event: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -151,7 +134,7 @@ async def world() -> AsyncIterator[World]:
         await link.connect(Settings(nats_url=server.url, metrics_port=0), "test")
         stack.push_async_callback(link.nc.close)
         await provision(link.nc)
-        made = World(server, link)
+        made = World(server, link, Path(stack.enter_context(TemporaryDirectory())))
         for replica in made.replicas:
             await replica.start()
             stack.push_async_callback(replica.kill)
