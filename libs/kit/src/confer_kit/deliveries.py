@@ -6,19 +6,16 @@ in order.
 """
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import nats.errors
-import nats.js.errors
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from confer_kit.facts import StoredFact
 from confer_kit.logs import logger
 from confer_kit.nats_link import Link
-from confer_kit.pulling import Pull, Pulled
+from confer_kit.pulling import Pull, Pulled, pull_on
 
 log = logger(__name__)
 
@@ -50,17 +47,13 @@ async def deliver_durably(link: Link, stream: str, delivery: Delivery) -> None:
         max_ack_pending=PENDING_MAX,
         filter_subjects=list(delivery.filters),
     )
-    while True:
-        try:
-            async with Pull(link.nc, stream, config) as pull:
-                while True:
-                    messages = await pull.fetch(AT_ONCE, timeout=5)
-                    await asyncio.gather(*(_attempt(pull, message, delivery.handler) for message in messages))
-        except (nats.errors.Error, nats.js.errors.Error, TimeoutError, OSError) as error:
-            log.debug("delivery paused", name=delivery.name, error=f"{type(error).__name__}: {error}")
-        except Exception:  # a defect must not end it for good while the rest of the process lives on
-            log.exception("delivery interrupted", name=delivery.name)
-        await asyncio.sleep(random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+
+    async def work(pull: Pull) -> None:
+        while True:
+            messages = await pull.fetch(AT_ONCE, timeout=5)
+            await asyncio.gather(*(_attempt(pull, message, delivery.handler) for message in messages))
+
+    await pull_on(link.nc, stream, config, work, "delivery")
 
 
 async def _attempt(pull: Pull, message: Pulled, handler: Delivering) -> None:

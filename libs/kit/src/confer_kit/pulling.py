@@ -5,17 +5,22 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+import random
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 import nats.errors
+import nats.js.errors
 import orjson
 from nats.aio.subscription import Subscription
 from nats.js.api import ConsumerConfig
 
 from confer_contracts.subjects import FactSubject
 from confer_kit.facts import StoredFact
+from confer_kit.logs import logger
 from confer_kit.nats_client import DirectClient
+
+log = logger(__name__)
 
 API_S: Final = 2.0
 LATE_S: Final = 1.0  # an answer later than that will not come: NATS is, or was, away
@@ -95,6 +100,22 @@ class Pull:
             ended.set_result(None)
         else:
             ended.set_exception(nats.errors.Error(f"status {status}"))
+
+
+async def pull_on(
+    nc: DirectClient, stream: str, consumer: ConsumerConfig, work: Callable[[Pull], Awaitable[None]], what: str
+) -> None:
+    """Do `work` until cancelled: again, after a moment, whenever NATS was away. `what` it is, for the log."""
+    while True:
+        try:
+            async with Pull(nc, stream, consumer) as pull:
+                await work(pull)
+        except (nats.errors.Error, nats.js.errors.Error, TimeoutError, OSError) as error:
+            reason = f"{type(error).__name__}: {error}"
+            log.debug(f"{what} paused", stream=stream, name=consumer.durable_name, error=reason)
+        except Exception:  # a defect must not end it for good while the rest of the process lives on
+            log.exception(f"{what} interrupted", stream=stream, name=consumer.durable_name)
+        await asyncio.sleep(random.uniform(0.5, 1.0))  # noqa: S311 - jitter
 
 
 def _pulled(subject: str, reply: str, data: bytes, headers: Mapping[str, str]) -> Pulled:

@@ -9,8 +9,6 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Collection, Sequence
 
-import nats.errors
-import nats.js.errors
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from confer_contracts.errors import Rejection
@@ -19,7 +17,7 @@ from confer_kit import metrics, telemetry
 from confer_kit.facts import StoredFact
 from confer_kit.logs import logger
 from confer_kit.nats_link import Link
-from confer_kit.pulling import Pull, Pulled
+from confer_kit.pulling import Pull, Pulled, pull_on
 
 log = logger(__name__)
 
@@ -51,21 +49,17 @@ async def follow_durably(
         max_ack_pending=BATCH,
         filter_subjects=list(filters),
     )
-    while True:
-        try:
-            async with Pull(link.nc, stream, config) as pull:
-                while True:
-                    for message in await pull.fetch(BATCH, timeout=5):
-                        if not events or message.headers.get(Header.EVENT) in events:
-                            await _react(pull, message, handler)
-                        else:
-                            await pull.done(message)
-                    await asyncio.sleep(GATHERED_S)
-        except (nats.errors.Error, nats.js.errors.Error, TimeoutError, OSError) as error:
-            log.debug("reaction paused", stream=stream, error=f"{type(error).__name__}: {error}")
-        except Exception:  # a defect must not end it for good while the rest of the process lives on
-            log.exception("reaction interrupted", stream=stream)
-        await asyncio.sleep(random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+
+    async def work(pull: Pull) -> None:
+        while True:
+            for message in await pull.fetch(BATCH, timeout=5):
+                if not events or message.headers.get(Header.EVENT) in events:
+                    await _react(pull, message, handler)
+                else:
+                    await pull.done(message)
+            await asyncio.sleep(GATHERED_S)
+
+    await pull_on(link.nc, stream, config, work, "reaction")
 
 
 async def _react(pull: Pull, message: Pulled, handler: Reaction) -> None:
