@@ -25,7 +25,7 @@ import sync_svc.settings
 from confer_contracts import asyncapi
 from confer_contracts.examples import EXAMPLES
 from confer_edge.settings import EdgeSettings
-from confer_kit.settings import KitSettings
+from confer_kit.settings import KitSettings, is_secret
 
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH = 132
@@ -57,6 +57,7 @@ def settings() -> str:
         "# Settings",
         "",
         "Environment variables, read once at start; a wrong value ends the process with one line per variable.",
+        "A variable of a secret that ends in `_FILE` names a file that holds it.",
         "Generated from the `Settings` classes by `python docs/generate.py`. `./run` sets what a local start needs.",
         *_table("Every process", shared),
     ]
@@ -100,8 +101,9 @@ def _same(name: str, field: FieldInfo, model: type[KitSettings]) -> bool:
 
 def variables(name: str, field: FieldInfo) -> list[str]:
     """The environment variables of a field, the preferred one first."""
-    alias = field.validation_alias
-    return [str(c) for c in alias.choices] if isinstance(alias, AliasChoices) else [f"CONFER_{name.upper()}"]
+    alias, own = field.validation_alias, f"CONFER_{name.upper()}"
+    files = [f"{own}_FILE"] if is_secret(field) else []
+    return [str(c) for c in alias.choices] if isinstance(alias, AliasChoices) else [own, *files]
 
 
 def _table(title: str, fields: dict[str, FieldInfo]) -> Iterator[str]:

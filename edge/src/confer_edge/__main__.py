@@ -24,6 +24,7 @@ async def serve(settings: EdgeSettings) -> None:
         garbage.settle()
         async with listening(edge.application, settings, edge.opens) as port:
             log.info(f"listening on http://{settings.host}:{port}")
+            link.judged = lambda: edge.probe.complaint
             await stop.wait()
             log.info("draining", clients=len(edge.doorway.sessions))
             left = await edge.drain()

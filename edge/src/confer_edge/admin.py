@@ -8,7 +8,6 @@ import os
 import socket
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 from socketio.exceptions import ConnectionRefusedError as Refused
@@ -122,14 +121,8 @@ def _totals(counter: Counter, *, by_reason: bool) -> dict[str, float]:
 
 
 def password_of(settings: EdgeSettings) -> str | None:
-    """The admin's password, from its setting or file; None: the UI is off. SystemExit with a sentence where it cannot
-    be used."""
+    """The admin's password; None: the UI is off. SystemExit with a sentence where it cannot be used."""
     given = settings.admin_password.get_secret_value() if settings.admin_password else None
-    if settings.admin_password_file is not None:
-        try:
-            given = Path(settings.admin_password_file).read_text().rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise SystemExit(f"CONFER_ADMIN_PASSWORD_FILE cannot be read: {error}") from error
     if given is not None and len(given) < PASSWORD_CHARS_MIN:
         raise SystemExit(f"CONFER_ADMIN_PASSWORD: must have {PASSWORD_CHARS_MIN} characters or more")
     return given

@@ -6,7 +6,6 @@ namespace, of the queue that it names, and a whole board when it comes and every
 
 import hmac
 import time
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -156,14 +155,8 @@ class Boards:
 
 
 def token_of(settings: EdgeSettings) -> str | None:
-    """The board token, from its setting or file; None: there is none. SystemExit with a sentence where it cannot be
-    used."""
+    """The board token; None: there is none. SystemExit with a sentence where it cannot be used."""
     given = settings.board_token.get_secret_value() if settings.board_token else None
-    if settings.board_token_file is not None:
-        try:
-            given = Path(settings.board_token_file).read_text().strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise SystemExit(f"CONFER_BOARD_TOKEN_FILE cannot be read: {error}") from error
     if given is not None and len(given) < TOKEN_CHARS_MIN:
         raise SystemExit(f"CONFER_BOARD_TOKEN: must have {TOKEN_CHARS_MIN} characters or more")
     return given

@@ -84,13 +84,11 @@ class EdgeSettings(KitSettings):
     admin_password: SecretStr | None = Field(
         None, description="password for the Socket.IO Admin UI, 12 characters or more; none: it is off"
     )
-    admin_password_file: str | None = Field(None, description="in its place: a file that holds it")
     board_token: SecretStr | None = Field(
         None,
         description="what public displays tell at /board, 16 characters or more; none: with trusted-query everybody "
         "sees boards, with jwt nobody",
     )  # fmt: skip
-    board_token_file: str | None = Field(None, description="in its place: a file that holds it")
     displays_max: int = Field(1000, ge=0, description="public displays of this edge")
     demo_dir: str = Field("", description="built demo portal, served at /demo/; none: not served")
     ping_interval_s: float = Field(25, gt=0, description="Engine.IO pingInterval")

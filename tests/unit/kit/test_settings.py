@@ -1,10 +1,12 @@
 """Settings come from the environment; a wrong one ends the process with a sentence."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import AliasChoices, Field
 
 from confer_kit.process import read_settings
-from confer_kit.settings import KitSettings
+from confer_kit.settings import SECRET_CHARS_MAX, KitSettings
 
 
 def test_the_environment_is_read_and_the_rest_has_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,3 +61,40 @@ def test_the_log_level_is_one_of_four_in_any_case(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("CONFER_LOG_LEVEL", "loud")
     with pytest.raises(SystemExit, match="CONFER_LOG_LEVEL: "):
         read_settings(KitSettings)
+
+
+PASSWORD = "CONFER_NATS_PASSWORD"
+
+
+def test_a_secret_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    monkeypatch.setenv(f"{PASSWORD}_FILE", str(file))
+    for written, read in (("hunter 2\n", "hunter 2"), (" a b \r\n", " a b ")):
+        file.write_text(written)
+        settings = read_settings(KitSettings)
+        assert settings.nats_password is not None
+        assert settings.nats_password.get_secret_value() == read
+        assert read not in repr(settings)
+
+
+@pytest.mark.parametrize("path", ["", "/dev/null"])
+def test_no_file_or_an_empty_one_is_no_secret(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.setenv(f"{PASSWORD}_FILE", path)
+    assert read_settings(KitSettings).nats_password is None
+    monkeypatch.setenv("CONFER_NATS_USER_FILE", "/nowhere")  # no secret: not looked at
+    assert read_settings(KitSettings).nats_user is None
+
+
+def test_a_secrets_file_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    monkeypatch.setenv(f"{PASSWORD}_FILE", str(file))
+    with pytest.raises(SystemExit, match=f"{PASSWORD}_FILE={file} cannot be read .*No such file"):
+        read_settings(KitSettings)
+    file.write_text("x" * (SECRET_CHARS_MAX + 1))
+    with pytest.raises(SystemExit, match=f"{PASSWORD}_FILE=.* has more than {SECRET_CHARS_MAX} characters"):
+        read_settings(KitSettings)
+    file.write_text("in the file")
+    monkeypatch.setenv(PASSWORD, "in the environment")
+    with pytest.raises(SystemExit, match=f"{PASSWORD} and {PASSWORD}_FILE are both set") as ended:
+        read_settings(KitSettings)
+    assert "in the" not in str(ended.value)

@@ -18,13 +18,15 @@ log = logger(__name__)
 
 
 class Link:
-    """A connection, and who wants to know of its ups and downs."""
+    """A connection, and who wants to know of its ups and downs. `judged` answers with what keeps its process from
+    serving."""
 
     def __init__(self) -> None:
         self.nc = DirectClient()
         self.on_reconnect: list[Callable[[], None]] = []
         self.on_disconnect: list[Callable[[], None]] = []
         self.on_closed: list[Callable[[], None]] = []
+        self.judged: Callable[[], str | None] = lambda: "it is starting"
         self._last_error = ""
         self._servers = ""
         metrics.NATS_CONNECTED.set_function(lambda: self.nc.is_connected)
@@ -66,6 +68,14 @@ class Link:
     async def settled(self) -> None:
         """As `settled` of the connection."""
         await settled(self.nc)
+
+    def complaint(self) -> str | None:
+        """Why the process cannot serve; None: it can."""
+        return self.judged()
+
+    def away(self) -> str | None:
+        """A complaint while there is no server."""
+        return None if self.nc.is_connected else f"NATS is away: {self._servers}"
 
     async def _error(self, error: Exception) -> None:
         text = f"{type(error).__name__}: {error}"

@@ -58,8 +58,10 @@ async def _serve(name: str, process: str, settings: T, build: Callable[[Service,
         await unless_stopped(stop, wait_for_stream(link, stream_of(name), settings))
         async with started(name, link, settings, build):
             garbage.settle()
+            link.judged = link.away
             log.info(f"{process} is up")
             await stop.wait()
+            link.judged = lambda: "it is draining"
             log.info(f"{process} is draining")
 
 
@@ -68,7 +70,7 @@ async def connected(settings: KitSettings, process: str, stop: asyncio.Event) ->
     """A link that is drained at the end; `stop` is set when NATS closes it for good. Metrics are served meanwhile."""
     link = Link()
     link.on_closed.append(stop.set)
-    async with exposed(settings, process):
+    async with exposed(settings, process, link.complaint):
         await unless_stopped(stop, wait_for_nats(link, settings, process))
         try:
             yield link

@@ -1,14 +1,19 @@
 """The settings that every process shares. Environment variables only, prefix `CONFER_`; read once at start."""
 
 import os
-from typing import Any
+from pathlib import Path
+from typing import Any, Final, get_args
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+SECRET_CHARS_MAX: Final = 65_536
 
 
 class KitSettings(BaseSettings):
-    """Each field: its meaning is its description; `CONFER_` + name in capitals is its variable."""
+    """Each field: its meaning is its description; `CONFER_` + name in capitals is its variable. A secret's may end in
+    `_FILE` and name a file that holds it."""
 
     model_config = SettingsConfigDict(env_prefix="CONFER_", frozen=True, extra="ignore", populate_by_name=True)
 
@@ -27,7 +32,7 @@ class KitSettings(BaseSettings):
     )
     metrics_host: str = Field("127.0.0.1", description="address of /metrics; 0.0.0.0 inside a container")
     metrics_port: int = Field(
-        0, ge=0, le=65535, description="port of /metrics and /livez for operators, one per process; 0: none"
+        0, ge=0, le=65535, description="port of /metrics, /livez and /readyz for operators, one per process; 0: none"
     )
     otlp_endpoint: str | None = Field(
         None,
@@ -42,7 +47,37 @@ class KitSettings(BaseSettings):
         optional = info.field_name is not None and cls.model_fields[info.field_name].default is None
         return None if optional and value == "" else value
 
+    @model_validator(mode="before")
+    @classmethod
+    def _secrets_from_files(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """So that a secret is neither in the environment nor in what `docker inspect` shows."""
+        names = (name for name, field in cls.model_fields.items() if is_secret(field))
+        found = {name: _held(f"CONFER_{name.upper()}", values.get(name)) for name in names}
+        return values | {name: secret for name, secret in found.items() if secret is not None}
+
+
+def is_secret(field: FieldInfo) -> bool:
+    return SecretStr in (field.annotation, *get_args(field.annotation))
+
 
 def variable(name: str) -> str | None:
     """An environment variable that a file of the operator's names, for a secret; None: it is not set, or empty."""
     return os.environ.get(name) or None  # noqa: TID251
+
+
+def _held(name: str, given: Any) -> str | None:
+    """The secret in the file that `<name>_FILE` names, without the end of its line; None: it is not set. `given`: what
+    the variable itself says. ValueError when the file cannot be read."""
+    path = os.environ.get(f"{name}_FILE")  # noqa: TID251
+    if not path:
+        return None
+    if given:
+        raise ValueError(f"{name} and {name}_FILE are both set; keep one")
+    try:
+        with Path(path).open() as file:
+            secret = file.read(SECRET_CHARS_MAX + 1)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{name}_FILE={path} cannot be read ({error})") from None
+    if len(secret) > SECRET_CHARS_MAX:
+        raise ValueError(f"{name}_FILE={path} has more than {SECRET_CHARS_MAX} characters")
+    return secret.rstrip("\r\n")
