@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from confer_kit.nats_link import settled
 from confer_kit.testing import System, running_system
 from confer_kit.testing.javascript import JavaScriptClient, Node, node
+from confer_kit.testing.log import log_reader
 from confer_kit.testing.raw import RawClient, raw_client
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module")]
@@ -305,3 +308,15 @@ async def test_who_nobody_knows_yet_has_the_note_when_they_come(system: System, 
     await say(sender, "welcome", user=ana)
     await say(sender, "to nobody at all", role=fresh("role"))
     assert await titles(await tab(stack, system, ana)) == ["welcome"]
+
+
+async def test_a_service_is_asked_what_the_page_said_and_no_member_more(system: System, stack: AsyncExitStack) -> None:
+    """One of before a member was invented refuses it, also where it is null."""
+    ana = fresh("ana")
+    one, asked = await tab(stack, system, ana), {"to": {"user": ana}, "title": "t", "link": None}
+    async with log_reader(system.nats.url) as log:
+        calls = await log.nc.subscribe("call.notify.notification_send")
+        await settled(log.nc)
+        await ok(one, "notification_send", **asked)
+        message = await calls.next_msg(timeout=60)
+    assert json.loads(message.data) == asked

@@ -56,8 +56,9 @@ class Calls:
             respond.emit(call.reply_event, reply.event_body())
 
     async def ask(self, session: Session, call: Call[Any, Any], request: BaseModel, op: str) -> bytes:
-        """The service's answer as bytes of JSON. Rejection as of `confer_kit.calls.ask`."""
-        body, who = request.model_dump_json().encode(), session.identity
+        """The service's answer as bytes of JSON. Rejection as of `confer_kit.calls.ask`. Members that nobody gave
+        are not sent: a service of before they were invented would refuse them."""
+        body, who = request.model_dump_json(exclude_unset=True).encode(), session.identity
         if call.with_withheld:
             who = who.model_copy(update={"withheld": session.withheld})
         return await ask(self._link.nc, call.subject, body, who, op=op, timeout_s=call.timeout_s)

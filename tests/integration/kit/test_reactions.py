@@ -9,6 +9,7 @@ from nats.js.api import StreamConfig
 
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.subjects import FactSubject
+from confer_kit.event_log import Conflict, OutcomeUnknown, Unavailable
 from confer_kit.facts import NewFact, StoredFact
 from confer_kit.jetstream import JetStreamEventLog
 from confer_kit.nats_link import Link
@@ -45,7 +46,21 @@ class Rig:
             self._count += 1
             subject = FactSubject("sync", kind, f"r{self._count}", "record")
             fact = NewFact(subject=subject, body=str(body).encode(), op=f"op {body}", actor="ann", event=event)
-            await self._log.append(fact, guard=str(subject), expected=0, timeout=5)
+            await self._store(fact)
+
+    async def _store(self, fact: NewFact) -> None:
+        """As the ledger does: while the server starts, or is slow, an append may go unanswered."""
+        guard = str(fact.subject)
+        async with asyncio.timeout(60):
+            while True:
+                try:
+                    await self._log.append(fact, guard=guard, expected=0, timeout=5)
+                except Conflict:  # an attempt before this one was stored
+                    return
+                except (OutcomeUnknown, Unavailable):
+                    await asyncio.sleep(0.1)
+                else:
+                    return
 
     async def unacknowledged(self) -> int:
         info = await self.link.nc.jetstream().consumer_info(STREAM, NAME)
@@ -142,8 +157,8 @@ async def test_a_fact_tells_who_what_and_under_which_operation(rig: Rig) -> None
 async def test_what_failed_comes_again(rig: Rig) -> None:
     await rig.make_stream()
     reaction = Reaction({2: [ValueError("a defect"), Rejection(ErrorCode.UNAVAILABLE, "the log is away")]})
-    rig.react(reaction)
     await rig.append(1, 2, 3)
+    rig.react(reaction)
     await reaction.has(5)
     await rig.until_done()
     assert reaction.got == [1, 2, 3, 2, 2]
@@ -195,7 +210,7 @@ async def test_what_was_in_hand_when_a_replica_ended_comes_to_the_next(
     rig.react(second)
     await second.has(2)
     await rig.until_done()
-    assert sorted(second.got) == [1, 2]
+    assert set(second.got) == {1, 2}  # on a slow machine once more: they have a second each
 
 
 async def test_two_replicas_share_the_work(rig: Rig) -> None:
