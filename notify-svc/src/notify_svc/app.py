@@ -40,6 +40,7 @@ def build(service: Service, settings: Settings) -> None:
     service.serve(notify.NOTIFICATION_CANCEL, handlers.notification_cancel)
     service.serve(notify.NOTIFICATION_ACKNOWLEDGE, handlers.acknowledging.notification_acknowledge)
     service.serve(notify.DEAD_LETTERS, deliveries.dead_letters)
+    service.serve(notify.DEAD_LETTERS_RESEND, deliveries.dead_letters_resend)
     service.serve(notify.SEND_MESSAGE, handlers.send_message)
     service.serve(notify.DASHBOARD, handlers.dashboard)
     service.serve(notify.NOTIFICATION_INBOX, own.notification_inbox)

@@ -1,7 +1,8 @@
-"""Notes that a webhook did not take: `log.notify.webhook.<name>.dead`, never emitted. The newest are shown."""
+"""Notes that a webhook did not take: `log.notify.webhook.<name>.dead`, and `.again` when somebody sends one again;
+never emitted. The newest are shown."""
 
 from dataclasses import asdict, dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -10,12 +11,19 @@ from confer_contracts.subjects import FactSubject, stream_of
 from confer_kit.facts import NewFact, StoredFact
 
 KEPT: Final = 500  # of each webhook
-KIND, KEY = "webhook", "dead"
+KIND, DEAD, AGAIN = "webhook", "dead", "again"
+
+
+class Source(NamedTuple):
+    """Where a note is in the log: the subject and the sequence of its fact."""
+
+    subject: str
+    seq: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dead:
-    """The note of this id, to an audience as people know it; `at`: Unix seconds."""
+    """The note of this id, to an audience as people know it; `at`: Unix seconds. `source`: None in logs of before."""
 
     note: str
     audience: str
@@ -23,6 +31,15 @@ class Dead:
     attempts: int
     error: str
     at: float
+    source: Source | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """Somebody wants the note to be sent again."""
+
+    note: str
+    source: Source
 
 
 @dataclass(slots=True)
@@ -39,28 +56,47 @@ class DeadLetterCodec:
     last_only = False
 
     def aggregate(self, subject: FactSubject) -> str | None:
-        return subject.ident if subject.kind == KIND and subject.key == KEY else None
+        return subject.ident if subject.kind == KIND and subject.key in (DEAD, AGAIN) else None
 
     def guard(self, key: str) -> str:
-        return f"log.{SERVICE}.{KIND}.{key}.{KEY}"
+        return f"log.{SERVICE}.{KIND}.{key}.*"
 
     def initial(self, key: str) -> PutAside:
         return PutAside()
 
-    def evolve(self, state: PutAside, event: Dead) -> PutAside:
+    def evolve(self, state: PutAside, event: Dead | Again) -> PutAside:
+        if isinstance(event, Again):
+            state.letters.pop(event.note, None)
+            return state
         state.letters[event.note] = event
         if len(state.letters) > KEPT:
             del state.letters[next(iter(state.letters))]
         return state
 
-    def encode(self, key: str, letter: Dead, state: PutAside) -> NewFact | None:
+    def put_aside(self, key: str, letter: Dead, state: PutAside) -> NewFact | None:
         """None: it was put aside already."""
         if letter.note in state.letters:
             return None
-        return NewFact(subject=FactSubject.parse(self.guard(key)), body=orjson.dumps(asdict(letter)), actor="system")
+        body = asdict(letter)
+        return _fact(key, DEAD, body, body.pop("source"), "system")
 
-    def decode(self, fact: StoredFact) -> Dead:
-        return Dead(**fact.json())
+    def again(self, key: str, note: str, actor: str, state: PutAside) -> NewFact | None:
+        """None: it is not aside any more, or nobody knows where it is in the log."""
+        letter = state.letters.get(note)
+        return _fact(key, AGAIN, {"note": note}, letter.source, actor) if letter and letter.source else None
+
+    def decode(self, fact: StoredFact) -> Dead | Again:
+        source = None if fact.fold is None else Source(*fact.fold)
+        if fact.subject.key == DEAD:
+            return Dead(**fact.json(), source=source)
+        assert source is not None, "what is sent again is in the log"
+        return Again(note=fact.json()["note"], source=source)
+
+
+def _fact(webhook: str, key: str, body: dict[str, object], source: Source | None, actor: str) -> NewFact:
+    subject = FactSubject(SERVICE, KIND, webhook, key)
+    fold = None if source is None else orjson.dumps([*source])
+    return NewFact(subject=subject, body=orjson.dumps(body), fold=fold, actor=actor)
 
 
 DEAD_LETTERS = DeadLetterCodec()

@@ -8,6 +8,7 @@ import base64
 import hashlib
 import hmac
 import random
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
@@ -15,18 +16,27 @@ import orjson
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from confer_contracts.errors import Rejection
-from confer_contracts.notify_plan import DeadLetter, DeadLetterList, DeadLetterQuery
+from confer_contracts.errors import ErrorCode, Rejection
+from confer_contracts.notify import SERVICE
+from confer_contracts.notify_plan import (
+    DeadLetter,
+    DeadLetterList,
+    DeadLetterQuery,
+    DeadLettersResend,
+    DeadLettersResent,
+)
 from confer_contracts.portal import shown_name
 from confer_kit import clock
 from confer_kit.calls import Context
+from confer_kit.event_log import Unavailable
 from confer_kit.facts import StoredFact
+from confer_kit.ledger import Ledger
 from confer_kit.logs import logger
 from confer_kit.service import Service
 from confer_kit.threads import apart
 from notify_svc import metrics
-from notify_svc.codec import AUDIENCES, notification_of
-from notify_svc.dead_letters import DEAD_LETTERS, Dead
+from notify_svc.codec import AUDIENCES, NOTE, notification_of
+from notify_svc.dead_letters import AGAIN, DEAD_LETTERS, KIND, Again, Dead, PutAside, Source
 from notify_svc.domain.audience import Sent
 from notify_svc.owed import ACT_S
 from notify_svc.settings import Settings
@@ -66,19 +76,25 @@ class Endpoint:
         self._http = urllib3.PoolManager(
             retries=False, timeout=urllib3.Timeout(connect=webhook.timeout_s, read=webhook.timeout_s)
         )
-        self._dead = service.ledger(DEAD_LETTERS)
+        self._log = service.log
+        self._dead: Ledger[PutAside, Dead | Again] = service.ledger(DEAD_LETTERS)
+
+    @property
+    def filters(self) -> list[str]:
+        """The facts to deliver: all notes, and those that are to be sent to this webhook again."""
+        return [f"log.{SERVICE}.*.*.{NOTE}", f"log.{SERVICE}.{KIND}.{self.webhook.name}.{AGAIN}"]
 
     async def deliver(self, fact: StoredFact, attempt: int) -> float | None:
         """As `confer_kit.deliveries.Delivering` has it."""
-        sent = AUDIENCES.decode(fact)
-        key = f"{fact.subject.kind}.{fact.subject.ident}"
-        audience = shown_name(key)
-        if sent is None or not self.webhook.takes(audience, sent.content.type, sent.content.priority):
+        asked = fact.subject.kind == KIND
+        try:
+            note = await self._asked_for(fact) if asked else fact
+        except Unavailable:
+            return backoff(1, self._first_s)
+        sent = self._to_send(note, asked=asked) if note else None
+        if note is None or sent is None:
             return None
-        if self._is_late(sent):
-            metrics.WEBHOOKS.labels("late").inc()
-            return None
-        status, error = await self._post(sent, key)
+        status, error = await self._post(sent, _audience(note))
         if error is None:
             metrics.WEBHOOKS.labels("delivered").inc()
             return None
@@ -86,17 +102,43 @@ class Endpoint:
             metrics.WEBHOOKS.labels("again").inc()
             log.info("a webhook did not take a note", webhook=self.webhook.name, attempt=attempt, reason=error)
             return backoff(attempt, self._first_s)
-        return await self._put_aside(sent, audience, attempt, error)
+        return await self._put_aside(note, sent, attempt, error)
+
+    async def resend(self, notes: Sequence[str], actor: str, deadline: float) -> list[str]:
+        """Those of the notes that were aside, and are on their way again."""
+        name = self.webhook.name
+        letters = (await self._dead.load(name)).state.letters
+        again = [note for note in notes if note in letters and letters[note].source]
+        for note in again:
+            await self._dead.transact(name, partial(DEAD_LETTERS.again, name, note, actor), deadline)
+        return again
 
     async def dead(self) -> list[DeadLetter]:
         """What was put aside, the latest first."""
         letters = (await self._dead.load(self.webhook.name)).state.letters.values()
         return [_shown(self.webhook.name, letter) for letter in reversed(letters)]
 
-    def _is_late(self, sent: Sent) -> bool:
-        """Whether it says nothing to anybody any more: an old one, of a webhook that was away, or an expired one."""
-        expires_at, now = sent.content.expires_at, clock.now()
-        return now - sent.at > self._age_s or (expires_at is not None and expires_at <= now)
+    async def _asked_for(self, fact: StoredFact) -> StoredFact | None:
+        """The note that somebody wants to be sent again; None: it was erased."""
+        again = DEAD_LETTERS.decode(fact)
+        assert isinstance(again, Again)
+        subject, seq = again.source
+        return next(iter(await self._log.read(subject, after=seq - 1, upto=seq, limit=1)), None)
+
+    def _to_send(self, note: StoredFact, *, asked: bool) -> Sent | None:
+        """None: it is none of this webhook's, or says nothing to anybody any more. What somebody has asked for is sent
+        however old it is."""
+        sent = AUDIENCES.decode(note)
+        if sent is None:
+            return None
+        content = sent.content
+        if not asked and not self.webhook.takes(shown_name(_audience(note)), content.type, content.priority):
+            return None
+        now, expires_at = clock.now(), content.expires_at
+        if (not asked and now - sent.at > self._age_s) or (expires_at is not None and expires_at <= now):
+            metrics.WEBHOOKS.labels("late").inc()
+            return None
+        return sent
 
     async def _post(self, sent: Sent, key: str) -> tuple[int | None, str | None]:
         """The status of the answer, if there was one, and why that is none that we want."""
@@ -118,13 +160,14 @@ class Endpoint:
         answer.close()
         return int(answer.status)
 
-    async def _put_aside(self, sent: Sent, audience: str, attempts: int, error: str) -> float | None:
+    async def _put_aside(self, note: StoredFact, sent: Sent, attempts: int, error: str) -> float | None:
         name, now = self.webhook.name, clock.now()
         letter = Dead(
-            note=sent.id, audience=audience, title=sent.content.title, attempts=attempts, error=error, at=now
+            note=sent.id, audience=shown_name(_audience(note)), title=sent.content.title, attempts=attempts,
+            error=error, at=now, source=Source(str(note.subject), note.seq),
         )  # fmt: skip
         try:
-            await self._dead.transact(name, lambda state: DEAD_LETTERS.encode(name, letter, state), now + ACT_S)
+            await self._dead.transact(name, partial(DEAD_LETTERS.put_aside, name, letter), now + ACT_S)
         except Rejection:
             return backoff(1, self._first_s)
         metrics.WEBHOOKS.labels("dead").inc()
@@ -139,7 +182,7 @@ class Deliveries:
         self._endpoints = [Endpoint(service, each, settings) for each in webhooks]
         for endpoint in self._endpoints:
             wait = 2 * endpoint.webhook.timeout_s + SPARE_S
-            service.deliver(endpoint.webhook.name, ["log.notify.*.*.note"], endpoint.deliver, ack_wait_s=wait)
+            service.deliver(endpoint.webhook.name, endpoint.filters, endpoint.deliver, ack_wait_s=wait)
 
     async def dead_letters(self, query: DeadLetterQuery, context: Context) -> DeadLetterList:
         """Of the webhooks that the file names."""
@@ -148,9 +191,24 @@ class Deliveries:
         letters.sort(key=lambda letter: letter.timestamp, reverse=True)
         return DeadLetterList(op=context.op, letters=letters[: query.limit], total=len(letters))
 
+    async def dead_letters_resend(self, request: DeadLettersResend, context: Context) -> DeadLettersResent:
+        """Rejection(not_found) for a webhook that the file does not name."""
+        wanted = [e for e in self._endpoints if request.webhook in (None, e.webhook.name)]
+        if not wanted:
+            known = [e.webhook.name for e in self._endpoints]
+            text = f"webhook: there is none of this name; there are {', '.join(known) or 'none'}"
+            raise Rejection(ErrorCode.NOT_FOUND, text, field="webhook", details={"known": known})
+        actor = context.identity.user_id
+        again = [note for e in wanted for note in await e.resend(request.ids, actor, context.deadline)]
+        return DeadLettersResent(op=context.op, ids=again)
+
 
 def _shown(webhook: str, letter: Dead) -> DeadLetter:
     return DeadLetter(
         webhook=webhook, id=letter.note, audience=letter.audience, title=letter.title, attempts=letter.attempts,
         error=letter.error, timestamp=clock.iso(letter.at),
     )  # fmt: skip
+
+
+def _audience(note: StoredFact) -> str:
+    return f"{note.subject.kind}.{note.subject.ident}"

@@ -1,5 +1,6 @@
 """`confer notify` and `confer rules`, as operators type them, against a real service."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,22 @@ async def test_what_webhooks_did_not_take_is_shown(rig: Rig) -> None:
     assert (await notify(rig, "dead", "--json", "--webhook", "line"))[1] == "[]\n"
 
 
+async def test_what_webhooks_did_not_take_is_sent_again(rig: Rig, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(f"whsec_{'A' * 32}")
+    hooks = tmp_path / "hooks.toml"
+    hooks.write_text(f'[[webhooks]]\nname="line"\nurl="http://127.0.0.1:1/"\nsecret_file="{tmp_path / "secret"}"\n')
+    await rig.replicas(1, notify_webhooks_file=hooks, notify_webhook_attempts=1)
+    async with asyncio.timeout(60):
+        while not await rig.link.nc.jetstream().consumers_info("NOTIFY"):
+            await asyncio.sleep(0.05)
+    _, out, _ = await notify(rig, "send", "lost", "--to", "all", "--group", "g", "--dedupe", "d", "--json")
+    note = json.loads(out)["id"]
+    await rig.until("log.notify.webhook.line.dead", bool)
+    assert await notify(rig, "resend", note, "none") == (0, "1 on their way again; not aside: none\n", "")
+    await rig.until("log.notify.webhook.line.dead", lambda facts: len(facts) == 2)
+    assert await notify(rig, "resend", "--all", "--webhook", "line") == (0, "1 on their way again\n", "")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -87,6 +104,9 @@ async def test_what_webhooks_did_not_take_is_shown(rig: Rig) -> None:
         (("send", "x", "--to", "all", "--data", "[]"), "data: Input should be a valid dictionary"),
         (("send", "x", "--to", "all", "--repeats", "1"), "--repeat-s, --repeats and --escalate-to go with --must-ack."),
         (("send", "x", "--to", "patient:p", "--must-ack"), "must_acknowledge: notes to a patient's room"),
+        (("send", "x", "--to", "all", "--expires", "2020-01-01"), "expires_at: must not be in the past"),
+        (("resend",), "Name the notifications to send again, or --all of them."),
+        (("resend", "x", "--webhook", "none"), "webhook: there is none of this name; there are none"),
         (("cancel", "nothing"), "id: no such note of yours"),
     ],
 )

@@ -166,6 +166,60 @@ async def test_what_nobody_takes_is_put_aside_and_shown(rig: Rig, receiver: Rece
     assert (await rig.ok("dead_letters", {"webhook": "another"}))["total"] == 0
 
 
+async def put_aside(rig: Rig, receiver: Receiver, *titles: str) -> list[str]:
+    """Their ids, once the webhook `line` has given them up."""
+    receiver.answer = lambda _: 503
+    ids = [(await rig.send(title))["id"] for title in titles]
+    await rig.until("log.notify.webhook.line.dead", lambda facts: len(facts) == len(titles))
+    receiver.answer = lambda _: 200
+    return ids
+
+
+async def test_what_was_put_aside_is_sent_again_when_somebody_asks_for_it(
+    rig: Rig, receiver: Receiver, hooks: Path
+) -> None:
+    await started(rig, hooks, count=2, notify_webhook_attempts=1)
+    lost, other = await put_aside(rig, receiver, "lost", "other")
+    for _ in range(2):
+        await rig.ok("dead_letters_resend", {"ids": [lost, "nothing"]}, op="op-1")
+    await receiver.until(lambda: lost in receiver.taken)
+    await handled(rig)
+    assert (receiver.taken[lost]["data"]["title"], receiver.tried[lost]) == ("lost", 2)
+    assert [letter["id"] for letter in (await rig.ok("dead_letters", {}))["letters"]] == [other]
+    assert (await rig.ok("dead_letters_resend", {"ids": [lost], "webhook": "line"}))["ids"] == []
+    refusal = await rig.call("dead_letters_resend", {"ids": [lost], "webhook": "another"})
+    assert (refusal["code"], refusal["field"], refusal["known"]) == ("not_found", "webhook", ["line"])
+
+
+async def test_what_nobody_takes_again_is_put_aside_again(rig: Rig, receiver: Receiver, hooks: Path) -> None:
+    await started(rig, hooks, notify_webhook_attempts=2)
+    (lost,) = await put_aside(rig, receiver, "lost")
+    receiver.answer = lambda _: 500
+    assert (await rig.ok("dead_letters_resend", {"ids": [lost]}))["ids"] == [lost]
+    await rig.until("log.notify.webhook.line.dead", lambda facts: len(facts) == 2)
+    (letter,) = (await rig.ok("dead_letters", {}))["letters"]
+    assert (letter["id"], letter["error"], letter["attempts"]) == (lost, "it answered 500", 2)
+
+
+async def test_what_is_to_be_sent_again_is_sent_by_whoever_starts_however_old_it_is(
+    rig: Rig, receiver: Receiver, hooks: Path, tmp_path: Path
+) -> None:
+    settings = {"notify_webhooks_file": hooks, "notify_webhook_attempts": 1}
+    async with rig.replica(**settings):
+        await following(rig)
+        old, erased = await put_aside(rig, receiver, "old", "erased")
+    note = (await rig.facts("log.notify.role.nurse.note"))[-1]
+    await rig.link.nc.jetstream().delete_msg("NOTIFY", note.seq)
+    (tmp_path / "other").mkdir()
+    vain = {"notify_webhooks_file": written(tmp_path / "other", f"http://127.0.0.1:{free_port()}/")}
+    async with rig.replica(**vain, notify_webhook_attempts=1000, notify_webhook_backoff_s=0.05):
+        assert (await rig.ok("dead_letters_resend", {"ids": [old, erased]}))["ids"] == [old, erased]
+    async with rig.replica(**settings, notify_webhook_age_s=0.001):
+        await receiver.until(lambda: old in receiver.taken)
+        await handled(rig)
+    assert receiver.tried[erased] == 1
+
+
 async def test_what_has_expired_meanwhile_is_not_tried_again(rig: Rig, receiver: Receiver, hooks: Path) -> None:
     receiver.answer = lambda _: 500
     await started(rig, hooks, notify_webhook_attempts=1_000_000)

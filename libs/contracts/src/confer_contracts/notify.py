@@ -52,6 +52,8 @@ from confer_contracts.notify_plan import (
     Closed,
     DeadLetterList,
     DeadLetterQuery,
+    DeadLettersResend,
+    DeadLettersResent,
     Escalated,
     NotificationAcknowledge,
     NotificationCancel,
@@ -116,6 +118,8 @@ NOTIFICATION_ACKNOWLEDGE = Call(service=SERVICE, event="notification_acknowledge
                                 doc="Acknowledges a notification for all whom it was for.")  # fmt: skip
 DEAD_LETTERS = Call(service=SERVICE, event="dead_letters", request=DeadLetterQuery, reply=DeadLetterList, public=False,
                     ordered=False, doc="What webhooks did not take.")  # fmt: skip
+DEAD_LETTERS_RESEND = Call(service=SERVICE, event="dead_letters_resend", request=DeadLettersResend,
+                           reply=DeadLettersResent, public=False, doc="Sends some of them again.")  # fmt: skip
 DASHBOARD = Call(service=SERVICE, event="dashboard", request=DashboardQuery, reply=NotifyDashboard, public=False,
                  ordered=False, with_withheld=True, doc="The notifications' part of a role's dashboard.")  # fmt: skip
 
@@ -132,6 +136,7 @@ CALLS = (
     NOTIFICATION_SEND, NOTIFICATION_TELL, NOTIFICATION_SEEN, NOTIFICATION_READ, NOTIFICATION_ARCHIVE,
     NOTIFICATION_INBOX, NOTIFICATION_PREFERENCES, TOPIC_FOLLOW, TOPIC_UNFOLLOW, SEND_MESSAGE, DASHBOARD,
     NOTIFICATION_SCHEDULED, NOTIFICATION_CANCEL, NOTIFICATION_ACKNOWLEDGE, DEAD_LETTERS,
+    DEAD_LETTERS_RESEND,
 )  # fmt: skip
 SNAPSHOTS = (Snapshot(service=SERVICE, kind=Kind.USER, reply=Inbox),)
 FACTS = (

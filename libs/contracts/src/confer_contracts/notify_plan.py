@@ -14,6 +14,7 @@ from confer_contracts.message import Body, Id, Ok, Payload
 REPEAT_S_MIN, REPEAT_S_MAX = 1, 24 * 3600
 REPEATS_MAX = 100
 LEVELS_MAX = 5
+RESENT_MAX = 100  # with one call
 
 AcknowledgeState = Literal["open", "acknowledged", "cancelled", "superseded", "expired", "given_up"]
 
@@ -127,3 +128,16 @@ class DeadLetter(Body):
 class DeadLetterList(Ok):
     letters: list[DeadLetter] = []
     total: int = 0
+
+
+class DeadLettersResend(Body):
+    """These notes, which webhooks did not take, are to be sent to them again; `webhook`: only to this one."""
+
+    ids: Annotated[list[Id], Field(min_length=1, max_length=RESENT_MAX)]
+    webhook: str | None = None
+
+
+class DeadLettersResent(Ok):
+    """Those of `ids` that are on their way again, once for each webhook; the others were not aside."""
+
+    ids: list[str] = []

@@ -1,4 +1,5 @@
-"""`confer notify`: operators tell people something, at once or later, and see what waits and what could not go out."""
+"""`confer notify`: operators tell people something, at once or later, see what waits and what could not go out, and
+send that again."""
 
 import json
 from enum import StrEnum
@@ -10,13 +11,20 @@ from pydantic import BaseModel, ValidationError
 
 from confer_contracts.notify import (
     DEAD_LETTERS,
+    DEAD_LETTERS_RESEND,
     NOTIFICATION_CANCEL,
     NOTIFICATION_SCHEDULED,
     NOTIFICATION_SEND,
     NotificationSend,
     NotifyPriority,
 )
-from confer_contracts.notify_plan import DeadLetterQuery, NotificationCancel, ScheduledQuery
+from confer_contracts.notify_plan import (
+    RESENT_MAX,
+    DeadLetterQuery,
+    DeadLettersResend,
+    NotificationCancel,
+    ScheduledQuery,
+)
 from confer_contracts.route import Call
 from confer_contracts.templates import KINDS, addressee
 from confer_kit.serving import explain
@@ -44,6 +52,9 @@ def send(
     priority: Annotated[Priority, typer.Option(help="how urgent it is")] = _NORMAL,
     link: Annotated[str | None, typer.Option(help="where it leads")] = None,
     data: Annotated[str | None, typer.Option(help="more for the page, as a JSON object")] = None,
+    group: Annotated[str | None, typer.Option(help="it replaces what they were told last in this group")] = None,
+    expires: Annotated[str | None, typer.Option(help="when it leaves the inboxes, as --at")] = None,
+    dedupe: Annotated[str | None, typer.Option(help="within an hour the same key is the same notification")] = None,
     at: Annotated[str | None, typer.Option(help="when, as of ISO 8601; UTC if it names no zone")] = None,
     in_s: Annotated[int | None, typer.Option("--in", help="in so many seconds", min=1)] = None,
     must_ack: Annotated[bool, typer.Option("--must-ack", help="remind until somebody acknowledges")] = False,
@@ -65,7 +76,8 @@ def send(
     request = _checked(
         NotificationSend,
         to=_to(to), title=title, message=message, type=kind.value, priority=priority.value, link=link,
-        data=_data(data), at=moment(at), in_s=in_s, must_acknowledge=given if must_ack else None,
+        data=_data(data), group=group, expires_at=moment(expires), dedupe=dedupe, at=moment(at), in_s=in_s,
+        must_acknowledge=given if must_ack else None,
     )  # fmt: skip
     told = _ask(nats_url, NOTIFICATION_SEND, request, actor, op)
     sentence = f"notification {told.id} " + (f"will be sent at {told.at}" if told.at else "is sent")
@@ -117,6 +129,33 @@ def dead(
             for each in found.letters
         ]
         print("\n".join(table([head, *rows], indent="")))
+
+
+@app.command()
+def resend(
+    notes: Annotated[list[str] | None, typer.Argument(help="the notifications' ids, as `dead` shows them")] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="all that `dead` shows")] = False,
+    webhook: Annotated[str | None, typer.Option(help="only to this webhook")] = None,
+    actor: Actor = None,
+    as_json: Json = False,
+    nats_url: NatsUrl = HERE,
+) -> None:
+    """Send notifications again that webhooks did not take."""
+    if bool(notes) == every:
+        raise Trouble("Name the notifications to send again, or --all of them.")
+    if every:
+        found = _ask(nats_url, DEAD_LETTERS, DeadLetterQuery(webhook=webhook, limit=500), actor)
+        notes = [letter.id for letter in found.letters]
+    ids, again = list(dict.fromkeys(notes or ())), set()
+    for first in range(0, len(ids), RESENT_MAX):
+        request = _checked(DeadLettersResend, ids=ids[first : first + RESENT_MAX], webhook=webhook)
+        again |= set(_ask(nats_url, DEAD_LETTERS_RESEND, request, actor).ids)
+    missing = [note for note in ids if note not in again]
+    if as_json:
+        print(json.dumps({"again": [note for note in ids if note in again], "not_aside": missing}))
+    else:
+        print(f"{len(again)} on their way again" + (f"; not aside: {', '.join(missing)}" if missing else ""))
 
 
 def _ask(nats_url: str, call: Call[Any, Any], request: BaseModel, actor: str | None, op: str | None = None) -> Any:
