@@ -52,6 +52,7 @@ options of ./run:
   --no-demo          do not build and serve the demo portal
   --nats-port N      where NATS listens (4222, or the next free port)
   --metrics-port N   where metrics begin, a port per process; those in use are passed over (9101); 0: none
+  --watch-port N     where the page of traces and numbers is (9100, or the next free port); 0: none
   --activity-days N  how long the activity log is kept (as it is; 90 at first)
   --audit-days N     how long reads and refusals are (as it is; 90 at first)
   --identity MODE    trusted-query (believes what clients say; the default here) or jwt

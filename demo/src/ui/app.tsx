@@ -18,6 +18,7 @@ import { QueuePanel } from "./queue";
 import { Logo } from "./start";
 import { StepsPanel } from "./steps";
 import { Toasts } from "./toasts";
+import { WatchLink } from "./watch";
 
 export function App({ portal }: { portal: Portal }) {
   const { me } = portal;
@@ -31,6 +32,7 @@ export function App({ portal }: { portal: Portal }) {
       <header class="top">
         <a class="brand" href="?" aria-label="Confer: back to the start page"><Logo /><span>Confer</span></a>
         <div class="top-right">
+          <WatchLink />
           <Bell portal={portal} />
           <div class="me" data-testid="me">
             <Avatar userId={me.user_id} name={me.name} />

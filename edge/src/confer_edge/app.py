@@ -114,7 +114,7 @@ class Edge:
         password = password_of(settings)
         self.admin = password and Admin(self.server, settings, password, lambda: len(self.doorway.sessions))
         self.beat = Beat(link, self.incarnation, self.doorway.sessions.values)
-        pages = web.application(self.probe, lambda: len(self.doorway.sessions), settings.demo_dir)
+        pages = web.application(self.probe, lambda: len(self.doorway.sessions), settings.demo_dir, settings.demo_watch)
         served: Any = self.server if settings.socketio_enabled else None
         application: ASGIApp = socketio.ASGIApp(served, pages) if served else without_socketio(pages)
         self.opens: dict[str, Open] = {SOCKET_IO: self.server.eio.open} if served else {}

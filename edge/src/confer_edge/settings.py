@@ -91,6 +91,7 @@ class EdgeSettings(KitSettings):
     )  # fmt: skip
     displays_max: int = Field(1000, ge=0, description="public displays of this edge")
     demo_dir: str = Field("", description="built demo portal, served at /demo/; none: not served")
+    demo_watch: str = Field("", description="where the demo portal links to for traces and numbers; none: no link")
     ping_interval_s: float = Field(25, gt=0, description="Engine.IO pingInterval")
     ping_timeout_s: float = Field(20, gt=0, description="Engine.IO pingTimeout")
     handshake_s: float = Field(20, gt=0, description="a connection that has not sent CONNECT by then is closed")

@@ -40,8 +40,8 @@ class Demo:
         await (self._files or Response(BUILDING, 503, media_type="text/html"))(scope, receive, send)
 
 
-def application(probe: Probe, clients: Callable[[], int], demo_dir: str) -> Starlette:
-    """`clients` counts the connected ones."""
+def application(probe: Probe, clients: Callable[[], int], demo_dir: str, demo_watch: str) -> Starlette:
+    """`clients` counts the connected ones; `demo_watch`: where the demo portal links to for traces."""
 
     async def health(_: Request) -> Response:
         """The seed's shape; the timestamp is UTC, without a zone."""
@@ -70,6 +70,9 @@ def application(probe: Probe, clients: Callable[[], int], demo_dir: str) -> Star
     async def demo_root(_: Request) -> Response:
         return RedirectResponse("/demo/")
 
+    async def demo_links(_: Request) -> Response:
+        return JSONResponse({"watch": demo_watch or None})
+
     async def not_found(request: Request, _: Exception) -> Response:
         return PlainTextResponse(f"There is nothing at {request.url.path}.\n\n{SERVED}", 404)
 
@@ -80,5 +83,6 @@ def application(probe: Probe, clients: Callable[[], int], demo_dir: str) -> Star
         Route("/readyz", ready),
     ]
     if demo_dir:
-        routes += [Route("/demo", demo_root), Mount("/demo", Demo(Path(demo_dir)))]
+        routes += [Route("/demo", demo_root), Route("/demo/links.json", demo_links)]
+        routes += [Mount("/demo", Demo(Path(demo_dir)))]
     return Starlette(routes=routes, exception_handlers={404: not_found})

@@ -20,7 +20,7 @@ from confer_ops.data import DataDirectory
 from confer_ops.demo import Demo
 from confer_ops.form_commands import app as form_app
 from confer_ops.notify_commands import app as notify_app
-from confer_ops.ports import METRICS_PORT
+from confer_ops.ports import METRICS_PORT, WATCH_PORT
 from confer_ops.provision import Ages, provision_patiently
 from confer_ops.queue_commands import app as queue_app
 from confer_ops.rule_commands import app as rule_app
@@ -77,6 +77,15 @@ def up(
             envvar="CONFER_METRICS_PORT",
         ),
     ] = METRICS_PORT,
+    watch_port: Annotated[
+        int,
+        typer.Option(
+            help="where the page of traces and vital numbers is, or the next free port; 0: none",
+            min=0,
+            max=65535,
+            envvar="CONFER_WATCH_PORT",
+        ),
+    ] = WATCH_PORT,
     identity: Annotated[
         Identity, typer.Option(help="how the edge knows who connects; trusted-query believes what clients say")
     ] = Identity.TRUSTED_QUERY,
@@ -90,7 +99,9 @@ def up(
     async def start() -> int:
         directory = DataDirectory(data or checkout / ".confer")
         ages = Ages(activity_days, audit_days)
-        options = Options(checkout, port, directory.path, nats_port, identity.value, demo, metrics_port, ages)
+        options = Options(
+            checkout, port, directory.path, nats_port, identity.value, demo, metrics_port, watch_port, ages
+        )
         must_make_sense(options)
         directory.open()
         if fresh:

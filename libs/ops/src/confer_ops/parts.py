@@ -26,10 +26,11 @@ class Parts:
 
     def __init__(
         self, options: "Options", data: DataDirectory, console: Console, *, nats_port: int, monitoring: int,
-        metrics: Mapping[str, int],
+        metrics: Mapping[str, int], watch: str | None,
     ) -> None:  # fmt: skip
+        """`metrics`: ports, by process; `watch`: where the page of traces and numbers is."""
         self._console = console
-        self.metrics = metrics
+        self.metrics, self.watch = metrics, watch
         self.nats_port, self.monitoring = nats_port, monitoring
         self.nats_url = f"nats://{HOST}:{nats_port}"
         self.url = f"http://{HOST}:{options.port}"
@@ -47,6 +48,7 @@ class Parts:
             CONFER_PORT=str(options.port),
             CONFER_IDENTITY=options.identity,
             CONFER_DEMO_DIR=str(demo.dist),
+            CONFER_DEMO_WATCH=self.watch or "",
         )
         self.builder = Child("demo", [sys.executable, "-m", "confer_ops.cli", "demo"], console)
 
@@ -57,6 +59,8 @@ class Parts:
             "CONFER_DRAIN_S": str(DRAIN_S),
             "CONFER_METRICS_PORT": str(self.metrics[name]),
         }
+        if self.watch and traces_go_to() is None:
+            shared["OTEL_EXPORTER_OTLP_ENDPOINT"] = self.watch
         command = [sys.executable, "-u", "-m", name.replace("-", "_")]
         return Child(name, command, self._console, env={**shared, **settings})
 
@@ -69,6 +73,13 @@ class Parts:
         await asyncio.gather(self.edge.stop(GRACE_S), self.builder.stop(1))
         await asyncio.gather(*(service.stop(GRACE_S) for service in self.services))
         await self.nats.stop(NATS_GRACE_S)
+
+
+def traces_go_to() -> str | None:
+    """Where our environment sends traces; None: it says nothing."""
+    settings = environment({})
+    names = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+    return next((settings[name] for name in names if settings.get(name)), None)
 
 
 def _forms(options: "Options", demo: Demo) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Set
 from confer_ops.trouble import Trouble
 
 HOST = "127.0.0.1"
-NATS_PORT, MONITORING_PORT, METRICS_PORT = 4222, 8222, 9101
+NATS_PORT, MONITORING_PORT, WATCH_PORT, METRICS_PORT = 4222, 8222, 9100, 9101
 TRIES = 200
 
 

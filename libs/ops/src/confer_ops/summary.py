@@ -28,5 +28,9 @@ def summary(
     if demo:
         later = "   (being built: a line will say when it is ready)" if building else ""
         places.insert(0, ("Demo portal", f"{parts.url}/demo/{later}"))
+    if parts.watch:
+        places.insert(
+            1 if demo else 0, ("What happens", f"{parts.watch}/   (the last actions, hop by hop, and vital numbers)")
+        )
     head = f"Confer is up, after {after_s:.1f} s." if healthy else "Confer is not healthy yet: see the lines above."
     return [f"  {head}", "", *table(rows), "", *table(places), "", "  Ctrl-C stops all of it."]

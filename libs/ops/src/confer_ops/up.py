@@ -15,11 +15,12 @@ from confer_ops.console import Console
 from confer_ops.data import DataDirectory
 from confer_ops.demo import Demo
 from confer_ops.health import is_healthy
-from confer_ops.parts import EDGE, SERVICES, Parts
+from confer_ops.parts import EDGE, SERVICES, Parts, traces_go_to
 from confer_ops.ports import MONITORING_PORT, NATS_PORT, must_be_free, next_free
 from confer_ops.provision import Ages, existing, log_streams, provision
 from confer_ops.summary import banner, summary
 from confer_ops.trouble import Trouble
+from confer_ops.watch.site import Site
 
 HEALTHY_S = 45.0
 SECRET_BYTES_MIN = 32  # for HS256; the edge refuses less as well
@@ -35,6 +36,7 @@ class Options:
     identity: str
     demo: bool
     metrics_port: int
+    watch_port: int
     ages: Ages = field(default_factory=Ages)
 
 
@@ -56,9 +58,21 @@ async def up(options: Options, data: DataDirectory, console: Console) -> int:
         must_be_free(options.nats_port, "--nats-port")
     nats_port = options.nats_port or next_free(NATS_PORT, but_not={options.port})
     monitoring = next_free(MONITORING_PORT, but_not={options.port, nats_port})
-    metrics = _metrics_ports(options.metrics_port, {options.port, nats_port, monitoring})
-    parts = Parts(options, data, console, nats_port=nats_port, monitoring=monitoring, metrics=metrics)
-    return await _Run(options, data, console, parts).until_stopped()
+    taken = {options.port, nats_port, monitoring}
+    site = Site() if options.watch_port else None
+    if site is not None:
+        await site.server.start(options.watch_port, but_not=taken)
+        taken.add(site.server.port)
+    try:
+        metrics = _metrics_ports(options.metrics_port, taken)
+        watch = site.server.url if site else None
+        parts = Parts(options, data, console, nats_port=nats_port, monitoring=monitoring, metrics=metrics, watch=watch)
+        if site is not None:
+            site.shows(metrics, traces_go_to=traces_go_to())
+        return await _Run(options, data, console, parts).until_stopped()
+    finally:
+        if site is not None:
+            site.server.close()
 
 
 def _metrics_ports(first: int, taken: set[int]) -> dict[str, int]:

@@ -1,36 +1,17 @@
 """A sink for traces: takes real OTLP over HTTP and keeps the spans, decoded."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
-from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-from opentelemetry.proto.trace.v1 import trace_pb2
 
+from confer_kit import spans
+from confer_kit.spans import Span
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
-    """As it was exported; ids in hex, `parent` empty at the root; `links` are (trace id, span id)."""
-
-    resource: Mapping[str, Any]
-    name: str
-    kind: str
-    trace: str
-    id: str
-    parent: str
-    links: tuple[tuple[str, str], ...]
-    attributes: Mapping[str, Any]
-    status: str
-    events: int
-
-    @property
-    def service(self) -> str:
-        return str(self.resource.get("service.name"))
+__all__ = ["Sink", "Span", "otlp_sink"]
 
 
 class Sink:
@@ -43,11 +24,8 @@ class Sink:
         self.text = ""
 
     def take(self, body: bytes) -> None:
-        request = ExportTraceServiceRequest.FromString(body)
-        self.text += str(request)
-        for group in request.resource_spans:
-            for scope in group.scope_spans:
-                self.spans += [_span(group.resource, span) for span in scope.spans]
+        self.text += str(ExportTraceServiceRequest.FromString(body))
+        self.spans += spans.decode(body)
 
     def trace(self, trace: str) -> list[Span]:
         return [span for span in self.spans if span.trace == trace]
@@ -78,28 +56,3 @@ def otlp_sink() -> Iterator[Sink]:
         finally:
             server.shutdown()
             thread.join()
-
-
-def _span(resource: Resource, span: trace_pb2.Span) -> Span:
-    return Span(
-        resource=_attributes(resource.attributes),
-        name=span.name,
-        kind=trace_pb2.Span.SpanKind.Name(span.kind).removeprefix("SPAN_KIND_"),
-        trace=span.trace_id.hex(),
-        id=span.span_id.hex(),
-        parent=span.parent_span_id.hex(),
-        links=tuple((link.trace_id.hex(), link.span_id.hex()) for link in span.links),
-        attributes=_attributes(span.attributes),
-        status=trace_pb2.Status.StatusCode.Name(span.status.code).removeprefix("STATUS_CODE_"),
-        events=len(span.events),
-    )
-
-
-def _attributes(pairs: Any) -> dict[str, Any]:
-    return {pair.key: _value(pair) for pair in pairs}
-
-
-def _value(pair: KeyValue) -> Any:
-    value: AnyValue = pair.value
-    kind = value.WhichOneof("value")
-    return None if kind is None else getattr(value, kind)
