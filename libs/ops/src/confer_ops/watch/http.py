@@ -111,6 +111,6 @@ def _unpacked(body: bytes) -> bytes:
         plain = unpacking.decompress(body, BODY_BYTES_MAX)
     except zlib.error as error:
         raise ValueError("no gzip") from error
-    if unpacking.unconsumed_tail:
-        raise ValueError(f"more than {BODY_BYTES_MAX} bytes once it is unpacked")
+    if not unpacking.eof:
+        raise ValueError(f"cut off, or more than {BODY_BYTES_MAX} bytes once it is unpacked")
     return plain
