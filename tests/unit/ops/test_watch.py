@@ -133,7 +133,7 @@ def export() -> bytes:
     request = ExportTraceServiceRequest()
     one = request.resource_spans.add().scope_spans.add().spans.add()
     one.trace_id, one.span_id, one.name, one.kind = b"t" * 16, b"s" * 8, "<b>receive</b>", 2
-    return request.SerializeToString()
+    return bytes(request.SerializeToString())
 
 
 PROTOBUF = "application/x-protobuf"
