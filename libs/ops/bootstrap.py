@@ -27,7 +27,8 @@ MEMBERS = ("libs/contracts", "libs/kit", "libs/ops", "edge", "presence-svc", "sy
 RUNTIME, DEVELOPMENT, NODE = "requirements.lock", "requirements-dev.lock", "requirements-node.lock"
 
 # with a --help of their own
-COMMANDS = ("access", "activity", "bench", "chaos", "form", "notify", "provision", "queue", "rules")
+OPERATING = ("access", "activity", "drain", "form", "notify", "provision", "queue", "rules", "status", "tail", "token")
+COMMANDS = (*OPERATING, "bench", "chaos")
 
 HELP = """\
 usage: ./run [options]             set up what is missing, start everything, show where to click; Ctrl-C stops it
@@ -37,6 +38,10 @@ usage: ./run [options]             set up what is missing, start everything, sho
        ./run provision [options]   make the streams on a NATS server (--nats-url, --replicas)
        ./run bench edge [options]  measure the edge beside other servers, write docs/bench/ (Linux, needs cc and Node)
        ./run bench services        measure a field update beside a bare publish to JetStream (Linux, needs cc)
+       ./run status [options]      every process: version, age, calls, lag; and what is missing
+       ./run tail [AUDIENCE]       follow the facts of a room, a queue, a user (`./run tail --help`)
+       ./run drain EDGE | --all    edges send their clients to the others, and start again
+       ./run token --user ID       a token for tests, signed with CONFER_JWT_SECRET
        ./run access COMMAND        revoke, restore, kick or list users and sessions (`./run access --help`)
        ./run activity [options]    who did what when, in a record or by a person (`./run activity --help`)
        ./run form COMMAND          register or show the forms of records (`./run form --help`)
@@ -73,7 +78,7 @@ def main(arguments: list[str]) -> None:
         print(HELP, end="")
         return
     match verb:
-        case "up" | "provision" | "access" | "activity" | "form" | "notify" | "queue" | "rules":
+        case _ if verb == "up" or verb in OPERATING:
             install(RUNTIME)
             become([str(VENV / "bin" / "confer"), verb, *rest])
         case "chaos":

@@ -44,6 +44,8 @@ async def test_each_service_serves_exactly_its_subjects_of_the_catalogue(system:
     served: dict[str, set[str]] = {}
     while len(served) < len(catalogue.SERVICES):
         info = json.loads((await answers.next_msg(timeout=30)).data)
+        if info["name"] == "confer-edge":
+            continue
         served[info["name"]] = {endpoint["subject"] for endpoint in info["endpoints"]}
         groups = {endpoint["queue_group"] for endpoint in info["endpoints"]}
         assert groups == {info["name"].removesuffix("-svc")}

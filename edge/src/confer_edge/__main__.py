@@ -19,7 +19,7 @@ NAME = "confer-edge"
 async def serve(settings: EdgeSettings) -> None:
     stop = stop_event()
     async with connected(settings, NAME, stop) as link:
-        edge = Edge(link, settings)
+        edge = Edge(link, settings, leave=stop.set)
         await unless_stopped(stop, edge.start())
         garbage.settle()
         async with listening(edge.application, settings, edge.opens) as port:

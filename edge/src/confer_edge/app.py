@@ -1,7 +1,7 @@
 """The composition root of the edge: everything is wired here, started and drained."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import orjson
@@ -24,6 +24,7 @@ from confer_edge.bodies import bounded_bodies
 from confer_edge.calls import Calls
 from confer_edge.census import Users
 from confer_edge.departures import Departures
+from confer_edge.desk import Desk
 from confer_edge.doorway import Doorway
 from confer_edge.drain import Drain
 from confer_edge.endings import Endings
@@ -61,7 +62,8 @@ POLICY_LOOK_S = 0.5  # twice before a new version counts
 class Edge:
     """One edge process. Its incarnation is new with each start: presence tells by it what a dead edge left behind."""
 
-    def __init__(self, link: Link, settings: EdgeSettings) -> None:
+    def __init__(self, link: Link, settings: EdgeSettings, leave: Callable[[], None] = lambda: None) -> None:
+        """`leave` is called when an operator asks it to drain."""
         self._link = link
         self._settings = settings
         self._tasks = Tasks()
@@ -114,6 +116,10 @@ class Edge:
         password = password_of(settings)
         self.admin = password and Admin(self.server, settings, password, lambda: len(self.doorway.sessions))
         self.beat = Beat(link, self.incarnation, self.doorway.sessions.values)
+        self.desk = Desk(
+            link, self.incarnation, f"{settings.host}:{settings.port}", probe=self.probe, feed=self.feed,
+            clients=lambda: len(self.doorway.sessions), leave=leave,
+        )  # fmt: skip
         pages = web.application(self.probe, lambda: len(self.doorway.sessions), settings.demo_dir, settings.demo_watch)
         served: Any = self.server if settings.socketio_enabled else None
         application: ASGIApp = socketio.ASGIApp(served, pages) if served else without_socketio(pages)
@@ -128,6 +134,7 @@ class Edge:
         await self.views.start()
         self._tasks.start(self.feed.run(), "feed")
         await self.feed.begun(self._settings.nats_connect_s)
+        await self.desk.open()
         self._link.on_reconnect.append(self._beat_now)
         for seconds, work in (
             (self._settings.tick_s, self.probe.tick),

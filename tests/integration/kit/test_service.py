@@ -111,6 +111,25 @@ async def test_a_handler_gets_the_request_and_who_when_under_which_operation(rig
     assert 0 < context.deadline - context.now <= 30
 
 
+async def test_operators_are_told_of_calls_of_failures_and_of_what_is_read(rig: Rig) -> None:
+    async def broken(request: Any, context: Context) -> Ok:
+        if context.op == "bad":
+            raise ZeroDivisionError
+        if context.op == "refused":
+            raise Rejection(ErrorCode.CONFLICT, "no")
+        return Ok(op=context.op)
+
+    service = await rig.serve(broken)
+    for op in ("good", "bad", "refused"):
+        await rig.ask(op=op)
+    seq = await rig.append()
+    assert await service.reached(seq, 30)
+    answer = orjson.loads((await rig.link.nc.request("$SRV.STATS.sync-svc", timeout=30)).data)
+    (told,) = (each for each in answer["endpoints"] if each["subject"] == SUBJECT)
+    assert (told["num_requests"], told["num_errors"]) == (3, 1)
+    assert told["data"] | {"now": ""} == {"now": "", "stream": "SYNC", "position": seq, "ready": True}
+
+
 async def test_nobody_who_serves_is_told_at_once(rig: Rig) -> None:
     async with asyncio.timeout(30):
         with pytest.raises(Rejection) as refused:

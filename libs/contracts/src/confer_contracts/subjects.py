@@ -48,6 +48,11 @@ def audience(kind: Kind, identifier: str) -> str:
     return f"{kind}.{token(identifier)}"
 
 
+def drain(edge: str) -> str:
+    """Where an edge, named by its incarnation, is asked to send its clients away and to end."""
+    return f"control.edge.{edge}.drain"
+
+
 def room_audience(room: str) -> str:
     return f"{Kind.ROOM}.{room}"
 

@@ -86,7 +86,9 @@ class Service:
         self._follower: Follower | None = None
         self._caught_up = asyncio.Event()
         self.kept: Snapshots | None = None
-        self._micro = Micro(link.nc, name)
+        self._micro = Micro(
+            link.nc, f"{name}-svc", group=name, state=self._state, failures=lambda s: self._endpoints[s].failures
+        )
 
     # --- what `build` calls ---------------------------------------------------------------------------
 
@@ -160,6 +162,11 @@ class Service:
     async def reached(self, seq: int, timeout: float) -> bool:
         """Wait until projections and folds are current up to `seq`; False when that took longer (seconds)."""
         return self._follower is not None and await self._follower.reached(seq, timeout)
+
+    def _state(self) -> dict[str, Any]:
+        """What operators are told (`confer status`)."""
+        current = self._follower is not None and self._follower.current
+        return {"stream": self.stream, "position": self.position, "ready": current}
 
     # --- life -----------------------------------------------------------------------------------------
 

@@ -63,6 +63,7 @@ class Endpoint:
         self._audited = audited
         self._seconds = metrics.REQUEST_SECONDS.labels(subject)
         self._counts: dict[str, Counter] = {}  # by outcome
+        self.failures = 0  # answered by an error that is ours, or of what we need
         self._span, self._attributes = f"process {subject}", {telemetry.ROUTE: subject}
 
     def receive(self, reply: str, body: bytes, headers: Mapping[str, str]) -> Awaitable[None] | None:
@@ -83,6 +84,7 @@ class Endpoint:
             span.set_attribute(telemetry.OUTCOME, outcome)
             if outcome in (ErrorCode.INTERNAL, ErrorCode.UNAVAILABLE, ErrorCode.OUTCOME_UNKNOWN):
                 telemetry.failed(span, outcome)
+                self.failures += 1
             await self._respond(reply, done.body)
             if self._audited is not None and done.context is not None:
                 await self._audit.tell(self._audited, done.model, done.context, outcome, done.field)

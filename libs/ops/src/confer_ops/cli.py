@@ -18,12 +18,16 @@ from confer_ops.connection import connected
 from confer_ops.console import Console
 from confer_ops.data import DataDirectory
 from confer_ops.demo import Demo
+from confer_ops.drain_command import drain
 from confer_ops.form_commands import app as form_app
 from confer_ops.notify_commands import app as notify_app
 from confer_ops.ports import METRICS_PORT, WATCH_PORT
 from confer_ops.provision import Ages, provision_patiently
 from confer_ops.queue_commands import app as queue_app
 from confer_ops.rule_commands import app as rule_app
+from confer_ops.status_command import status
+from confer_ops.tail_command import tail
+from confer_ops.token_command import token
 from confer_ops.trouble import Trouble
 from confer_ops.up import Options, must_make_sense
 from confer_ops.up import up as run_system
@@ -36,7 +40,8 @@ app.add_typer(form_app, name="form")
 app.add_typer(notify_app, name="notify")
 app.add_typer(rule_app, name="rules")
 app.add_typer(queue_app, name="queue")
-app.command()(activity)
+for command in (activity, drain, status, tail, token):
+    app.command()(command)
 
 
 _AS_IT_IS = "if not given as it is, 90 at first"
