@@ -17,6 +17,8 @@ from pydantic.fields import FieldInfo
 
 import confer_edge.metrics
 import confer_kit.metrics
+import confer_ops.nats_metrics
+import confer_ops.nats_monitoring
 import notify_svc.metrics
 import notify_svc.settings
 import presence_svc.settings
@@ -35,6 +37,7 @@ PROCESSES: dict[str, type[KitSettings]] = {
     "sync-svc": sync_svc.settings.Settings,
     "queue-svc": queue_svc.settings.Settings,
     "notify-svc": notify_svc.settings.Settings,
+    "confer nats-metrics": confer_ops.nats_monitoring.Settings,
 }
 _EXAMPLES = re.compile(r"(<!-- examples -->\n).*?(<!-- /examples -->)", re.DOTALL)
 
@@ -78,6 +81,7 @@ def metrics() -> str:
         *_metrics("Every process", confer_kit.metrics),
         *_metrics("edge", confer_edge.metrics),
         *_metrics("notify-svc", notify_svc.metrics),
+        *_metrics("confer nats-metrics", confer_ops.nats_metrics),
     ]
     return "\n".join(lines) + "\n"
 

@@ -12,6 +12,7 @@ from functools import partial
 from http import HTTPStatus
 from importlib.metadata import version
 
+from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from confer_kit import loop_delay, metrics
@@ -29,7 +30,9 @@ Complaint = Callable[[], str | None]
 
 
 @asynccontextmanager
-async def exposed(settings: KitSettings, process: str, complaint: Complaint) -> AsyncIterator[None]:
+async def exposed(
+    settings: KitSettings, process: str, complaint: Complaint, registry: CollectorRegistry = metrics.REGISTRY
+) -> AsyncIterator[None]:
     """Serve inside the block, unless `metrics_port` is 0. SystemExit with a sentence when the port is busy.
     `complaint`: why the process is not ready; None: it is."""
     if not settings.metrics_port:
@@ -38,7 +41,7 @@ async def exposed(settings: KitSettings, process: str, complaint: Complaint) -> 
     metrics.BUILD.info({"process": process, "version": version("confer-kit")})
     host, port = settings.metrics_host, settings.metrics_port
     try:
-        server = await asyncio.start_server(partial(_serve, complaint), host, port, limit=REQUEST_BYTES_MAX)
+        server = await asyncio.start_server(partial(_serve, complaint, registry), host, port, limit=REQUEST_BYTES_MAX)
     except OSError as error:
         raise SystemExit(
             f"{process}: cannot serve metrics on {host}:{port} ({error.strerror}). Another program uses the port, "
@@ -54,13 +57,15 @@ async def exposed(settings: KitSettings, process: str, complaint: Complaint) -> 
         await tasks.cancel()
 
 
-async def _serve(complaint: Complaint, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _serve(
+    complaint: Complaint, registry: CollectorRegistry, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
     """One request per connection; whoever asks badly, or takes too long, gets nothing."""
     with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
         async with asyncio.timeout(REQUEST_S):
             line, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             headers = {n.strip().lower(): v.strip() for n, _, v in (each.partition(":") for each in lines)}
-            status, content_type, body = _answer(line, headers, complaint)
+            status, content_type, body = _answer(line, headers, complaint, registry)
             writer.write(
                 f"HTTP/1.1 {status} {status.phrase}\r\nContent-Type: {content_type}\r\n"
                 f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
@@ -70,7 +75,9 @@ async def _serve(complaint: Complaint, reader: asyncio.StreamReader, writer: asy
     writer.close()
 
 
-def _answer(line: str, headers: Mapping[str, str], complaint: Complaint) -> tuple[HTTPStatus, str, bytes]:
+def _answer(
+    line: str, headers: Mapping[str, str], complaint: Complaint, registry: CollectorRegistry
+) -> tuple[HTTPStatus, str, bytes]:
     """Status, content type and body for a request line such as `GET /metrics HTTP/1.1`."""
     method, _, target = line.partition(" ")
     path = target.partition(" ")[0].partition("?")[0]
@@ -78,7 +85,7 @@ def _answer(line: str, headers: Mapping[str, str], complaint: Complaint) -> tupl
         return HTTPStatus.METHOD_NOT_ALLOWED, _PLAIN, b"Only GET.\n"
     if path == "/metrics":
         encode, content_type = choose_encoder(headers.get("accept", ""))
-        return HTTPStatus.OK, content_type, encode(metrics.REGISTRY)
+        return HTTPStatus.OK, content_type, encode(registry)
     if path == "/livez":
         return HTTPStatus.OK, _PLAIN, b"alive"
     if path == "/readyz":

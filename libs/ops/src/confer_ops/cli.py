@@ -20,6 +20,7 @@ from confer_ops.data import DataDirectory
 from confer_ops.demo import Demo
 from confer_ops.drain_command import drain
 from confer_ops.form_commands import app as form_app
+from confer_ops.nats_monitoring import run as run_monitoring
 from confer_ops.notify_commands import app as notify_app
 from confer_ops.ports import METRICS_PORT, WATCH_PORT
 from confer_ops.provision import Ages, provision_patiently
@@ -143,6 +144,12 @@ def provision(
         return 0
 
     _finish(make())
+
+
+@app.command()
+def nats_metrics() -> None:
+    """Serve for Prometheus what the NATS servers tell of themselves; its settings: docs/settings.md."""
+    asyncio.run(run_monitoring())
 
 
 @app.command()

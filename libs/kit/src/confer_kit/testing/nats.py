@@ -13,6 +13,7 @@ from confer_kit.testing.ports import free_port
 
 _CONFIG = """
 listen: "127.0.0.1:{port}"
+http: "127.0.0.1:{monitoring}"
 jetstream {{ store_dir: "{store}", sync_interval: always }}
 """
 
@@ -35,8 +36,10 @@ class NatsServer:
     def __init__(self, store: Path, port: int, more: str = "") -> None:
         self.url = f"nats://127.0.0.1:{port}"
         self.port = port
+        monitoring = free_port()
+        self.monitoring = f"http://127.0.0.1:{monitoring}"
         self._config = store / "nats.conf"
-        self._config.write_text(_CONFIG.format(port=port, store=store) + more)
+        self._config.write_text(_CONFIG.format(port=port, monitoring=monitoring, store=store) + more)
         self.process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -90,6 +93,7 @@ class NatsCluster:
             others = ", ".join(f'"nats://127.0.0.1:{other}"' for other in routes if other != route)
             self.nodes.append(NatsServer(folder, port, _NODE.format(name=f"n{number}", route=route, routes=others)))
         self.url = ",".join(node.url for node in self.nodes)
+        self.monitoring = ",".join(node.monitoring for node in self.nodes)
 
     async def start(self) -> None:
         for node in self.nodes:

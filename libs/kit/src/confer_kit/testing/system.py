@@ -24,7 +24,7 @@ HTTP_WITHIN_S = 10
 
 
 class Process:
-    """One deployable. `log` is what it printed."""
+    """One deployable; `module` may have arguments. `log` is what it printed."""
 
     def __init__(self, name: str, module: str, environment: Mapping[str, str], directory: Path) -> None:
         self.name = name
@@ -45,7 +45,7 @@ class Process:
         assert not self.running
         with self._log.open("ab") as output:
             self.process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", self._module, env=self._environment, stdout=output, stderr=output
+                sys.executable, "-m", *self._module.split(), env=self._environment, stdout=output, stderr=output
             )
 
     async def kill(self) -> None:
@@ -124,6 +124,19 @@ class System:
         process = self._process(name, "confer_edge", environment)
         await process.start()
         return process
+
+    async def add_nats_metrics(self) -> None:
+        """The process that shows what the NATS servers tell."""
+        settings = {"CONFER_NATS_MONITORING": self.nats.monitoring, "CONFER_NATS_MONITORING_S": "0.5"}
+        process = self._process("nats-metrics", "confer_ops.cli nats-metrics", settings)
+        await process.start()
+        await self._until_log(process, "metrics on")
+
+    def scraped(self) -> list[dict[str, object]]:
+        """Where the processes' numbers are, as Prometheus' file discovery reads it."""
+        return [
+            {"targets": [f"127.0.0.1:{port}"], "labels": {"part": name}} for name, port in self._metrics_ports.items()
+        ]
 
     def _process(self, name: str, module: str, environment: Mapping[str, str]) -> Process:
         workers = int({**self._environment, **environment}.get("CONFER_WORKERS", 1))

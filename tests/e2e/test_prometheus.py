@@ -1,0 +1,112 @@
+"""A real Prometheus scrapes a running system by deploy/prometheus/, and its alerts fire when something is broken."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from confer_kit.tasks import Tasks, again
+from confer_kit.testing import System, running_system
+from confer_kit.testing.prometheus import Prometheus, prometheus
+from confer_kit.testing.raw import raw_client
+from confer_kit.testing.system import SERVICES
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.prometheus]
+
+CONFIG = Path(__file__).parents[2] / "deploy" / "prometheus" / "local.yml"
+PARTS = ("edge", *SERVICES, "nats-metrics")
+LOWER = {"consumer_pending > 1000": "consumer_pending > 5"}
+AGAIN_S = 0.05
+FLOOD = 400  # events at once
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def system() -> AsyncIterator[System]:
+    async with running_system() as running:
+        await running.add_nats_metrics()
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def watched(system: System) -> AsyncIterator[Prometheus]:
+    async with prometheus(system, CONFIG, LOWER) as running:
+        yield running
+
+
+@asynccontextmanager
+async def meanwhile(work: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
+    """Again and again, inside the block."""
+
+    async def once() -> None:
+        await work()
+
+    tasks = Tasks()
+    tasks.start(again(AGAIN_S, once))
+    try:
+        yield
+    finally:
+        await tasks.cancel()
+
+
+async def test_every_process_is_scraped(watched: Prometheus) -> None:
+    for part in PARTS:
+        await watched.until(f'up{{job="confer", part="{part}"}} == 1')
+    await watched.until("confer:feed_delay_seconds:p99_5m >= 0")
+    await watched.until('confer_jetstream_stream_messages{stream="LIVE"} > 0')
+
+
+async def test_nothing_fires_while_all_is_well(watched: Prometheus) -> None:
+    await watched.until('absent(ALERTS{alertstate="firing"})')
+
+
+async def test_a_service_that_is_killed(system: System, watched: Prometheus) -> None:
+    await system.processes["sync-svc"].kill()
+    async with (
+        raw_client(system.url(), {"user_id": "ann"}) as ann,
+        meanwhile(lambda: ann.call("field_update", {"patient_id": "p", "field": "f", "value": 1})),
+    ):
+        await watched.fires("ConferCallsFail")
+    await watched.fires("ConferProcessAway", part="sync-svc")
+    await watched.fires("ConferPartAway", part="sync-svc")
+    await system.restart("sync-svc")
+    await watched.rests("ConferPartAway")
+    await watched.rests("ConferProcessAway")
+
+
+async def test_a_consumer_that_lags(system: System, watched: Prometheus) -> None:
+    queue, numbers = system.processes["queue-svc"], iter(range(10**6))
+    async with raw_client(system.url(), {"user_id": "ann"}) as ann:
+        await ann.call("join_patient_room", {"patient_id": "p"})
+        queue.freeze()
+        try:
+            async with meanwhile(
+                lambda: ann.call("field_update", {"patient_id": "p", "field": "f", "value": next(numbers)})
+            ):
+                await watched.fires("ConferConsumerBehind", stream="SYNC", consumer="queue-on-sync")
+        finally:
+            queue.thaw()
+    await watched.rests("ConferConsumerBehind")
+
+
+async def test_a_client_that_floods(system: System, watched: Prometheus) -> None:
+    async def flood() -> None:
+        async with raw_client(system.url(), {"user_id": "eve"}) as eve:
+            for _ in range(FLOOD):
+                await eve.emit("user_heartbeat", {})
+            await eve.until(lambda: eve.ended or bool(eve.bodies("error")), "a refusal")
+
+    async with meanwhile(flood):
+        await watched.fires("ConferClientsRefused", limit="events")
+
+
+async def test_nats_is_killed(system: System, watched: Prometheus) -> None:
+    await system.nats.kill()
+    await watched.fires("ConferNatsServerAway")
+    for part in ("edge", *SERVICES):
+        await watched.fires("ConferNatsAway", part=part)
+    await watched.fires("ConferFeedSilent", part="edge")
+    await system.nats.start()
+    for alert in ("ConferNatsServerAway", "ConferNatsAway", "ConferFeedSilent"):
+        await watched.rests(alert)
