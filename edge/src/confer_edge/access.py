@@ -22,10 +22,10 @@ from confer_edge.recovery import SessionRecord
 from confer_edge.revocations import Ended, Revocations
 from confer_edge.session import Session
 from confer_edge.settings import EdgeSettings
-from confer_edge.watched_file import WatchedFile
 from confer_kit.audit import Audit
 from confer_kit.event_log import Unavailable
 from confer_kit.logs import logger
+from confer_kit.watched_file import WatchedFile, operators_file
 
 log = logger(__name__)
 
@@ -148,7 +148,4 @@ def policy_file(settings: EdgeSettings) -> PolicyFile | None:
     """What the settings name; SystemExit with a sentence when it cannot be used."""
     if settings.policy_file is None:
         return None
-    try:
-        return WatchedFile(Path(settings.policy_file), parse, "policy", patient=True)
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"confer-edge: CONFER_POLICY_FILE={settings.policy_file} cannot be used: {error}.") from error
+    return operators_file("CONFER_POLICY_FILE", Path(settings.policy_file), parse, "policy")

@@ -52,11 +52,11 @@ from confer_kit.logs import logger
 from confer_kit.nats_link import Link
 from confer_kit.process import wait_for_stream
 from confer_kit.tasks import Tasks, again
+from confer_kit.watched_file import LOOK_S
 
 log = logger(__name__)
 
 SOCKET_IO = "/socket.io/"
-POLICY_LOOK_S = 0.5  # twice before a new version counts
 
 
 class Edge:
@@ -140,7 +140,7 @@ class Edge:
             (self._settings.tick_s, self.probe.tick),
             (self._settings.beat_s, self.beat.send),
             (self._settings.health_check_s, self._health_check),
-            (POLICY_LOOK_S, self.rights.watch_policy),
+            (LOOK_S, self.rights.watch_policy),
             (AGAIN_S, self.following.again),
             (REFRESH_S, self.boards.refresh),
         ):

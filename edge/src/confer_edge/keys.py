@@ -12,8 +12,8 @@ from joserfc.errors import JoseError
 from joserfc.jwk import JWKRegistry, Key, KeySet, OctKey
 
 from confer_contracts.errors import ErrorCode, Rejection
-from confer_edge.watched_file import BYTES_MAX, WatchedFile
 from confer_kit.logs import logger
+from confer_kit.watched_file import BYTES_MAX, WatchedFile
 
 log = logger(__name__)
 

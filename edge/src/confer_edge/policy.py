@@ -2,16 +2,16 @@
 
 import glob
 import re
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field
 
 from confer_contracts.access import ACTIONS
 from confer_contracts.subjects import Kind
+from confer_contracts.written import Written, parse_toml
 
 RULES_MAX: Final = 1000
 PATTERNS_MAX: Final = 200
@@ -39,13 +39,7 @@ AudiencePattern = Annotated[Pattern, AfterValidator(_of_an_audience)]
 Effect = Literal["allow", "deny"]
 
 
-class _Written(BaseModel):
-    """What people write: a member that is not known is a mistake."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Rule(_Written):
+class Rule(Written):
     """It matches where each of its lists has a pattern (as of `fnmatch`) that does; a list left out matches all.
 
     audiences   patterns of `confer_contracts.portal.shown_name`; `{user}` and `{role}` in them stand for who asks
@@ -68,7 +62,7 @@ class Rule(_Written):
         )
 
 
-class Policy(_Written):
+class Policy(Written):
     """The first rule that matches decides; `default` where none does."""
 
     default: Effect
@@ -92,25 +86,7 @@ class Decision:
 
 def parse(raw: bytes) -> Policy:
     """The policy in a TOML file. ValueError that names rule, field and what is wrong with it."""
-    try:
-        written = tomllib.loads(raw.decode())
-    except ValueError as error:  # also of UTF-8
-        raise ValueError(f"it is not TOML: {error}") from None
-    try:
-        return Policy.model_validate(written)
-    except ValidationError as error:
-        wrong = error.errors(include_url=False, include_input=False, include_context=False)
-        raise ValueError(
-            "; ".join(f"{_place(e['loc'])}: {e['msg'].removeprefix('Value error, ')}" for e in wrong)
-        ) from None
-
-
-def _place(location: tuple[int | str, ...]) -> str:
-    """Where in the file, as people count."""
-    match location:
-        case ("rules", int(index), *rest):
-            return ", ".join([f"rule {index + 1}", *(str(p + 1 if isinstance(p, int) else p) for p in rest)])
-    return ".".join(map(str, location)) or "the file"
+    return parse_toml(Policy, raw)
 
 
 def _any(patterns: Iterable[str], value: str) -> bool:

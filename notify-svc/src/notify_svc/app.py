@@ -1,5 +1,7 @@
 """The composition root: everything of notify-svc is wired here."""
 
+from functools import partial
+
 from confer_contracts import notify
 from confer_contracts.subjects import Kind
 from confer_kit.service import Service
@@ -11,10 +13,10 @@ from notify_svc.inboxes import Inboxes
 from notify_svc.own import Own
 from notify_svc.people import People
 from notify_svc.projection import Projection
-from notify_svc.ruling import Ruling, read_rules
+from notify_svc.ruling import Ruling, rules_of
 from notify_svc.settings import Settings
 from notify_svc.views import FLUSH_S, Counts, SeenLately
-from notify_svc.webhook_file import read_webhooks
+from notify_svc.webhook_file import webhooks_of
 from notify_svc.webhooks import Deliveries
 
 
@@ -28,9 +30,12 @@ def build(service: Service, settings: Settings) -> None:
     counts = Counts(service, people.ledger, inboxes)
     digests = Digests(service, audiences, people, inboxes)
     projection = Projection(inboxes, lately, counts, digests, timers=service.timers, handlers=handlers)
-    deliveries = Deliveries(service, read_webhooks(settings.notify_webhooks_file), settings)
-    rules = read_rules(settings.notify_rules_file, settings.notify_repeat_min_s)
-    Ruling(service, rules, handlers.notification_send, settings.notify_rules_age_s).react()
+    deliveries = Deliveries(service, settings)
+    ruling = Ruling(service, handlers.notification_send, settings.notify_rules_age_s)
+    rules_file, webhooks_file = settings.notify_rules_file, settings.notify_webhooks_file
+    rules = partial(rules_of, repeat_min_s=settings.notify_repeat_min_s)
+    service.use_file("CONFER_NOTIFY_RULES_FILE", rules_file, rules, "rules", ruling.use)
+    service.use_file("CONFER_NOTIFY_WEBHOOKS_FILE", webhooks_file, webhooks_of, "webhooks", deliveries.use)
     metrics.SCHEDULED.set_function(lambda: len(handlers.scheduling))
     metrics.UNACKNOWLEDGED.set_function(lambda: handlers.acknowledging.open)
 

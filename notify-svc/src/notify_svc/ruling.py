@@ -1,9 +1,7 @@
 """The rules at work: a durable consumer of each log that they are about, and what they send (docs/adr/0030)."""
 
-from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from confer_contracts import queue
 from confer_contracts.errors import Rejection
@@ -24,8 +22,6 @@ from notify_svc.owed import acting
 
 log = logger(__name__)
 
-BYTES_MAX: Final = 1 << 20
-
 
 class Send(Protocol):
     """Send a notification in the name of whom the context says, once per operation."""
@@ -33,44 +29,42 @@ class Send(Protocol):
     async def __call__(self, request: NotificationSend, context: Context) -> object: ...
 
 
-def read_rules(path: Path | None, repeat_min_s: float = 0.0) -> Rules:
-    """The rules of the file; none without one. SystemExit with a sentence for a file that cannot be used, or that would
-    remind more often than is allowed."""
-    if path is None:
-        return Rules()
-    try:
-        raw = path.read_bytes()
-        if len(raw) > BYTES_MAX:
-            raise ValueError(f"it is larger than {BYTES_MAX} bytes")
-        rules = parse(raw)
-        for number, rule in enumerate(rules.rules, start=1):
-            if rule.must_acknowledge and rule.must_acknowledge.repeat_s < repeat_min_s:
-                raise ValueError(f"rule {number}, must_acknowledge, repeat_s: must be at least {repeat_min_s:g}")
-        return rules
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"CONFER_NOTIFY_RULES_FILE: {path} cannot be used: {error}") from None
+def rules_of(raw: bytes, repeat_min_s: float = 0.0) -> Rules:
+    """The rules in a file. ValueError as of `parse`, also for one that would remind more often than is allowed."""
+    rules = parse(raw)
+    for number, rule in enumerate(rules.rules, start=1):
+        if rule.must_acknowledge and rule.must_acknowledge.repeat_s < repeat_min_s:
+            raise ValueError(f"rule {number}, must_acknowledge, repeat_s: must be at least {repeat_min_s:g}")
+    return rules
 
 
 class Ruling:
     """Facts older than `age_s` when they are read are no news: nobody is told of them."""
 
-    def __init__(self, service: Service, rules: Rules, send: Send, age_s: float) -> None:
+    def __init__(self, service: Service, send: Send, age_s: float) -> None:
         self._service = service
         self._send = send
         self._age_s = age_s
-        self._of: dict[str, list[Rule]] = defaultdict(list)
-        for rule in rules.rules:
-            self._of[rule.when].append(rule)
+        self._of: dict[str, list[Rule]] = {}  # event -> the rules about it; never another dictionary
+        self._reacting: dict[str, tuple[str, list[str]]] = {}  # service -> its reaction's name and filters
 
-    def react(self) -> None:
-        """Follow the logs that the rules are about, from their present end on."""
-        about = {fact for event in self._of for fact in FACTS[event]}
-        for name in sorted({fact.service for fact in about}):
-            kinds = sorted({fact.kind for fact in about if fact.service == name})
-            filters = [f"log.{name}.{kind}.*.*" for kind in kinds]
-            self._service.react(
-                stream_of(name), filters, self.on_fact, purpose="rules", only_new=True, events=self._of.keys()
-            )
+    def use(self, rules: Rules) -> None:
+        """From now on these, and no others: follow the logs that they are about, a new one from its present end on."""
+        self._of.clear()
+        for rule in rules.rules:
+            self._of.setdefault(rule.when, []).append(rule)
+        about: dict[str, set[str]] = {}
+        for fact in (fact for event in self._of for fact in FACTS[event]):
+            about.setdefault(fact.service, set()).add(fact.kind)
+        for name in self._reacting.keys() - about.keys():
+            self._service.leave(self._reacting.pop(name)[0])
+        for name, kinds in sorted(about.items()):
+            filters = [f"log.{name}.{kind}.*.*" for kind in sorted(kinds)]
+            if name not in self._reacting or self._reacting[name][1] != filters:
+                reaction = self._service.react(
+                    stream_of(name), filters, self.on_fact, purpose="rules", only_new=True, events=self._of.keys()
+                )
+                self._reacting[name] = reaction, filters
 
     async def on_fact(self, fact: StoredFact) -> None:
         """What the rules say about it. Raises what is worth trying again; nothing is sent twice then."""

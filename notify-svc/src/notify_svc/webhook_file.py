@@ -1,20 +1,19 @@
 """The webhooks of an installation, as its operator writes them down. Nobody else can name an address."""
 
 import base64
-import tomllib
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from confer_contracts.notify import NotificationType, NotifyPriority
+from confer_contracts.written import Written, parse_toml
 from confer_kit.settings import variable
 from notify_svc.domain.audience import DIRECT_MESSAGE
 
 WEBHOOKS_MAX: Final = 50
-BYTES_MAX: Final = 1 << 20
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - the specification's
 SECRET_BYTES = range(24, 65)  # as the specification wants it
 
@@ -40,15 +39,13 @@ def key_of(secret: str) -> bytes:
     return key
 
 
-class Webhook(BaseModel):
+class Webhook(Written):
     """A note goes there when each list has a pattern, or a value, that fits it; a list left out fits all.
 
     types       without them all but direct messages, which are between two people
     audiences   patterns (* ? [abc]) of `<kind>.<id>` as people know it, as in a policy: `role.doctor`, `user.*`
     timeout_s   of an attempt: to connect, and then to hear each part of the answer
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
     about: str = ""
@@ -88,9 +85,7 @@ class Webhook(BaseModel):
         )
 
 
-class Webhooks(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class Webhooks(Written):
     webhooks: Annotated[tuple[Webhook, ...], Field(max_length=WEBHOOKS_MAX)] = ()
 
     @model_validator(mode="after")
@@ -101,26 +96,6 @@ class Webhooks(BaseModel):
         return self
 
 
-def read_webhooks(path: Path | None) -> tuple[Webhook, ...]:
-    """Those of the file; none without one. SystemExit with a sentence for a file that cannot be used."""
-    if path is None:
-        return ()
-    try:
-        with path.open("rb") as file:
-            raw = file.read(BYTES_MAX + 1)
-        if len(raw) > BYTES_MAX:
-            raise ValueError(f"it is larger than {BYTES_MAX} bytes")
-        return Webhooks.model_validate(tomllib.loads(raw.decode())).webhooks
-    except ValidationError as error:
-        wrong = error.errors(include_url=False, include_input=False, include_context=False)
-        reason = "; ".join(f"{_place(e['loc'])}: {e['msg'].removeprefix('Value error, ')}" for e in wrong)
-    except (OSError, ValueError) as error:
-        reason = str(error)
-    raise SystemExit(f"CONFER_NOTIFY_WEBHOOKS_FILE: {path} cannot be used: {reason}")
-
-
-def _place(location: tuple[int | str, ...]) -> str:
-    match location:
-        case ("webhooks", int(index), *rest):
-            return ", ".join([f"webhook {index + 1}", *map(str, rest)])
-    return ".".join(map(str, location)) or "the file"
+def webhooks_of(raw: bytes) -> tuple[Webhook, ...]:
+    """The webhooks in a TOML file, whose secrets are there. ValueError that names webhook, field and what is wrong."""
+    return parse_toml(Webhooks, raw).webhooks

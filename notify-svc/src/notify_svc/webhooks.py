@@ -28,7 +28,7 @@ from confer_contracts.notify_plan import (
 from confer_contracts.portal import shown_name
 from confer_kit import clock
 from confer_kit.calls import Context
-from confer_kit.event_log import Unavailable
+from confer_kit.event_log import EventLog, Unavailable
 from confer_kit.facts import StoredFact
 from confer_kit.ledger import Ledger
 from confer_kit.logs import logger
@@ -43,6 +43,7 @@ from notify_svc.settings import Settings
 from notify_svc.webhook_file import Webhook
 
 log = logger(__name__)
+DeadLetters = Ledger[PutAside, Dead | Again]
 
 EVENT: Final = "notification.sent"
 BACKOFF_FACTOR, BACKOFF_MAX_S, JITTER = 4.0, 3600.0, 0.25
@@ -67,7 +68,7 @@ def backoff(attempt: int, first_s: float) -> float:
 class Endpoint:
     """One webhook. Its address is the operator's, redirects are not followed, and no answer's body is read."""
 
-    def __init__(self, service: Service, webhook: Webhook, settings: Settings) -> None:
+    def __init__(self, notes: EventLog, dead: DeadLetters, webhook: Webhook, settings: Settings) -> None:
         self.webhook = webhook
         self._key = webhook.key()
         self._attempts = settings.notify_webhook_attempts
@@ -76,8 +77,8 @@ class Endpoint:
         self._http = urllib3.PoolManager(
             retries=False, timeout=urllib3.Timeout(connect=webhook.timeout_s, read=webhook.timeout_s)
         )
-        self._log = service.log
-        self._dead: Ledger[PutAside, Dead | Again] = service.ledger(DEAD_LETTERS)
+        self._notes = notes
+        self._dead = dead
 
     @property
     def filters(self) -> list[str]:
@@ -123,7 +124,7 @@ class Endpoint:
         again = DEAD_LETTERS.decode(fact)
         assert isinstance(again, Again)
         subject, seq = again.source
-        return next(iter(await self._log.read(subject, after=seq - 1, upto=seq, limit=1)), None)
+        return next(iter(await self._notes.read(subject, after=seq - 1, upto=seq, limit=1)), None)
 
     def _to_send(self, note: StoredFact, *, asked: bool) -> Sent | None:
         """None: it is none of this webhook's, or says nothing to anybody any more. What somebody has asked for is sent
@@ -178,24 +179,37 @@ class Endpoint:
 class Deliveries:
     """All webhooks of an installation."""
 
-    def __init__(self, service: Service, webhooks: tuple[Webhook, ...], settings: Settings) -> None:
-        self._endpoints = [Endpoint(service, each, settings) for each in webhooks]
-        for endpoint in self._endpoints:
-            wait = 2 * endpoint.webhook.timeout_s + SPARE_S
-            service.deliver(endpoint.webhook.name, endpoint.filters, endpoint.deliver, ack_wait_s=wait)
+    def __init__(self, service: Service, settings: Settings) -> None:
+        self._service = service
+        self._settings = settings
+        self._dead: DeadLetters = service.ledger(DEAD_LETTERS)
+        self._endpoints: dict[str, Endpoint] = {}  # by the name of its delivery
+
+    def use(self, webhooks: tuple[Webhook, ...]) -> None:
+        """From now on these, and no others; what was under way to one that has changed is tried anew."""
+        known = {endpoint.webhook: name for name, endpoint in self._endpoints.items()}
+        for gone in known.keys() - webhooks:
+            if gone.name not in {webhook.name for webhook in webhooks}:
+                self._service.leave(known[gone])
+            del self._endpoints[known[gone]]
+        for webhook in (each for each in webhooks if each not in known):
+            endpoint = Endpoint(self._service.log, self._dead, webhook, self._settings)
+            wait = 2 * webhook.timeout_s + SPARE_S
+            name = self._service.deliver(webhook.name, endpoint.filters, endpoint.deliver, ack_wait_s=wait)
+            self._endpoints[name] = endpoint
 
     async def dead_letters(self, query: DeadLetterQuery, context: Context) -> DeadLetterList:
         """Of the webhooks that the file names."""
-        wanted = [e for e in self._endpoints if query.webhook in (None, e.webhook.name)]
+        wanted = [e for e in self._endpoints.values() if query.webhook in (None, e.webhook.name)]
         letters = [letter for endpoint in wanted for letter in await endpoint.dead()]
         letters.sort(key=lambda letter: letter.timestamp, reverse=True)
         return DeadLetterList(op=context.op, letters=letters[: query.limit], total=len(letters))
 
     async def dead_letters_resend(self, request: DeadLettersResend, context: Context) -> DeadLettersResent:
         """Rejection(not_found) for a webhook that the file does not name."""
-        wanted = [e for e in self._endpoints if request.webhook in (None, e.webhook.name)]
+        wanted = [e for e in self._endpoints.values() if request.webhook in (None, e.webhook.name)]
         if not wanted:
-            known = [e.webhook.name for e in self._endpoints]
+            known = [e.webhook.name for e in self._endpoints.values()]
             text = f"webhook: there is none of this name; there are {', '.join(known) or 'none'}"
             raise Rejection(ErrorCode.NOT_FOUND, text, field="webhook", details={"known": known})
         actor = context.identity.user_id

@@ -16,7 +16,7 @@ from queue_svc.days import Days
 from queue_svc.domain.queue import Event, Queue
 from queue_svc.handlers import Handlers
 from queue_svc.news import News
-from queue_svc.policies import begin_declaring, read_file
+from queue_svc.policies import Declaring, policies_of
 from queue_svc.reading import Reading
 from queue_svc.settings import Settings
 from queue_svc.snapshot import Kept
@@ -27,7 +27,6 @@ from queue_svc.views import Tables
 def build(service: Service, settings: Settings) -> None:
     days = Days(settings.queue_timezone)
     shown = Tables(service.views, lambda: service.position, settings.queue_rows_beside)
-    policies = read_file(settings.queue_policies)
 
     async def roster(room: str, sequence: int) -> Roster:
         """All pages; a page's end is where the next one begins, so that they end."""
@@ -49,7 +48,9 @@ def build(service: Service, settings: Settings) -> None:
     _serve_calls(service, handlers, reading)
     _show(service, shown, reading)
     _keep_current(service, shown, claims)
-    service.on_caught_up(lambda: begin_declaring(service.tasks, tickets, policies))
+    declaring = Declaring(service.tasks, tickets)
+    service.on_caught_up(declaring.begin)
+    service.use_file("CONFER_QUEUE_POLICIES", settings.queue_policies, policies_of, "policies", declaring.use)
     service.react(stream_of(presence.SERVICE), ["log.presence.room.*.*"], news.on_presence)
     service.react(stream_of(sync.SERVICE), ["log.sync.room.*.record"], news.on_sync, events=("step_changed",))
 

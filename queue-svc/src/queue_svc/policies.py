@@ -15,18 +15,16 @@ skills = ["children"]
 """
 
 import asyncio
-import tomllib
-from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from confer_contracts.errors import Rejection
 from confer_contracts.ids import token
 from confer_contracts.message import Id, ShortText
+from confer_contracts.written import Written, parse_toml
 from confer_kit import clock
 from confer_kit.logs import logger
-from confer_kit.serving import explain
 from confer_kit.tasks import Tasks
 from queue_svc.claims import SYSTEM
 from queue_svc.domain.commands import By, Declare
@@ -36,7 +34,6 @@ from queue_svc.tickets import Tickets
 
 log = logger(__name__)
 
-FILE_BYTES_MAX: Final = 256 * 1024
 QUEUES_MAX: Final = 1000
 NAMES_MAX: Final = 100  # kinds, stations, and skills of one, each
 DECLARE_S, RETRY_S = 5.0, 1.0
@@ -53,11 +50,7 @@ def _all_different(names: list[str]) -> list[str]:
 Names = Annotated[list[Id], Field(max_length=NAMES_MAX), AfterValidator(_all_different)]
 
 
-class _Declared(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Shares(_Declared):
+class Shares(Written):
     """Of so many calls, how many each priority gets while somebody of it waits."""
 
     high: Share
@@ -65,14 +58,14 @@ class Shares(_Declared):
     low: Share
 
 
-class StationDeclared(_Declared):
+class StationDeclared(Written):
     """`kinds`: the ones that are called to it, if not all that its skills allow."""
 
     kinds: Names | None = None
     skills: Names = []
 
 
-class QueueDeclared(_Declared):
+class QueueDeclared(Written):
     """A queue's policy, as an operator writes it; what is left out is as without a file."""
 
     claim_s: Seconds | None = None
@@ -114,7 +107,7 @@ class QueueDeclared(_Declared):
         )  # fmt: skip
 
 
-class PolicyFile(_Declared):
+class PolicyFile(Written):
     """All queues with a policy. `version`: raised with each change; of the same version nothing is declared anew."""
 
     version: Annotated[int, Field(ge=1, le=2**53)]
@@ -134,25 +127,29 @@ class PolicyFile(_Declared):
         return self
 
 
-def read_file(path: Path | None) -> dict[str, Policy]:
-    """The policies by queue; SystemExit with a sentence when the file is none."""
-    if path is None:
-        return {}
-    try:
-        if path.stat().st_size > FILE_BYTES_MAX:
-            raise SystemExit(f"{path}: must not be larger than {FILE_BYTES_MAX} bytes")
-        declared = PolicyFile.model_validate(tomllib.loads(path.read_text()))
-    except OSError as error:
-        raise SystemExit(f"CONFER_QUEUE_POLICIES: {path} cannot be read ({error.strerror})") from error
-    except ValidationError as error:
-        raise SystemExit(f"{path}: {explain(error).message}") from error
-    except ValueError as error:
-        raise SystemExit(f"{path}: {error}") from error
+def policies_of(raw: bytes) -> dict[str, Policy]:
+    """The policies in a TOML file, by queue. ValueError that names queue, field and what is wrong with it."""
+    declared = parse_toml(PolicyFile, raw)
     return {name: queue.policy(declared.version) for name, queue in declared.queues.items()}
 
 
-def begin_declaring(tasks: Tasks, tickets: Tickets, policies: dict[str, Policy]) -> None:
-    tasks.start(declare(tickets, policies), "policies of a file")
+class Declaring:
+    """Declares what the file says, once the log was read, and whenever the file says something else."""
+
+    def __init__(self, tasks: Tasks, tickets: Tickets) -> None:
+        self._tasks = tasks
+        self._tickets = tickets
+        self._policies: dict[str, Policy] = {}
+        self._begun = False
+
+    def use(self, policies: dict[str, Policy]) -> None:
+        self._policies = policies
+        if self._begun:
+            self.begin()
+
+    def begin(self) -> None:
+        self._begun = True
+        self._tasks.start(declare(self._tickets, self._policies), "policies of a file")
 
 
 async def declare(tickets: Tickets, policies: dict[str, Policy]) -> None:

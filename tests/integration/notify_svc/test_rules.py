@@ -16,7 +16,7 @@ from confer_kit.calls import Context
 from confer_kit.facts import NewFact
 from confer_kit.notifying import notify
 from confer_kit.process import connected, started
-from notify_svc.ruling import Ruling, read_rules
+from notify_svc.ruling import Ruling, rules_of
 from queue_svc.app import build as build_queue
 from queue_svc.settings import Settings as QueueSettings
 
@@ -100,10 +100,13 @@ async def test_a_fact_that_comes_again_and_to_another_replica_tells_nobody_again
     async def send(request: NotificationSend, context: Context) -> None:
         await notify(rig.link.nc, request, sender=context.identity.user_id, op=context.op, timeout_s=30)
 
+    at_work = [Ruling(each, send, 60.0) for each in replicas * 2]
+    for ruling in at_work:
+        ruling.use(rules_of(rules.read_bytes()))
     for patient in ("P-1", "P-2"):
         seq = await rig.store(called(patient))
         fact = called(patient).stored(seq, clock.now())
-        await asyncio.gather(*(Ruling(each, read_rules(rules), send, 60.0).on_fact(fact) for each in replicas * 2))
+        await asyncio.gather(*(ruling.on_fact(fact) for ruling in at_work))
     assert [f.json()["title"][:3] for f in await rig.facts("log.notify.role.nurse.note")] == ["P-1", "P-2"]
 
 
@@ -163,19 +166,27 @@ async def test_a_fact_of_which_no_notification_can_be_made_holds_up_none_behind_
     assert [f.json()["title"][:3] for f in stored] == ["P-2"], "of the first nothing is half done"
 
 
-def test_rules_remind_no_more_often_than_is_allowed(rules: Path) -> None:
-    assert read_rules(rules, 3600)
-    with pytest.raises(SystemExit, match="rule 2, must_acknowledge, repeat_s: must be at least 3601"):
-        read_rules(rules, 3601)
+def test_rules_remind_no_more_often_than_is_allowed() -> None:
+    assert rules_of(RULES.encode(), 3600)
+    with pytest.raises(ValueError, match="rule 2, must_acknowledge, repeat_s: must be at least 3601"):
+        rules_of(RULES.encode(), 3601)
 
 
-@pytest.mark.parametrize(("text", "complaint"), [("rules = 1", "rules: "), (RULES * 2, "two rules"), (None, "No such")])
-def test_a_file_that_cannot_be_used_ends_the_process_with_a_sentence(
-    tmp_path: Path, text: str | None, complaint: str
-) -> None:
-    file = tmp_path / "rules.toml"
-    if text is not None:
-        file.write_text(text)
-    with pytest.raises(SystemExit, match=r"^CONFER_NOTIFY_RULES_FILE: .* cannot be used: ") as raised:
-        read_rules(file)
-    assert complaint in str(raised.value)
+async def test_a_file_that_changes_counts_at_once_and_a_broken_one_does_not(rig: Rig, rules: Path) -> None:
+    """Another text for the same facts, facts of another log, and one log less."""
+    await rig.replicas(1, notify_rules_file=rules)
+    await following(rig, "QUEUE", "PRESENCE")
+    rules.write_text("rules = 1")
+    await rig.store(called("P-1"))
+    await rig.until("log.notify.role.nurse.note", bool)
+    rules.write_text(
+        '[[rules]]\nname="called"\nwhen="ticket_called"\nto=["role:nurse"]\ntitle="Now {patient_id}"\n'
+        '[[rules]]\nname="read"\nwhen="notification_read"\nto=["role:doctor"]\ntitle="read"\n'
+    )
+    await following(rig, "NOTIFY")
+    await rig.store(called("P-2"))
+    notes = await rig.until("log.notify.role.nurse.note", lambda facts: len(facts) == 2)
+    assert [fact.json()["title"] for fact in notes] == ["P-1 is called to room 2", "Now P-2"]
+    note = (await rig.send("x", to={"user": "bob"}))["id"]
+    await rig.ok("notification_read", {"ids": [note]}, user="bob", role="nurse")
+    await rig.until("log.notify.role.doctor.note", bool)

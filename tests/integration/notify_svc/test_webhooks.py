@@ -248,6 +248,29 @@ async def test_a_receiver_that_wants_no_more_is_not_asked_again(rig: Rig, receiv
     assert receiver.tried[gone] == 1
 
 
+async def test_a_file_that_changes_counts_at_once(rig: Rig, receiver: Receiver, hooks: Path) -> None:
+    """Another address, another webhook beside it, and one less."""
+    before, other = hooks.read_text(), f"http://127.0.0.1:{receiver.server_address[1]}/other"
+    hooks.write_text(before.replace(receiver.url, f"http://127.0.0.1:{free_port()}/"))
+    await started(rig, hooks, notify_webhook_attempts=1_000_000)
+    first = (await rig.send("first"))["id"]
+    hooks.write_text(before + before.replace("line", "more").replace(receiver.url, other))
+    await receiver.until(lambda: first in receiver.taken)
+    js = rig.link.nc.jetstream()
+    async with asyncio.timeout(WITHIN_S):
+        while "notify-to-more" not in {consumer.name for consumer in await js.consumers_info("NOTIFY")}:
+            await asyncio.sleep(0.05)
+    second = (await rig.send("second"))["id"]
+    await receiver.until(lambda: {("/in", second), ("/other", second)} <= set(receiver.requests))
+    hooks.write_text(before.replace("line", "more").replace(receiver.url, other))
+    async with asyncio.timeout(WITHIN_S):
+        while (await rig.call("dead_letters_resend", {"ids": ["x"], "webhook": "line"}))["status"] == "ok":
+            await asyncio.sleep(0.05)
+    third = (await rig.send("third"))["id"]
+    await receiver.until(lambda: third in receiver.taken)
+    assert [path for path, note in receiver.requests if note == third] == ["/other"]
+
+
 async def test_nobody_listens_there(rig: Rig, tmp_path: Path) -> None:
     await started(rig, written(tmp_path, f"http://127.0.0.1:{free_port()}/"), notify_webhook_attempts=2)
     await rig.send("lost")

@@ -183,6 +183,19 @@ async def test_a_station_gets_what_it_can_do_and_unknown_names_are_told(clinic: 
     assert (await clinic.ask("queue_enqueue", queue="b", patient_id="p4", kind="dog"))["known"] == ["adult", "child"]
 
 
+async def test_a_file_that_changes_is_declared_at_once(clinic: Any) -> None:
+    service = await clinic.replica(JOURNEY)
+    for version, recalls, new in ((2, 5, "c"), (1, 7, "d")):  # the second is older than what holds
+        text = f"version = {version}\n[queues.a]\nrecalls = {recalls}\n[queues.{new}]"
+        service.settings.queue_policies.write_text(text)
+        async with asyncio.timeout(60):
+            while not (await clinic.ok("queue_policy", queue=new))["version"]:
+                await asyncio.sleep(0.05)
+    held = await clinic.ok("queue_policy", queue="a")
+    assert (held["version"], held["recalls_max"], held.get("next_queue")) == (2, 5, None)
+    assert (await clinic.ok("queue_policy", queue="b"))["version"] == 1, "what the file leaves out stays as it is"
+
+
 async def test_a_holder_who_leaves_loses_the_ticket_and_an_old_token_moves_nothing(clinic: Any) -> None:
     await clinic.presence()
     await clinic.replica()

@@ -11,7 +11,7 @@ from confer_edge.access import Access
 from confer_edge.identity import Claim
 from confer_edge.policy import Policy, parse
 from confer_edge.revocations import Revocations
-from confer_edge.watched_file import WatchedFile
+from confer_kit.watched_file import WatchedFile
 
 ANN = Claim.of("ann", None, "nurse")
 CHIEF = Claim.of("chief", None, "auditor")

@@ -19,7 +19,7 @@ from confer_edge import keys
 from confer_edge.identity import Claim, Identities
 from confer_edge.settings import EdgeSettings
 from confer_edge.tokens import provider
-from confer_edge.watched_file import BYTES_MAX
+from confer_kit.watched_file import BYTES_MAX
 
 SECRET = "a secret of thirty-two bytes or more"
 KEYS: dict[str, Key] = {

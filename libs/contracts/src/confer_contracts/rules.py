@@ -6,11 +6,10 @@ did it, and, for facts of a patient's room, `patient_id`. Everything that can be
 file is read.
 """
 
-import tomllib
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError, model_validator
 
 from confer_contracts import catalogue
 from confer_contracts.message import TEXT_CHARS_MAX, Id
@@ -18,6 +17,7 @@ from confer_contracts.notify import MustAcknowledge, NotificationSend
 from confer_contracts.route import Fact
 from confer_contracts.subjects import Kind
 from confer_contracts.templates import HOLE, Values, addressee, addressees, cut, filled, holes, kind_of
+from confer_contracts.written import Written, parse_toml
 
 RULES_MAX: Final = 200
 TO_MAX: Final = 10
@@ -60,11 +60,7 @@ Template = Annotated[str, Field(strict=True, max_length=TEXT_CHARS_MAX), AfterVa
 ToTemplate = Annotated[str, Field(strict=True, max_length=300), AfterValidator(_to)]
 
 
-class _Written(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Demanded(_Written):
+class Demanded(Written):
     """As `must_acknowledge` of a notification; `escalate_to` as a rule's `to`."""
 
     repeat_s: int = Field(MustAcknowledge.model_fields["repeat_s"].default, strict=True)
@@ -88,7 +84,7 @@ class _Anything(dict[str, Any]):
         return "x"
 
 
-class Rule(_Written):
+class Rule(Written):
     """One rule; `confer_contracts.catalogue` knows the events and their members.
 
     when      the event of a fact
@@ -165,7 +161,7 @@ class Rule(_Written):
             yield from ((place, name) for name in holes(text))
 
 
-class Rules(_Written):
+class Rules(Written):
     rules: Annotated[tuple[Rule, ...], Field(max_length=RULES_MAX)] = ()
 
     @model_validator(mode="after")
@@ -182,15 +178,7 @@ class Rules(_Written):
 
 def parse(raw: bytes) -> Rules:
     """The rules in a TOML file. ValueError that names rule, field and what is wrong with it."""
-    try:
-        written = tomllib.loads(raw.decode())
-    except ValueError as error:  # also of UTF-8
-        raise ValueError(f"it is not TOML: {error}") from None
-    try:
-        return Rules.model_validate(written)
-    except ValidationError as error:
-        wrong = error.errors(include_url=False, include_input=False, include_context=False)
-        raise ValueError("; ".join(_complaint(e["loc"], e["msg"]) for e in wrong)) from None
+    return parse_toml(Rules, raw)
 
 
 def _inside(name: str, annotation: Any) -> dict[str, Any]:
@@ -220,13 +208,3 @@ def _must_be_possible(name: str, annotation: Any, value: Scalar) -> None:
             continue
         return
     raise ValueError(f"where: {name} is never {value!r}")
-
-
-def _complaint(location: tuple[int | str, ...], message: str) -> str:
-    """Where in the file, as people count."""
-    text = message.removeprefix("Value error, ")
-    match location:
-        case ("rules", int(index), *rest):
-            place = ", ".join([f"rule {index + 1}", *(str(p + 1 if isinstance(p, int) else p) for p in rest)])
-            return f"{place}{': ' if rest else ', '}{text}"
-    return f"{'.'.join(map(str, location)) or 'the file'}: {text}"

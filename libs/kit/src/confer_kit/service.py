@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import orjson
@@ -36,26 +36,18 @@ from confer_kit.snapshots import CHECK_S, Snapshots, State
 from confer_kit.tasks import Tasks, again
 from confer_kit.timers import Timers
 from confer_kit.views import ANNOUNCE_S, Views
+from confer_kit.watched_file import LOOK_S, operators_file
 
 log = logger(__name__)
 
 Q = TypeVar("Q", bound=BaseModel)
 A = TypeVar("A", bound=BaseModel)
 S = TypeVar("S")
+T = TypeVar("T")
 E = TypeVar("E")
 Start = Literal["new", "last_per_subject", "all"]
 SNAPSHOT_WAIT_S = 1.0
 SNAPSHOT_TIMEOUT_S = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Reacting:
-    name: str
-    stream: str
-    filters: Sequence[str]
-    handler: Reaction
-    only_new: bool
-    events: Collection[str]
 
 
 class Service:
@@ -76,8 +68,8 @@ class Service:
         self._ledgers: list[Ledger[Any, Any]] = []
         self._endpoints: dict[str, Endpoint] = {}
         self._snapshots: dict[str, Callable[[RoomSnapshotRequest], Awaitable[BaseModel]]] = {}
-        self._reactions: list[_Reacting] = []
-        self._deliveries: list[Delivery] = []
+        self._durables: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {}
+        self._working: dict[str, asyncio.Task[None]] | None = None  # on those; None: not yet
         self._observers: list[Callable[[StoredFact], None]] = []
         self._when_caught_up: list[Callable[[], None]] = []
         self._when_reset: list[Callable[[], None]] = []
@@ -113,15 +105,42 @@ class Service:
     def react(
         self, stream: str, filters: Sequence[str], handler: Reaction, *, purpose: str = "", only_new: bool = False,
         events: Collection[str] = (),
-    ) -> None:  # fmt: skip
+    ) -> str:  # fmt: skip
         """React to another service's facts, at least once each; for each `purpose` at its own pace. `only_new`: not to
-        those of before the first time. `events`: only to these public names; next to nothing is spent on others."""
+        those of before the first time. `events`: only to these public names; next to nothing is spent on others.
+        Answers the name for `leave`; what was begun under it before ends."""
         name = f"{self.name}-{purpose}-on-{stream.lower()}" if purpose else f"{self.name}-on-{stream.lower()}"
-        self._reactions.append(_Reacting(name, stream, filters, handler, only_new, events))
+        return self._work(
+            name, lambda: follow_durably(self.link, name, stream, filters, handler, only_new=only_new, events=events)
+        )
 
-    def deliver(self, name: str, filters: Sequence[str], handler: Delivering, *, ack_wait_s: float) -> None:
-        """Hand the own facts from now on to the world outside: tried again for as long as `handler` says so."""
-        self._deliveries.append(Delivery(f"{self.name}-to-{name}", filters, handler, ack_wait_s))
+    def deliver(self, name: str, filters: Sequence[str], handler: Delivering, *, ack_wait_s: float) -> str:
+        """Hand the own facts from now on to the world outside: tried again for as long as `handler` says so. Answers as
+        `react` does."""
+        delivery = Delivery(f"{self.name}-to-{name}", filters, handler, ack_wait_s)
+        return self._work(delivery.name, lambda: deliver_durably(self.link, self.stream, delivery))
+
+    def leave(self, name: str) -> None:
+        """Neither react nor deliver under this name any more; what comes waits in the log."""
+        del self._durables[name]
+        if self._working is not None:
+            self._working.pop(name).cancel()
+
+    def use_file(
+        self, variable: str, path: Path | None, parse: Callable[[bytes], T], what: str, use: Callable[[T], None]
+    ) -> None:
+        """Use what is in the file that a setting names, if it names one, and again whenever the file says something
+        else. SystemExit with a sentence when it cannot be used now; later it counts as it was."""
+        if path is None:
+            return
+        file = operators_file(variable, path, parse, what)
+
+        async def look() -> None:
+            if file.look():
+                use(file.value)
+
+        use(file.value)
+        self.every(LOOK_S, look)
 
     def follow(self, observer: Callable[[StoredFact], None], start: Start = "new") -> None:
         """Call `observer` for each fact of the own stream, in order, after the ledgers had it."""
@@ -193,13 +212,16 @@ class Service:
         for seconds, work in [*self._loops, (ANNOUNCE_S, self.views.announce)]:
             self.tasks.start(again(seconds, work), work.__qualname__)
         await self._open()
-        for r in self._reactions:
-            reacting = follow_durably(
-                self.link, r.name, r.stream, r.filters, r.handler, only_new=r.only_new, events=r.events
-            )
-            self.tasks.start(reacting, r.name)
-        for d in self._deliveries:
-            self.tasks.start(deliver_durably(self.link, self.stream, d), d.name)
+        self._working = {name: self.tasks.start(work(), name) for name, work in self._durables.items()}
+
+    def _work(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> str:
+        """From the start on, or from now on."""
+        self._durables[name] = work
+        if self._working is not None:
+            if (before := self._working.get(name)) is not None:
+                before.cancel()
+            self._working[name] = self.tasks.start(work(), name)
+        return name
 
     async def _catch_up(self, follower: Follower) -> None:
         """A long log takes its time: only standing still for `nats_connect_s` ends the process, with a sentence."""

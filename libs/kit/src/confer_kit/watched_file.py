@@ -9,6 +9,7 @@ from confer_kit.logs import logger
 log = logger(__name__)
 
 BYTES_MAX: Final = 1 << 20
+LOOK_S: Final = 0.5  # twice before a new version of a patient one counts
 
 T = TypeVar("T")
 
@@ -59,3 +60,12 @@ class WatchedFile(Generic[T]):
         except OSError:
             return None
         return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def operators_file(variable: str, path: Path, parse: Callable[[bytes], T], what: str) -> WatchedFile[T]:
+    """The file that a setting names; SystemExit with a sentence when it cannot be used."""
+    try:
+        return WatchedFile(path, parse, what, patient=True)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SystemExit(f"{variable}: {path} cannot be used: {reason}") from None

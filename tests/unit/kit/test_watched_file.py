@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from confer_edge.watched_file import BYTES_MAX, WatchedFile
+from confer_kit.watched_file import BYTES_MAX, WatchedFile, operators_file
 
 
 def number(raw: bytes) -> int:
@@ -20,6 +20,17 @@ def test_it_must_be_good_at_start(tmp_path: Path) -> None:
     (tmp_path / "big").write_text("1" * (BYTES_MAX + 1))
     with pytest.raises(ValueError, match="larger than"):
         WatchedFile(tmp_path / "big", number, "test")
+
+
+@pytest.mark.parametrize(("text", "complaint"), [(None, "No such file or directory"), ("x", "invalid literal")])
+def test_a_setting_that_names_no_good_file_ends_the_start_with_a_sentence(
+    tmp_path: Path, text: str | None, complaint: str
+) -> None:
+    path = tmp_path / "file"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(SystemExit, match=f"^CONFER_X: {path} cannot be used: {complaint}"):
+        operators_file("CONFER_X", path, number, "test")
 
 
 def test_a_new_version_counts_and_a_broken_one_does_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
