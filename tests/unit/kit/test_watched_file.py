@@ -29,7 +29,7 @@ def test_a_setting_that_names_no_good_file_ends_the_start_with_a_sentence(
     path = tmp_path / "file"
     if text is not None:
         path.write_text(text)
-    with pytest.raises(SystemExit, match=f"^CONFER_X: {path} cannot be used: {complaint}"):
+    with pytest.raises(SystemExit, match=f"^CONFER_X={path} cannot be used: {complaint}"):
         operators_file("CONFER_X", path, number, "test")
 
 

@@ -68,4 +68,4 @@ def operators_file(variable: str, path: Path, parse: Callable[[bytes], T], what:
         return WatchedFile(path, parse, what, patient=True)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise SystemExit(f"{variable}: {path} cannot be used: {reason}") from None
+        raise SystemExit(f"{variable}={path} cannot be used: {reason}") from None
