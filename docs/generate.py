@@ -7,6 +7,7 @@ examples.
 import json
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,11 +21,8 @@ import confer_kit.metrics
 import confer_ops.nats_metrics
 import confer_ops.nats_monitoring
 import notify_svc.metrics
-import notify_svc.settings
-import presence_svc.settings
-import queue_svc.settings
-import sync_svc.settings
 from confer_contracts import asyncapi
+from confer_contracts.catalogue import SERVICES
 from confer_contracts.examples import EXAMPLES
 from confer_edge.settings import EdgeSettings
 from confer_kit.settings import KitSettings, is_secret
@@ -33,10 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WIDTH = 132
 PROCESSES: dict[str, type[KitSettings]] = {
     "edge": EdgeSettings,
-    "presence-svc": presence_svc.settings.Settings,
-    "sync-svc": sync_svc.settings.Settings,
-    "queue-svc": queue_svc.settings.Settings,
-    "notify-svc": notify_svc.settings.Settings,
+    **{f"{name}-svc": import_module(f"{name}_svc.settings").Settings for name in SERVICES},
     "confer nats-metrics": confer_ops.nats_monitoring.Settings,
 }
 _EXAMPLES = re.compile(r"(<!-- examples -->\n).*?(<!-- /examples -->)", re.DOTALL)

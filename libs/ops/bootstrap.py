@@ -23,11 +23,14 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMPS = VENV / "confer-installed"
 HALF_DONE = VENV / "confer-half-done"  # there while pip unpacks: what it leaves when interrupted looks complete to it
-MEMBERS = ("libs/contracts", "libs/kit", "libs/ops", "edge", "presence-svc", "sync-svc", "queue-svc", "notify-svc")
+MEMBERS = ("libs/contracts", "libs/kit", "libs/ops", "edge", *sorted(path.name for path in ROOT.glob("*-svc")))
 RUNTIME, DEVELOPMENT, NODE = "requirements.lock", "requirements-dev.lock", "requirements-node.lock"
 
 # with a --help of their own
-OPERATING = ("access", "activity", "drain", "form", "notify", "provision", "queue", "rules", "status", "tail", "token")
+OPERATING = (
+    "access", "activity", "drain", "form", "new-service", "notify", "provision", "queue", "rules", "status", "tail",
+    "token",
+)  # fmt: skip
 COMMANDS = (*OPERATING, "bench", "chaos")
 
 HELP = """\
@@ -48,6 +51,7 @@ usage: ./run [options]             set up what is missing, start everything, sho
        ./run notify COMMAND        tell people something, now or later (`./run notify --help`)
        ./run rules COMMAND         check a file of rules about facts (`./run rules --help`)
        ./run queue COMMAND         who waits, how it goes, what happened to a ticket (`./run queue --help`)
+       ./run new-service NAME      begin a service of your own (docs/new-service.md)
        ./run lock                  make the lock files anew
 
 options of ./run:

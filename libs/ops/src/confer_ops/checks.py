@@ -19,8 +19,9 @@ SOME_FAILED = 1  # pytest's exit code for that
 SECOND_CHANCES = 10
 _BIN = Path(sys.executable).parent
 _PYTEST = [sys.executable, "-m", "pytest"]
-_TYPED = ("libs/contracts/src", "libs/kit/src", "libs/ops", "edge/src", "presence-svc/src", "sync-svc/src",
-          "queue-svc/src", "notify-svc/src", "bench", "tests")  # fmt: skip
+_TYPED = ("libs/contracts/src", "libs/kit/src", "libs/ops", "edge/src", *sorted(
+    f"{path.name}/src" for path in root().glob("*-svc")
+), "bench", "tests")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from confer_ops.demo import Demo
 from confer_ops.drain_command import drain
 from confer_ops.form_commands import app as form_app
 from confer_ops.nats_monitoring import run as run_monitoring
+from confer_ops.new_service import new_service
 from confer_ops.notify_commands import app as notify_app
 from confer_ops.ports import METRICS_PORT, WATCH_PORT
 from confer_ops.provision import Ages, provision_patiently
@@ -41,7 +42,7 @@ app.add_typer(form_app, name="form")
 app.add_typer(notify_app, name="notify")
 app.add_typer(rule_app, name="rules")
 app.add_typer(queue_app, name="queue")
-for command in (activity, drain, status, tail, token):
+for command in (activity, drain, new_service, status, tail, token):
     app.command()(command)
 
 

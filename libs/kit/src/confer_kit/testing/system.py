@@ -14,11 +14,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from confer_contracts import catalogue
 from confer_kit.testing.metrics import Metrics
 from confer_kit.testing.nats import STARTED_WITHIN_S, NatsCluster, NatsServer
 from confer_kit.testing.ports import free_port
 
-SERVICES = ("presence-svc", "sync-svc", "queue-svc", "notify-svc")
+SERVICES = tuple(f"{name}-svc" for name in catalogue.SERVICES)
 RISEN_WITHIN_S = 60
 HTTP_WITHIN_S = 10
 
@@ -109,10 +110,10 @@ class System:
         output, _ = await process.communicate()
         assert process.returncode == 0, output.decode()
 
-    async def add_service(self, name: str, replica: str = "") -> Process:
-        """Start a service, or with `replica` another one of it."""
+    async def add_service(self, name: str, replica: str = "", /, **environment: str) -> Process:
+        """Start a service, or with `replica` another one of it; with settings of its own."""
         label = f"{name}{replica}"
-        process = self._process(label, name.replace("-", "_"), {})
+        process = self._process(label, name.replace("-", "_"), environment)
         await process.start()
         await self._until_log(process, f"{name} is up")
         return process

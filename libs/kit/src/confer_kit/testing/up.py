@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from confer_kit.testing.ports import free_port
+from confer_kit.testing.system import SERVICES
 
-PARTS = ("nats-server", "presence-svc", "sync-svc", "queue-svc", "notify-svc", "confer-edge")
+PARTS = ("nats-server", *SERVICES, "confer-edge")
 
 
 class Up:
