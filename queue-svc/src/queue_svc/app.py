@@ -39,12 +39,12 @@ def build(service: Service, settings: Settings) -> None:
         return found
 
     ledger: Ledger[Queue, Event] = service.ledger(QueueCodec())
-    service.keep(Kept(ledger, shown), settings.queue_snapshot_facts)
+    service.keep(Kept(ledger, shown), settings.queue_snapshot_facts, settings.queue_snapshot_check_s)
     tickets = Tickets(ledger, declared_only=settings.queue_declared_only)
     claims = Claims(tickets, service.timers, roster, settings.queue_claim_s)
     news = News(tickets, claims, service.tasks, roster, queues_of=shown.queues_of, days=days)
     handlers = Handlers(tickets, news, settings.queue_claim_s, days)
-    reading = Reading(shown, service.log, service.reached, days)
+    reading = Reading(shown, tickets, service.log, service.reached, days)
     _serve_calls(service, handlers, reading)
     _show(service, shown, reading)
     _keep_current(service, shown, claims)

@@ -112,6 +112,7 @@ class Handlers:
 
     async def position(self, query: life.PositionQuery, ctx: Context) -> life.PositionReply:
         def find(queue: Queue) -> Ticket | None:
+            self._tickets.must_be_declared(queue)
             if query.ticket is not None:
                 return queue.tickets.get(query.ticket)
             return next(iter(queue.tickets_of(query.patient_id or "")), None)

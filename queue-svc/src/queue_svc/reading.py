@@ -31,6 +31,7 @@ from queue_svc.days import Days
 from queue_svc.domain.ticket import Ticket, TicketChanged
 from queue_svc.figures import longest_wait_s, window
 from queue_svc.pace import Pace, Placed, pace_of, placed
+from queue_svc.tickets import Tickets
 from queue_svc.views import Tables
 
 HOUR_S: Final = 3600.0
@@ -45,8 +46,9 @@ class Reading:
     `reached`: waits until the tables contain a sequence, at most so many seconds, and tells whether they do.
     """
 
-    def __init__(self, tables: Tables, log: EventLog, reached: Reached, days: Days) -> None:
+    def __init__(self, tables: Tables, tickets: Tickets, log: EventLog, reached: Reached, days: Days) -> None:
         self._tables = tables
+        self._tickets = tickets
         self._log = log
         self._reached = reached
         self._days = days
@@ -130,7 +132,8 @@ class Reading:
         return pace_of(self._tables.queue(key), self._tables.statistics(key), now)
 
     async def _current(self, queue: str) -> str:
-        """The queue's token, when the tables contain what its log does now. Rejection(unavailable)."""
+        """The queue's token, when the tables contain what its log does now. Rejection(unavailable), or as of
+        `must_be_declared`."""
         key = token(queue)
         try:
             last = await self._log.last(self._codec.guard(key))
@@ -138,6 +141,7 @@ class Reading:
             raise as_rejection(error) from error
         if last is not None and not await self._reached(last.seq, REACHED_S):
             raise Rejection(ErrorCode.UNAVAILABLE, "the queue service is behind its log: try again")
+        self._tickets.must_be_declared(self._tables.queue(key))
         return key
 
     async def _past(

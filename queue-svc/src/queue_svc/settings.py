@@ -17,6 +17,7 @@ class Settings(KitSettings):
     queue_snapshot_facts: int = Field(
         5000, gt=0, description="facts until a new snapshot is made, from which replicas start"
     )
+    queue_snapshot_check_s: float = Field(30, gt=0, description="seconds between two looks whether they have come")
     queue_declared_only: bool = Field(False, description="refuse calls to queues that no policy was declared for")
     queue_timezone: str = Field(
         "UTC", description="IANA time zone of the queues, such as Asia/Bangkok: numbers and statistics begin by its day"

@@ -9,7 +9,7 @@ from confer_kit.facts import NewFact
 from confer_kit.ledger import Ledger
 from queue_svc.codec import encode, encode_policy
 from queue_svc.domain import journey
-from queue_svc.domain.commands import By, Command, Transfer, UseClaim
+from queue_svc.domain.commands import By, Command, Declare, Transfer, UseClaim
 from queue_svc.domain.decide import answer, decide
 from queue_svc.domain.policy import Policy, PolicyDeclared
 from queue_svc.domain.queue import Event, Queue
@@ -53,7 +53,8 @@ class Tickets:
 
         def attempt(queue: Queue) -> NewFact | None:
             nonlocal found, event
-            self._check_declared(queue, command)
+            if not isinstance(command, Declare):
+                self.must_be_declared(queue)
             event = decide(command, queue)
             found = event.ticket if isinstance(event, TicketChanged) else answer(command, queue)
             return _fact(key, event, command.by, queue)
@@ -92,7 +93,7 @@ class Tickets:
 
         def attempt(queues: Sequence[Queue]) -> Sequence[NewFact | None]:
             for queue in queues:
-                self._check_declared(queue, command)
+                self.must_be_declared(queue)
             events = journey.transfer(command, *queues) or (None, None)
             facts = zip((source, target), events, queues, strict=True)
             return [_fact(key, event, by, queue) for key, event, queue in facts]
@@ -109,8 +110,9 @@ class Tickets:
         """Of the queue with this token, as it is known here."""
         return (await self._ledger.load(key)).state.policy
 
-    def _check_declared(self, queue: Queue, command: Command | Transfer) -> None:
-        if self._declared_only and not queue.policy.version and not hasattr(command, "policy"):
+    def must_be_declared(self, queue: Queue) -> None:
+        """Rejection(not_found) where there are declared queues only, and this is none."""
+        if self._declared_only and not queue.policy.version:
             raise Rejection(ErrorCode.NOT_FOUND, "queue: no queue of this name is declared", field="queue")
 
 

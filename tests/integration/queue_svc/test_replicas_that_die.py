@@ -43,6 +43,7 @@ ageing_s = 1
 recalls = 1
 """
 PATIENCE_S = 240
+SNAPSHOT_READ = "it starts from a snapshot"
 FINAL = ("done", "no_show", "cancelled")
 
 
@@ -104,19 +105,22 @@ class World:
         self.log = JetStreamEventLog(link.nc)
         environment = {
             **os.environ, "CONFER_NATS_URL": server.url, "CONFER_METRICS_PORT": "0", "CONFER_QUEUE_CLAIM_S": "5",
-            "CONFER_QUEUE_POLICIES": str(policies),
+            "CONFER_QUEUE_POLICIES": str(policies), "CONFER_QUEUE_SNAPSHOT_FACTS": "10",
+            "CONFER_QUEUE_SNAPSHOT_CHECK_S": "0.5", "CONFER_LOG_FORMAT": "text",
         }  # fmt: skip
         self.replicas = [Process(f"queue-{name}", "queue_svc", environment, policies.parent) for name in "ab"]
         self.staff = [Nurse(link, number) for number in range(4)]
 
     async def suffer(self, deaths: list[str]) -> None:
         """Each death comes while the staff are at work, who go on afterwards; NATS dies again until a call was in
-        flight."""
+        flight, and a replica until it has started from a snapshot, which is never the last thing that happened."""
         await self._more_is_acknowledged(12)
         for death in deaths:
             await self._die(death)
         while not sum(nurse.unanswered for nurse in self.staff):
             await self._die("nats")
+        while not any(SNAPSHOT_READ in replica.log for replica in self.replicas):
+            await self._die("0")
 
     async def _die(self, death: str) -> None:
         dying = self.server if death == "nats" else self.replicas[int(death)]

@@ -180,6 +180,12 @@ async def test_a_station_gets_what_it_can_do_and_unknown_names_are_told(clinic: 
         "none": ("invalid", "station"),
     }  # fmt: skip
     assert answers["station"]["known"] == ["1", "2", "3"]
+    for event, more in (
+        ("queue_get", {}), ("queue_statistics", {}), ("queue_position", {"patient_id": "p1"}),
+        ("queue_ticket", {"ticket": adult, "patient_id": "p2"}), ("queue_transfer", {"ticket": adult, "to": "b"}),
+    ):  # fmt: skip
+        refused = await clinic.ask(event, queue="nowhere", **more)
+        assert (refused["code"], refused["field"]) == ("not_found", "queue"), event
     assert (await clinic.ask("queue_enqueue", queue="b", patient_id="p4", kind="dog"))["known"] == ["adult", "child"]
 
 

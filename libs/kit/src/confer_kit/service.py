@@ -32,7 +32,7 @@ from confer_kit.nats_link import Link
 from confer_kit.reactions import Reaction, follow_durably
 from confer_kit.serving import Endpoint, Handler
 from confer_kit.settings import KitSettings
-from confer_kit.snapshots import CHECK_S, Snapshots, State
+from confer_kit.snapshots import Snapshots, State
 from confer_kit.tasks import Tasks, again
 from confer_kit.timers import Timers
 from confer_kit.views import ANNOUNCE_S, Views
@@ -147,10 +147,11 @@ class Service:
         self._observers.append(observer)
         self._start = start
 
-    def keep(self, state: State, facts: int) -> None:
-        """Start from the last snapshot of what is followed from the first fact on; one is made after so many facts."""
+    def keep(self, state: State, facts: int, check_s: float) -> None:
+        """Start from the last snapshot of what is followed from the first fact on; one is made after so many facts, for
+        which is looked every `check_s` seconds."""
         self.kept = Snapshots(self.link, self.name, self.stream, state, facts)
-        self.every(CHECK_S, self.kept.keep)
+        self.every(check_s, self.kept.keep)
 
     def on_caught_up(self, done: Callable[[], None]) -> None:
         self._when_caught_up.append(done)

@@ -25,7 +25,6 @@ log = logger(__name__)
 
 STREAM: Final = "SNAPSHOTS"
 SUBJECTS: Final = "snapshot.>"
-CHECK_S: Final = 30.0
 RENEWED_S: Final = 24 * 3600.0  # a quiet service's is made anew: the stream forgets old ones
 PART_BYTES: Final = 512 * 1024
 TIMEOUT_S: Final = 5.0
@@ -134,6 +133,7 @@ class Snapshots:
             return "unusable"
         self._state.restore(await asyncio.to_thread(zlib.decompress, body))
         follower.resume(head.seq, head.epoch)
+        log.info("it starts from a snapshot", service=self._service, position=head.seq)
         return "read"
 
     async def _head(self) -> tuple[Head | None, int]:
