@@ -68,14 +68,14 @@ class Edge:
         self._settings = settings
         self._tasks = Tasks()
         self.incarnation = secrets.token_hex(8)
-        self.audiences = Audiences()
+        self.server = Server(settings, settings.allowed_origins(settings.port))
+        self.audiences = Audiences(self.server.eio.turn)
         revocations = Revocations(settings.jwt_leeway_s)
         self.said = AccessFeed(link, revocations)
         self.feed = Feed(link, self.audiences, self._resync_everybody, before=self.said.known)
         self.probe = Probe(
             link, self.audiences, self.incarnation, settings.tick_late_s, also=lambda: self.said.complaint
         )
-        self.server = Server(settings, settings.allowed_origins(settings.port))
         self.boards = Boards(self.server, link, settings)
         self.views = ViewFeed(link, self.audiences, self.boards, before=self.said.known)
         calls, tasks = Calls(link), Tasks()

@@ -1,28 +1,23 @@
 """Who gets what: audience -> members, and the fan-out of one packet to them."""
 
-from typing import Protocol
+from collections.abc import Mapping, Sequence
 
 from confer_contracts.catalogue import OTHERS
+from confer_edge.crowd import Crowd, Member
 from confer_edge.packets import Event
-
-
-class Member(Protocol):
-    """A session, or the probe that proves this path."""
-
-    sid: str
-
-    def receive(self, audience: str, event: Event, stream: str, seq: int) -> None: ...
-
-    def lose(self) -> None: ...
+from confer_edge.turn import WORTHWHILE, Turn
 
 
 class Audiences:
-    """The members of each audience on this edge."""
+    """The members of each audience on this edge. Without a `turn` each is told by itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, turn: Turn | None = None) -> None:
+        self._turn = turn
         self._members: dict[str, dict[str, Member]] = {}
+        self._crowds: dict[str, Crowd] = {}  # of large audiences, until somebody comes or goes
 
     def add(self, audience: str, member: Member) -> None:
+        self._crowds.pop(audience, None)
         self._members.setdefault(audience, {})[member.sid] = member
 
     def remove(self, audience: str, member: Member) -> None:
@@ -31,6 +26,7 @@ class Audiences:
         if members is not None:
             if members.get(member.sid) is member:
                 del members[member.sid]
+                self._crowds.pop(audience, None)
             if not members:
                 del self._members[audience]
 
@@ -51,9 +47,18 @@ class Audiences:
         """Hand the event to each member, and tell to how many. `stream` and `seq` are the fact's source; a view has
         none and is newer than any snapshot."""
         members = self._members.get(audience, {})
-        reached = list(members.values())
-        if name in OTHERS and origin in members:
-            reached.remove(members[origin])
-        for member in reached:
-            member.receive(audience, event, stream, seq)
-        return len(reached)
+        skipped = name in OTHERS and origin in members
+        left = None if skipped or len(members) < WORTHWHILE else self._cast(audience, members, event)
+        for member in list(members.values()) if left is None else left:
+            if not skipped or member.sid != origin:
+                member.receive(audience, event, stream, seq)
+        return len(members) - skipped
+
+    def _cast(self, audience: str, members: Mapping[str, Member], event: Event) -> Sequence[Member] | None:
+        """Those are left to whom it cannot go together with all others; None: all are."""
+        if self._turn is None:
+            return None
+        crowd = self._crowds.get(audience)
+        if crowd is None or crowd.outgrown:
+            crowd = self._crowds[audience] = Crowd(members.values())
+        return self._turn.cast(crowd, event)

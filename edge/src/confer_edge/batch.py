@@ -14,7 +14,6 @@ from confer_kit.logs import logger
 log = logger(__name__)
 
 SIZE: Final = 512  # sockets in one call
-WORTHWHILE: Final = 2
 _WAIT_S: Final = 5
 _PWRITE: Final = 1  # IOCB_CMD_PWRITE: on a socket, which has no position, what write(2) does
 _CALLS: Final = {  # io_setup, io_destroy, io_getevents, io_submit

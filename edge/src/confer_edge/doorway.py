@@ -163,14 +163,14 @@ class Doorway:
             claim,
             self._shared,
             bound=bound,
-            lane=Lane(self._tasks, self._settings.pending_calls_max, socket.ready),
+            lane=Lane(self._tasks, self._settings.pending_calls_max, socket),
             epoch=self._feed.epoch,
             since=self._feed.position,
             pid=pid,
             began=clock.now(),
             heard=heard,
         )
-        socket.out.on_behind = session.fall_behind
+        socket.out.give_to(session)
         return session
 
     async def _missed(self, session: Session, found: Found) -> list[Missed] | None:

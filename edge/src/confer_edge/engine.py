@@ -19,9 +19,9 @@ from confer_edge.arrivals import Arrivals, whole_seconds
 from confer_edge.bodies import BODY, TOO_LARGE
 from confer_edge.census import Census, Full, subscriber
 from confer_edge.engine_socket import Socket
-from confer_edge.outlet import Outlet, flush
 from confer_edge.packets import Outgoing
 from confer_edge.rate import Verdict
+from confer_edge.turn import Turn
 from confer_edge.websocket import EXTENSION, TRY_AGAIN_LATER, WebSocket
 from confer_edge.wheel import Wheel
 from confer_kit.logs import logger
@@ -70,23 +70,11 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         self.on_message: OnMessage
         self.on_flood: Callable[[Socket, bytes, Verdict], None] = self._flooded
         self._tasks = Tasks()
-        self._written: list[Outlet] = []
-        self._batch = batch.opened()
-        self.on_written = self.written  # one for all
+        self.turn = Turn(batch.opened())
         self._wheel: Wheel | None = None
 
     def create_queue(self, *_: Any, **__: Any) -> None:
         """None: the outlet is in its place, in a tenth of the memory."""
-
-    def written(self, outlet: Outlet) -> None:
-        """It has something to flush at the end of the turn."""
-        if not self._written:
-            asyncio.get_running_loop().call_soon(self._flush)
-        self._written.append(outlet)
-
-    def _flush(self) -> None:
-        written, self._written = self._written, []
-        flush(written, self._batch)
 
     def end(self, socket: Socket, reason: str, *, abort: bool = False) -> None:
         socket.finish(reason, abort=abort)

@@ -45,7 +45,7 @@ class Socket(PollingSocket):
         self.heard = True
         self.inflow = Inflow(server.events_per_s, server.events_burst, asyncio.get_running_loop().time())
         self._close_code, self.close_reason = NORMAL, ""
-        self.out = Outlet(Outbox(server.queued_max, server.unsent_max), written=server.on_written, on_full=self._full)
+        self.out = Outlet(Outbox(server.queued_max, server.unsent_max), server.turn, self)
 
     def write(self, packet: Outgoing) -> None:
         self.out.write(packet)
@@ -69,7 +69,7 @@ class Socket(PollingSocket):
     def cut(self, why: str) -> None:
         self.server.cut(self, why)
 
-    def _full(self) -> None:
+    def overflow(self) -> None:
         """Of answers, which nothing can replace."""
         metrics.LIMITS.labels("unsent").inc()
         limits = f"{ANSWERS * self.server.queued_max} packets or {ANSWERS * self.server.unsent_max} bytes"

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_edge import metrics
@@ -11,18 +12,21 @@ from confer_kit.tasks import Tasks
 log = logger(__name__)
 
 Work = Callable[[], Awaitable[None]]
-Ready = Callable[[], Awaitable[object]]
+
+
+class Client(Protocol):
+    async def ready(self) -> None:
+        """Waits until it may be given one more answer."""
 
 
 class Lane:
-    """Runs work in order; a task exists only while there is some. Each waits until the client is `ready` for an
-    answer."""
+    """Runs work in order; a task exists only while there is some. Each waits until the client is ready."""
 
-    __slots__ = ("_pending", "_pending_max", "_ready", "_running", "_tasks")
+    __slots__ = ("_client", "_pending", "_pending_max", "_running", "_tasks")
 
-    def __init__(self, tasks: Tasks, pending_max: int, ready: Ready | None = None) -> None:
+    def __init__(self, tasks: Tasks, pending_max: int, client: Client | None = None) -> None:
         self._tasks = tasks
-        self._ready = ready
+        self._client = client
         self._pending_max = pending_max
         self._pending: list[Work] = []  # short; an empty deque takes 600 bytes more, for each client
         self._running = False
@@ -57,8 +61,8 @@ class Lane:
             while self._pending:
                 work = self._pending.pop(0)
                 try:
-                    if self._ready is not None:
-                        await self._ready()
+                    if self._client is not None:
+                        await self._client.ready()
                     await work()
                 except Exception:  # the client's next call must not pay for it
                     log.exception("work of a client failed")

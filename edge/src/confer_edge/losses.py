@@ -13,16 +13,7 @@ class Loss(Enum):
     OVERTAKEN = "overtaken"  # too much was held back while snapshots were fetched
 
 
-class Losses:
-    """When one client has lost something of late."""
-
-    __slots__ = ("_times",)
-
-    def __init__(self) -> None:
-        self._times: tuple[float, ...] = ()
-
-    def again(self, now: float) -> bool:
-        """One more at `now`, in seconds. Whether they are too many."""
-        recent = (at for at in self._times if now - at < LOSSES_WITHIN_S)
-        self._times = (*recent, now)[-LOSSES_MAX - 1 :]
-        return len(self._times) > LOSSES_MAX
+def lately(losses: tuple[float, ...], now: float) -> tuple[float, ...]:
+    """When one client has lost something of late, and now, in seconds; with more than LOSSES_MAX it is too often."""
+    recent = (at for at in losses if now - at < LOSSES_WITHIN_S)
+    return (*recent, now)[-LOSSES_MAX - 1 :]

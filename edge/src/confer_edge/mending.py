@@ -4,7 +4,7 @@ import asyncio
 
 from confer_edge import metrics
 from confer_edge.joins import Joins
-from confer_edge.losses import LOSSES_MAX, LOSSES_WITHIN_S, Loss
+from confer_edge.losses import LOSSES_MAX, LOSSES_WITHIN_S, Loss, lately
 from confer_edge.session import Session
 from confer_kit.logs import logger
 from confer_kit.tasks import Tasks
@@ -21,7 +21,9 @@ class Mending:
 
     def lost(self, session: Session, why: Loss) -> None:
         metrics.RESYNCS.labels(why.value).inc()
-        if why is not Loss.RESET and session.losses.again(asyncio.get_running_loop().time()):
+        if why is not Loss.RESET:
+            session.losses = lately(session.losses, asyncio.get_running_loop().time())
+        if why is not Loss.RESET and len(session.losses) > LOSSES_MAX:
             metrics.LIMITS.labels("losses").inc()
             session.cut(f"it fell behind more than {LOSSES_MAX} times within {LOSSES_WITHIN_S:.0f} s")
         else:

@@ -1,14 +1,12 @@
 """One client's way out, on any transport: in order, one write for each turn of the event loop, and bounded."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from confer_edge import metrics
-from confer_edge.batch import WORTHWHILE, Batch
 from confer_edge.outbox import Outbox
 from confer_edge.packets import Outgoing
-from confer_edge.websocket import WebSocket, write_all
+from confer_edge.websocket import WebSocket
 
 PACKETS_PER_GET_MAX: Final = 16  # python's own polling client drops a GET with more
 PACKETS_PER_WRITE: Final = 16
@@ -17,37 +15,55 @@ _SUPERSEDED: Final = metrics.DROPPED.labels("superseded")
 _DROPPED: Final = metrics.DROPPED.labels("behind")
 
 
+class Turns(Protocol):
+    """What has the outlets `leave` that were written to in a turn."""
+
+    def written(self, outlet: "Outlet") -> None: ...
+    def freed(self, outlet: "Outlet") -> None: ...
+    def precede(self) -> None: ...
+
+
+class Owner(Protocol):
+    def overflow(self) -> None:
+        """Nothing more can be taken, and nothing is; once."""
+
+
+class Reader(Protocol):
+    """The session whose way out it is. `open`: what comes for its audiences may pass without a question."""
+
+    @property
+    def open(self) -> bool: ...
+
+    def fall_behind(self) -> None:
+        """Facts and views that waited were dropped."""
+
+
 class Outlet:
     """`write` puts one packet behind all earlier ones. What a WebSocket's transport does not take, and what comes
     between two GETs of a client that polls, waits in the outbox.
 
-    on_behind()   facts and views that waited were dropped
-    on_full()     nothing more can be taken, and nothing is; once
-
     `polled`: a GET waits for packets. `over`: nothing is written any more.
     """
 
-    __slots__ = (
-        "_changed", "_outbox", "_spare", "_written", "link", "on_behind", "on_full", "over", "polled", "turn",
-    )  # fmt: skip
+    __slots__ = ("_changed", "_outbox", "_owner", "_reader", "_spare", "_turns", "link", "over", "polled", "turn")
 
-    def __init__(self, outbox: Outbox, *, written: Callable[["Outlet"], None], on_full: Callable[[], None]) -> None:
+    def __init__(self, outbox: Outbox, turns: Turns, owner: Owner) -> None:
         self._outbox = outbox
-        self._written = written  # asks for a `flush` at the end of the turn
+        self._turns = turns
+        self._owner = owner
+        self._reader: Reader = _NOBODY
         self.link: WebSocket | None = None
         self.turn: Outgoing | list[Outgoing] | None = None  # what this turn has written so far; mostly one packet
         self._changed: asyncio.Event | None = None
         self._spare: Outgoing | None = None  # what a GET gets for which there is nothing
         self.over = False
         self.polled = False
-        self.on_behind: Callable[[], object] = _nobody
-        self.on_full = on_full
 
     def write(self, packet: Outgoing) -> None:
         if self.link is not None:
             if self.turn is None:
                 self.turn = packet
-                self._written(self)
+                self._turns.written(self)
             elif isinstance(self.turn, list):
                 self.turn.append(packet)
             else:
@@ -57,6 +73,11 @@ class Outlet:
             self._has_changed()
 
     def flush(self) -> None:
+        """What it has got so far leaves now."""
+        self._turns.precede()
+        self.leave()
+
+    def leave(self) -> None:
         """The end of the turn."""
         turn, self.turn = self.turn, None
         link = self.link
@@ -72,7 +93,7 @@ class Outlet:
                 for packet in turn[at:]:
                     self._keep(packet)
                 break
-            _write(link, turn[at : at + PACKETS_PER_WRITE])
+            link.write(joined(turn[at : at + PACKETS_PER_WRITE]))
 
     @property
     def waiting_bytes(self) -> int:
@@ -103,6 +124,17 @@ class Outlet:
             self._outbox.clear()
         self._has_changed()
 
+    def give_to(self, reader: Reader) -> None:
+        self._reader = reader
+        self.look()
+
+    def look(self) -> None:
+        """The reader was opened or shut."""
+        if self.link is not None:
+            self.link.let(open=self._reader.open)
+            if self.link.free:
+                self._turns.freed(self)
+
     # --- a WebSocket --------------------------------------------------------------------------------------
 
     def attach(self, link: WebSocket) -> None:
@@ -111,13 +143,14 @@ class Outlet:
         self.link, self._spare = link, None
         for packet in self._outbox.take(len(self._outbox)):
             self.write(packet)
+        self.look()
         self._has_changed()
 
     def resume(self) -> None:
         """The transport takes more."""
         link = self.link
         while link is not None and not link.paused and (packets := self._outbox.take(PACKETS_PER_WRITE)):
-            _write(link, packets)
+            link.write(joined(packets))
         self._has_changed()
 
     # --- a client that polls ------------------------------------------------------------------------------
@@ -158,9 +191,9 @@ class Outlet:
         _DROPPED.inc(outbox.dropped - dropped)
         if outbox.full:
             self.stop()
-            self.on_full()
+            self._owner.overflow()
         elif outbox.behind and not was_behind:
-            self.on_behind()
+            self._reader.fall_behind()
 
     def _has_changed(self) -> None:
         if self._changed is not None:
@@ -173,45 +206,16 @@ class Outlet:
         await self._changed.wait()
 
 
-def flush(outlets: list[Outlet], batch: Batch | None) -> None:
-    """The end of the turn for all of them: where there are many, in one system call (ADR 33)."""
-    for outlet in outlets if batch is None or len(outlets) < WORTHWHILE else _flush_together(outlets, batch):
-        outlet.flush()
-
-
-def _flush_together(outlets: list[Outlet], batch: Batch) -> list[Outlet]:
-    """Those are left that wait already, or have got much."""
-    left: list[Outlet] = []
-    links: list[WebSocket] = []
-    wires: list[bytes] = []
-    joined: dict[tuple[Outgoing, ...], bytes] = {}  # many have got the same ones
-    for outlet in outlets:
-        link, turn = outlet.link, outlet.turn
-        if link is None or turn is None or not link.direct or link.paused:
-            left.append(outlet)
-            continue
-        if isinstance(turn, Outgoing):
-            wire = turn.wire
-        elif len(turn) <= PACKETS_PER_WRITE:
-            packets = tuple(turn)
-            wire = joined.get(packets) or joined.setdefault(packets, _wire(turn))
-        else:
-            left.append(outlet)
-            continue
-        outlet.turn = None
-        links.append(link)
-        wires.append(wire)
-    write_all(links, wires, batch)
-    return left
-
-
-def _nobody() -> None:
+class _Nobody:
     """Before there is a session no facts are sent."""
 
+    open = False
 
-def _write(link: WebSocket, packets: list[Outgoing]) -> None:
-    link.write(_wire(packets))
+    def fall_behind(self) -> None: ...
 
 
-def _wire(packets: list[Outgoing]) -> bytes:
+_NOBODY: Final = _Nobody()
+
+
+def joined(packets: list[Outgoing]) -> bytes:
     return b"".join([packet.wire for packet in packets])

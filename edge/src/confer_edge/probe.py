@@ -28,6 +28,8 @@ class Probe:
     ) -> None:
         """`also`: what else may be wrong; None: nothing."""
         self.sid = f"probe-{incarnation}"
+        self.link = None
+        self.marked = False
         self._link = link
         self._late_s = late_s
         self._also = also

@@ -10,8 +10,9 @@ from confer_contracts.message import Identity
 from confer_contracts.subjects import EVERYBODY, Kind
 from confer_edge.identity import Claim
 from confer_edge.lane import Lane
-from confer_edge.losses import Loss, Losses
+from confer_edge.losses import Loss
 from confer_edge.packets import Event, Outgoing
+from confer_edge.websocket import WebSocket
 from confer_kit.logs import logger
 
 log = logger(__name__)
@@ -77,10 +78,13 @@ class Shared:
 
 class Out(Protocol):
     """The client's way out. `write` puts one packet behind all earlier ones; `crowded`: so much waits for the client
-    that more had better wait."""
+    that more had better wait; `look`: whether the session is open has changed. `link`: the WebSocket, if it is one."""
 
+    @property
+    def link(self) -> WebSocket | None: ...
     def write(self, packet: Outgoing) -> None: ...
     def crowded(self) -> bool: ...
+    def look(self) -> None: ...
 
 
 class Session:
@@ -91,9 +95,9 @@ class Session:
     """
 
     __slots__ = (
-        "_connection", "_contained", "_fetching", "_held", "_held_bytes", "_open", "_out", "_shared", "attachments",
+        "_connection", "_contained", "_fetching", "_held", "_held_bytes", "_out", "_shared", "attachments",
         "began", "bound", "claim", "closed", "ended", "epoch", "follows", "heard", "lane", "losses", "memberships",
-        "over", "pid", "sid", "since", "stored_at", "storing", "taken_up", "whole", "whole_from",
+        "open", "over", "pid", "sid", "since", "stored_at", "storing", "taken_up", "whole", "whole_from",
     )  # fmt: skip
 
     def __init__(
@@ -120,7 +124,7 @@ class Session:
         self.heard = heard  # the number of the last kick that was known before it
         self.closed = False
         self.over: str | None = None  # why it was ended by somebody else's word: it cannot be taken up
-        self.losses = Losses()
+        self.losses: tuple[float, ...] = ()  # when, of late
         self._connection = connection
         self._out = connection.out
         self._shared = shared
@@ -128,7 +132,7 @@ class Session:
         self._held_bytes = 0
         self._fetching: frozenset[str] = NOTHING
         self._contained: Mapping[str, dict[str, int]] = _NONE  # of snapshots, what the feed has not brought yet
-        self._open = True
+        self.open = True
 
     @property
     def identity(self) -> Identity:
@@ -146,6 +150,16 @@ class Session:
         """The tokens of the rooms it is in."""
         prefix = f"{Kind.ROOM}."
         return [a.removeprefix(prefix) for a in self.memberships if a.startswith(prefix)]
+
+    @property
+    def link(self) -> WebSocket | None:
+        """Its WebSocket; None: it has none, now."""
+        return self._out.link
+
+    @property
+    def marked(self) -> bool:
+        """Whether it gets offsets."""
+        return self.pid is not None
 
     def write(self, packet: Outgoing) -> None:
         self._out.write(packet)
@@ -171,11 +185,13 @@ class Session:
 
     def mute(self) -> None:
         """Nothing reaches the client any more, whatever is still under way."""
+        self.open = False
+        self._out.look()
         self._out = NOWHERE
 
     def receive(self, audience: str, event: Event, stream: str, seq: int) -> None:
         """A fact or view of an audience, in the feed's order."""
-        if self._open:
+        if self.open:
             self._out.write(event.plain if self.pid is None else event.marked)  # as `send`, a call less
         elif not self.whole or self._is_contained(audience, stream, seq):
             pass
@@ -248,16 +264,21 @@ class Session:
                 for audience, as_of in self._contained.items()
                 if any(seq > self._shared.delivered(stream) for stream, seq in as_of.items())
             } or _NONE
-        self._open = self.whole and not self._fetching and not self._contained
+        self.open = self.whole and not self._fetching and not self._contained
+        self._out.look()
 
 
 class _Nowhere:
     """Where nothing arrives."""
 
+    link = None
+
     def write(self, packet: Outgoing) -> None: ...
 
     def crowded(self) -> bool:
         return False
+
+    def look(self) -> None: ...
 
 
 NOWHERE: Final = _Nowhere()

@@ -41,11 +41,11 @@ class Receiver(Protocol):
 class WebSocket(asyncio.Protocol):
     """One connection. `attach` gives it to whoever receives its messages. `paused`: the peer reads more slowly than
     it is sent to, and what is written now only grows the transport's buffer. `direct`: all that was written has left,
-    so that the next may go past the transport to `fd`."""
+    so that the next may go past the transport to `fd`. `free`: what comes for everybody may go there as well."""
 
     __slots__ = (
-        "_app", "_closing", "_early", "_events", "_key", "_reader", "_receiver", "_server",
-        "_size_max", "_tasks", "direct", "fd", "paused", "transport",
+        "_app", "_closing", "_early", "_events", "_key", "_open", "_reader", "_receiver", "_server", "_size_max",
+        "direct", "fd", "free", "paused", "transport",
     )  # fmt: skip
 
     def __init__(self, config: Any, server_state: Any, app_state: Any, _loop: Any = None) -> None:
@@ -61,6 +61,8 @@ class WebSocket(asyncio.Protocol):
         self._closing = False
         self.fd = -1  # the socket's; -1: it is the transport's alone
         self.direct = False
+        self._open = False  # whoever reads it takes what comes for everybody
+        self.free = False
         self.paused = False
 
     # --- uvicorn and the event loop call these --------------------------------------------------------
@@ -90,7 +92,7 @@ class WebSocket(asyncio.Protocol):
     def eof_received(self) -> None: ...
 
     def pause_writing(self) -> None:
-        self.paused = True
+        self.paused, self.free = True, False
 
     def resume_writing(self) -> None:
         self.paused = False
@@ -189,6 +191,11 @@ class WebSocket(asyncio.Protocol):
         elif early:
             self._receive(early)
 
+    def let(self, *, open: bool) -> None:  # noqa: A002
+        """Whether what comes for everybody may pass."""
+        self._open = open
+        self.free = open and self.direct
+
     def pass_on(self, receiver: Receiver) -> None:
         """Somebody else has it from now on."""
         self._receiver = receiver
@@ -215,17 +222,18 @@ class WebSocket(asyncio.Protocol):
             self._give_to_transport(data[sent:])
 
     def _give_to_transport(self, data: bytes) -> None:
-        self.direct = False
+        self.direct = self.free = False
         if not self._closing:
             self.transport.write(data)
 
     def _may_be_direct(self) -> bool:
         self.direct = self.fd >= 0 and not self.transport.get_write_buffer_size()
+        self.free = self.direct and self._open
         return self.direct
 
     def _end_directness(self) -> None:
         """From here on the descriptor may become another connection's."""
-        self._closing, self.direct, self.fd = True, False, -1
+        self._closing, self.direct, self.free, self.fd = True, False, False, -1
 
     def close(self, code: int = NORMAL, reason: str = "") -> None:
         """Send what is queued and a close frame; cut after five seconds if the peer does not read."""

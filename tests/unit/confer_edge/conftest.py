@@ -8,7 +8,7 @@ from confer_edge.identity import Claim
 from confer_edge.lane import Lane
 from confer_edge.losses import Loss
 from confer_edge.packets import Outgoing
-from confer_edge.session import Session, Shared
+from confer_edge.session import Out, Session, Shared
 from confer_kit.tasks import Tasks
 
 BYTES_MAX = 100
@@ -17,18 +17,22 @@ BYTES_MAX = 100
 class Sent(list[Outgoing]):
     """Where a session's packets go."""
 
+    link = None
     write = list.append
 
     def crowded(self) -> bool:
         return False
 
+    def look(self) -> None: ...
+
 
 class Client:
     """Reads everything at once."""
 
-    def __init__(self, sid: str) -> None:
+    def __init__(self, sid: str, out: Out | None) -> None:
         self.sid = sid
-        self.out = Sent()
+        self.sent = Sent()
+        self.out = out or self.sent
 
     async def taken(self) -> bool:
         return True
@@ -45,11 +49,13 @@ def session(
     delivered: Mapping[str, int] = MappingProxyType({}),
     epoch: str = "epoch",
     since: int = 0,
+    bytes_max: int = BYTES_MAX,
+    out: Out | None = None,
     **more: Any,
 ) -> tuple[Session, Sent]:
-    """And what it was sent."""
-    client = Client(f"e-{sid}")
-    shared = Shared(lambda stream: delivered.get(stream, 0), buffer_max, BYTES_MAX, lost)
+    """And what it was sent, unless it has a way `out`."""
+    client = Client(f"e-{sid}", out)
+    shared = Shared(lambda stream: delivered.get(stream, 0), buffer_max, bytes_max, lost)
     who = claim or Claim(user_id="u1", name="Ana")
     lane = Lane(Tasks(), 10)
-    return Session(sid, client, who, shared, bound=True, lane=lane, epoch=epoch, since=since, **more), client.out
+    return Session(sid, client, who, shared, bound=True, lane=lane, epoch=epoch, since=since, **more), client.sent

@@ -10,6 +10,8 @@ FOR_OTHERS = min(OTHERS)
 
 
 class Member:
+    link, marked = None, False
+
     def __init__(self, sid: str) -> None:
         self.sid = sid
         self.got: list[Event] = []

@@ -4,7 +4,7 @@ from typing import Any
 
 from confer_edge import packets
 from confer_edge.audiences import Audiences
-from confer_edge.losses import LOSSES_MAX, LOSSES_WITHIN_S, Loss, Losses
+from confer_edge.losses import LOSSES_MAX, LOSSES_WITHIN_S, Loss, lately
 from confer_edge.packets import Event, Outgoing
 from confer_edge.session import Membership, Session
 
@@ -132,12 +132,16 @@ def test_what_is_held_back_is_bounded_in_bytes_too() -> None:
 
 
 def test_some_losses_are_borne_with_but_not_too_many_in_a_row() -> None:
-    losses = Losses()
-    assert [losses.again(float(at)) for at in range(LOSSES_MAX + 1)] == [False] * LOSSES_MAX + [True]
-    assert not losses.again(LOSSES_MAX + LOSSES_WITHIN_S)
-    steady = Losses()
-    apart_s = LOSSES_WITHIN_S / LOSSES_MAX
-    assert not any(steady.again(n * apart_s) for n in range(20))
+    losses: tuple[float, ...] = ()
+    steady: tuple[float, ...] = ()
+    for at in range(LOSSES_MAX + 1):
+        assert len(losses) <= LOSSES_MAX
+        losses = lately(losses, float(at))
+    assert len(losses) > LOSSES_MAX
+    assert len(lately(losses, LOSSES_MAX + LOSSES_WITHIN_S)) <= LOSSES_MAX
+    for number in range(20):
+        steady = lately(steady, number * LOSSES_WITHIN_S / LOSSES_MAX)
+        assert len(steady) <= LOSSES_MAX
 
 
 def test_a_join_that_failed_holds_nothing_back() -> None:

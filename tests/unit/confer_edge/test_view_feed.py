@@ -12,6 +12,7 @@ from confer_kit.nats_link import Link
 
 
 class Member:
+    link, marked = None, False
     sid = "member"
 
     def __init__(self) -> None:
