@@ -1,5 +1,5 @@
 """`./run bench edge`, `./run bench services`: run everything and write the report to docs/bench/; `report`: make the
-reports anew from their JSON."""
+reports anew from their JSON. `./run bench traces` prints what tracing costs."""
 
 import argparse
 import json
@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from bench import traces
 from bench.run import Wanted, run
 from bench.suites import SUITES
 from confer_ops.checkout import root
@@ -16,7 +17,7 @@ from confer_ops.trouble import Trouble
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
-    parser.add_argument("what", choices=[*SUITES, "report"])
+    parser.add_argument("what", choices=[*SUITES, "traces", "report"])
     parser.add_argument("--repetitions", type=int, default=3, help="of everything (3)")
     parser.add_argument("--quick", action="store_true", help="a trial: short, small, one repetition, no report")
     parser.add_argument("--only", default="", help="keys of scenarios, separated by commas; no report")
@@ -27,6 +28,9 @@ def main() -> None:
     if asked.what == "report":
         for suite in SUITES.values():
             _say(suite.report.remake(folder))
+        return
+    if asked.what == "traces":
+        traces.main(quick=asked.quick, raw=asked.raw)
         return
     suite = SUITES[asked.what]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped

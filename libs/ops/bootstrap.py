@@ -41,6 +41,7 @@ usage: ./run [options]             set up what is missing, start everything, sho
        ./run provision [options]   make the streams on a NATS server (--nats-url, --replicas)
        ./run bench edge [options]  measure the edge beside other servers, write docs/bench/ (Linux, needs cc and Node)
        ./run bench services        measure a field update beside a bare publish to JetStream (Linux, needs cc)
+       ./run bench traces          measure what tracing costs a field update
        ./run status [options]      every process: version, age, calls, lag; and what is missing
        ./run tail [AUDIENCE]       follow the facts of a room, a queue, a user (`./run tail --help`)
        ./run drain EDGE | --all    edges send their clients to the others, and start again

@@ -1,9 +1,12 @@
-"""One field update is one trace through every process, and no trace tells whose it was."""
+"""One action is one trace through every process, from the page on, and no trace tells whose it was."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+import secrets
+import tomllib
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,35 +20,40 @@ from confer_kit.testing.otlp import Sink, Span, otlp_sink
 PATIENT, FIELD, VALUE, USER = "patient-secret", "field-secret", "value-secret", "user-secret"
 UPDATE: dict[str, Any] = {"patient_id": PATIENT, "field": FIELD, "value": VALUE}
 OUTCOME = "confer.outcome"
-RECEIVE = "receive field_update"
-CALL = "send call.sync.field_update"
-PROCESS = "process call.sync.field_update"
-APPEND = "send log.sync.room.{id}.{key}"
-REACT = "process log.sync.room.{id}.{key}"
-EMIT = "emit field_updated"
+PAGE = "00f067aa0ba902b7"  # the span of the page
+ACTIONS: dict[str, Any] = tomllib.loads((Path(__file__).parent / "hops.toml").read_text())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Hop:
-    """`linked`: it also links to its parent, which is the fact's span."""
+    """As in hops.toml."""
 
     service: str
     name: str
     kind: str
-    parent: str | None
+    under: str
     linked: bool = False
     times: int = 1
+    tells: Mapping[str, Any] = field(default_factory=dict)
 
+    def found(self, spans: Sequence[Span]) -> list[Span]:
+        own = (self.service, self.name, self.kind)
+        return [span for span in spans if (span.service, span.name, span.kind) == own]
 
-QUEUE = Hop("queue-svc", REACT, "CONSUMER", APPEND, linked=True)  # to steps alone: the rest it acknowledges unread
-HOPS = (
-    Hop("confer-edge", RECEIVE, "SERVER", None),
-    Hop("confer-edge", CALL, "PRODUCER", RECEIVE),
-    Hop("sync-svc", PROCESS, "CONSUMER", CALL),
-    Hop("sync-svc", APPEND, "PRODUCER", PROCESS),
-    Hop("confer-edge", EMIT, "CONSUMER", APPEND, linked=True, times=2),
-    Hop("presence-svc", REACT, "CONSUMER", APPEND, linked=True),
-)
+    def must_be_in(self, spans: Sequence[Span]) -> None:
+        parents = {PAGE} if self.under == "page" else {span.id for span in spans if span.name == self.under}
+        found = self.found(spans)
+        assert len(found) == self.times, self
+        for span in found:
+            assert span.parent in parents, self
+            assert [link for _, link in span.links] == ([span.parent] if self.linked else []), self
+            assert span.kind == "SERVER" or span.end >= span.start
+            on_nats = self.name.split(" ")[1].count(".") > 0
+            assert span.attributes.get("messaging.system") == ("nats" if on_nats else None), self
+            assert (span.status, span.events) == ("UNSET", 0), span
+            told = {name: span.attributes.get(name) for name in self.tells}
+            assert all(told.values()), span
+            assert told == {name: told[name] if value == "*" else value for name, value in self.tells.items()}
 
 
 @pytest.fixture
@@ -57,47 +65,73 @@ async def traced() -> AsyncIterator[tuple[System, Sink]]:
             yield system, sink
 
 
-async def test_one_update_is_one_trace_over_both_edges(traced: tuple[System, Sink]) -> None:
+async def test_an_action_is_one_trace_from_the_page_over_both_edges(traced: tuple[System, Sink]) -> None:
     system, sink = traced
     async with AsyncExitStack() as stack:
+        ann, _ = await _members(stack, system, "edge", "edge2")
+        for action, expected in ACTIONS.items():
+            hops = [Hop(**hop) for hop in expected["hops"]]
+            trace = await _done(ann, action, expected["with"])
+            await ann.until(lambda t=trace, h=hops: all(len(hop.found(sink.trace(t))) >= hop.times for hop in h))  # type: ignore[misc]
+            spans = sink.trace(trace)
+            for hop in hops:
+                hop.must_be_in(spans)
+            emits = [span for span in spans if span.name == hops[-1].name and hops[-1].times == 2]
+            assert len({span.resource["service.instance.id"] for span in emits}) in (0, 2), "one edge emitted twice"
+    for secret in (PATIENT, FIELD, VALUE, USER):
+        assert secret not in sink.text
+
+
+async def test_a_field_update_has_no_other_hops(traced: tuple[System, Sink]) -> None:
+    system, sink = traced
+    hops = [Hop(**hop) for hop in ACTIONS["field_update"]["hops"]]
+    expected = sum(hop.times for hop in hops)
+    async with AsyncExitStack() as stack:
         ann, bob = await _members(stack, system, "edge", "edge2")
-        expected = sum(hop.times for hop in HOPS)
         traces = []
         for _ in range(2):  # when all of the second one is there, nothing of the first is still on its way
             op = clock.new_id()
             await ann.until_ok("field_update", **UPDATE, op=op)
             traces.append(await _trace_of(ann, op))
             await bob.until(lambda: len(sink.trace(traces[-1])) >= expected)
-
-        spans = sink.trace(traces[0])
-        assert len(spans) == expected, spans
-        for hop in HOPS:
-            _check(hop, spans)
-        emits = [span for span in spans if span.name == EMIT]
-        assert len({span.resource["service.instance.id"] for span in emits}) == 2, "one edge emitted twice"
+        assert len(sink.trace(traces[0])) == expected, sink.trace(traces[0])
 
 
-async def test_who_reacts_to_a_step_is_in_its_trace(traced: tuple[System, Sink]) -> None:
-    system, sink = traced
-    async with AsyncExitStack() as stack:
-        (ann,) = await _members(stack, system, "edge")
-        op = clock.new_id()
-        await ann.until_ok("step_change", patient_id=PATIENT, step=2, step_name="Vision", op=op)
-        trace = await _trace_of(ann, op)
-        await ann.until(lambda: {"queue-svc", "presence-svc"} <= {s.service for s in sink.trace(trace)})
-        await ann.until(lambda: any(span.name == APPEND for span in sink.trace(trace)))
-        _check(QUEUE, sink.trace(trace))
+async def test_a_connection_goes_on_in_the_trace_of_its_auth_and_what_it_does_is_linked_to_it() -> None:
+    """And an operator may have the ids in the traces."""
+    page = secrets.token_hex(16)
+    with otlp_sink() as sink:
+        async with running_system(OTEL_EXPORTER_OTLP_ENDPOINT=sink.endpoint, CONFER_TRACE_IDS="true") as system:
+            ann = Client(USER)
+            await ann.connect(system.url(), traceparent=f"00-{page}-{PAGE}-01")
+            assert (await ann.call("join_patient_room", patient_id=PATIENT))["status"] == "ok"
+            await ann.until(lambda: {s.name for s in sink.spans} >= {"connect", "receive join_patient_room"})
+            (connect,) = [span for span in sink.spans if span.name == "connect"]
+            (join,) = [span for span in sink.spans if span.name == "receive join_patient_room"]
+            assert (connect.trace, connect.parent) == (page, PAGE)
+            assert join.trace != page
+            assert join.links == ((page, PAGE),)
+            assert join.attributes["enduser.id"] == USER
+            assert join.attributes["confer.audience"] == f"room.{PATIENT}"
+            await ann.close()
 
 
-def _check(hop: Hop, spans: Sequence[Span]) -> None:
-    parents = {span.id for span in spans if span.name == hop.parent} or {""}
-    found = [span for span in spans if (span.service, span.name, span.kind) == (hop.service, hop.name, hop.kind)]
-    assert len(found) == hop.times, hop
-    for span in found:
-        assert span.parent in parents, hop
-        assert [link for _, link in span.links] == ([span.parent] if hop.linked else []), hop
-        assert span.attributes.get("messaging.system") == (None if hop.kind == "SERVER" else "nats"), hop
-        assert (span.status, span.events) == ("UNSET", 0), span
+async def test_a_trace_that_is_not_sampled_travels_on_and_nothing_of_it_is_exported() -> None:
+    settings = {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.5"}
+    low, high = "1" * 32, "f" * 32  # of the ids the sampler takes the lower half
+    with otlp_sink() as sink:
+        async with (
+            running_system(OTEL_EXPORTER_OTLP_ENDPOINT=sink.endpoint, **settings) as system,
+            AsyncExitStack() as s,
+        ):
+            (ann,) = await _members(s, system, "edge")
+            ops = [clock.new_id(), clock.new_id()]
+            for trace, op in zip((high, low), ops, strict=True):
+                await ann.until_ok("field_update", **UPDATE, op=op, traceparent=f"00-{trace}-{PAGE}-01")
+                assert await _trace_of(ann, op) == trace
+            names = {"receive field_update", "send log.sync.room.{id}.{key}", "emit field_updated"}
+            await ann.until(lambda: names <= {span.name for span in sink.trace(low)})
+            assert not sink.trace(high)
 
 
 async def test_failures_are_marked_and_nothing_tells_ids_or_values(traced: tuple[System, Sink]) -> None:
@@ -148,6 +182,17 @@ async def _members(stack: AsyncExitStack, system: System, *edges: str) -> list[C
         await client.connect(system.url(edge))
         assert (await client.call("join_patient_room", patient_id=PATIENT))["status"] == "ok"
     return clients
+
+
+async def _done(client: Client, action: str, payload: Mapping[str, Any]) -> str:
+    """The trace, made by the page, of the action's first success."""
+    while True:
+        trace = secrets.token_hex(16)
+        told = f"00-{trace}-{PAGE}-00"  # whether it is recorded is not the page's to say
+        answer = await client.call(action, **payload, traceparent=told)
+        if answer["status"] == "ok":
+            return trace
+        assert answer["retry"], answer
 
 
 async def _trace_of(client: Client, op: str) -> str:

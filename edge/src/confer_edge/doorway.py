@@ -26,6 +26,7 @@ from confer_edge.recovery import Found, Recovery, new_pid, pid_in, restore
 from confer_edge.rights import Rights
 from confer_edge.session import Session, Shared
 from confer_edge.settings import EdgeSettings
+from confer_edge.tracing import connecting, in_auth
 from confer_edge.transport import Connected, Server
 from confer_edge.turnstile import Turnstile
 from confer_kit import clock
@@ -101,7 +102,7 @@ class Doorway:
         heard, claim = self._access.heard, self._identities.on_connect(query, auth)
         assert not isinstance(claim, Awaitable), "whoever is trusted need not be asked"
         self._check(claim)
-        return self._begun(socket, query, claim, heard)
+        return self._begun(socket, query, auth, claim, heard)
 
     async def _connect_in_turn(self, socket: Socket, query: dict[str, str], auth: Any) -> Connected:
         async with self._turns.turn(self._settings.handshake_s):
@@ -109,19 +110,20 @@ class Doorway:
             claim = await who if isinstance(who, Awaitable) else who
             self._check(claim)
             taken_up = await self._taken_up(socket, auth, claim, heard)
-            return taken_up or self._begun(socket, query, claim, heard)
+            return taken_up or self._begun(socket, query, auth, claim, heard)
 
     def _check(self, claim: Claim | None) -> None:
         if claim is not None:
             self._access.must_count(claim)
             self._users.arrives(claim.user_id)
 
-    def _begun(self, socket: Socket, query: dict[str, str], claim: Claim | None, heard: int) -> Connected:
+    def _begun(self, socket: Socket, query: dict[str, str], auth: Any, claim: Claim | None, heard: int) -> Connected:
         """A new session."""
         pid = new_pid() if self._recoverable(socket.query, query) else None
         sid, who = self._server.eio.generate_id(), claim or guest()
         self._users.must_admit(sid, who.user_id)
         session = self._session(sid, socket, who, bound=claim is not None, pid=pid, heard=heard)
+        session.traceparent = in_auth(auth)
         return session.sid, pid, lambda: self._opened(session, query)
 
     async def _taken_up(self, socket: Socket, auth: Any, claim: Claim | None, heard: int) -> Connected | None:
@@ -143,6 +145,7 @@ class Doorway:
                 pid=found.pid,
                 heard=heard,
             )
+            session.traceparent = in_auth(auth)
             restore(session, found)
             if await self._recovery.take_over(session, found):
                 missed = await self._missed(session, found)
@@ -202,7 +205,8 @@ class Doorway:
             return
         self._expiry.watch(session)
         self._portal.greet(session)
-        session.lane.submit(lambda: self._portal.welcome(session, query), unbounded=True)
+        welcome = connecting(session, "connect", lambda: self._portal.welcome(session, query))
+        session.lane.submit(welcome, unbounded=True)
 
     def _resumed(self, session: Session, found: Found, missed: list[Missed]) -> None:
         """In place of its earlier connection, should this edge still have that."""
@@ -226,7 +230,8 @@ class Doorway:
         tell_ended(session, session.ended)  # it may have been lost with the earlier connection
         attachments = found.record.attachments
         session.lane.submit(lambda: self._replay(session, missed), unbounded=True)
-        session.lane.submit(lambda: self._joins.resume(session, attachments), unbounded=True)
+        resume = connecting(session, "resume", lambda: self._joins.resume(session, attachments))
+        session.lane.submit(resume, unbounded=True)
 
     def _let_in(self, session: Session) -> None:
         self.sessions[session.sid] = session

@@ -17,6 +17,7 @@ from confer_edge.portal import Portal
 from confer_edge.respond import Responder
 from confer_edge.session import Session
 from confer_edge.settings import EdgeSettings
+from confer_edge.tracing import action, taken_from
 from confer_edge.transport import Server
 from confer_edge.unparsed import UnparsedEvent
 from confer_kit import telemetry
@@ -51,7 +52,7 @@ class Gateway:
         if session is None:
             return
         name, arguments = data[0], data[1:]
-        respond = Responder(session, _short(name), identifier)
+        respond = Responder(session, _short(name), identifier, taken_from(arguments))
         try:
             if self._server.eio.leaving:
                 raise Rejection(ErrorCode.UNAVAILABLE, "this edge is going away: connect again, then try again")
@@ -100,6 +101,7 @@ class Gateway:
         """Rights are looked at in the call's turn: a newer token before it counts."""
         claim = session.claim
         audience = call.audience(request) if call.audience else subjects.audience(Kind.USER, claim.user_id)
+        telemetry.note_audience(audience)
         for needed in (audience, *call.further(request)):
             await self._access.must(claim, session.sid, call.event, needed)
         if session.over is not None:  # meanwhile
@@ -110,19 +112,19 @@ class Gateway:
         """The work with its trace and with every failure answered; none after a session was ended."""
 
         async def work() -> None:
-            parent = telemetry.incoming(None)
-            with telemetry.span(f"receive {respond.event}", telemetry.Kind.SERVER, parent) as span:
+            with action(f"receive {respond.event}", session, respond.traceparent) as span:
                 try:
                     if session.over is None:
                         await run()
                 except Rejection as refusal:
-                    span.set_attribute(telemetry.OUTCOME, refusal.code.value)
                     respond.refuse(refusal)
                 except Exception:
-                    telemetry.failed(span, ErrorCode.INTERNAL)
                     log.exception("an event failed", event_name=respond.event, trace=telemetry.trace_id())
                     text = f"an error on our side, reported as {telemetry.trace_id()}"
                     respond.refuse(Rejection(ErrorCode.INTERNAL, text))
+                if span.is_recording():
+                    telemetry.ended(span, respond.outcome)
+                    span.set_attributes(telemetry.ids({"confer.operation.id": respond.op or ""}))
             respond.done()
 
         return work

@@ -23,6 +23,7 @@ from confer_edge.packets import Event
 from confer_edge.recovery import Recovery, StoredAttachment
 from confer_edge.session import Attachment, Membership, Session
 from confer_edge.turnstile import Turnstile
+from confer_kit import telemetry
 from confer_kit.tasks import together
 
 DEFAULT_QUEUE = subjects.audience(Kind.QUEUE, queue.DEFAULT_QUEUE)
@@ -88,6 +89,7 @@ class Joins:
 
     async def _join(self, session: Session, kind: Kind, ident: str, step: int | None, screening: bool) -> Joined:
         audience = f"{kind}.{ident}"
+        telemetry.note_audience(audience)
         await self._access.must(session.claim, session.sid, JOIN, audience)
         if audience not in session.memberships and len(session.memberships.keys() - session.follows) >= self._rooms_max:
             metrics.LIMITS.labels("rooms_max").inc()

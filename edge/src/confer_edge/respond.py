@@ -9,15 +9,18 @@ from confer_contracts.errors import Rejection
 from confer_contracts.message import failed
 from confer_edge import metrics, packets
 from confer_edge.session import Session
+from confer_kit import telemetry
 
 
 class Responder:
-    """Answers `event` of a session; `identifier` is the ack's, None: the client asked for none."""
+    """Answers `event` of a session; `identifier` is the ack's, None: the client asked for none. `traceparent`: what
+    the client told as its trace."""
 
-    def __init__(self, session: Session, event: str, identifier: int | None) -> None:
+    def __init__(self, session: Session, event: str, identifier: int | None, traceparent: object = None) -> None:
         self._session = session
         self.event = event
         self._identifier = identifier
+        self.traceparent = traceparent
         self._began = time.perf_counter()
         self.outcome = "ok"  # or the code of the error
         self.op: str | None = None
@@ -28,9 +31,14 @@ class Responder:
 
     def raw(self, body: bytes) -> None:
         """Acknowledge with bytes of JSON."""
-        if self._identifier is not None:
-            self._session.write(packets.ack(self._identifier, body))
-            self._identifier = None
+        if self._identifier is None:
+            return
+        packet, self._identifier = packets.ack(self._identifier, body), None
+        if telemetry.recording():
+            with telemetry.span(f"ack {self.event}", telemetry.Kind.PRODUCER):
+                self._session.write(packet)
+        else:
+            self._session.write(packet)
 
     def ok(self, **members: Any) -> None:
         if self.wants_ack:

@@ -97,7 +97,7 @@ class Session:
     __slots__ = (
         "_connection", "_contained", "_fetching", "_held", "_held_bytes", "_out", "_shared", "attachments",
         "began", "bound", "claim", "closed", "ended", "epoch", "follows", "heard", "lane", "losses", "memberships",
-        "open", "over", "pid", "sid", "since", "stored_at", "storing", "taken_up", "whole", "whole_from",
+        "open", "over", "pid", "sid", "since", "stored_at", "storing", "taken_up", "traceparent", "whole", "whole_from",
     )  # fmt: skip
 
     def __init__(
@@ -121,6 +121,7 @@ class Session:
         self.taken_up = 0  # sequence of the record by which this edge took it up; 0: it began here
         self.storing: asyncio.Event | None = None  # set when what is being stored just now is
         self.began = began  # Unix seconds; taken up, it is as old as before
+        self.traceparent: str | None = None  # of the trace that the connection said it is in
         self.heard = heard  # the number of the last kick that was known before it
         self.closed = False
         self.over: str | None = None  # why it was ended by somebody else's word: it cannot be taken up

@@ -68,14 +68,14 @@ async def ask(nc: Client, subject: str, body: bytes, identity: Identity, *, op: 
     """
     if not nc.is_connected:
         raise Rejection(ErrorCode.UNAVAILABLE, "the server is reconnecting: try again")
-    with telemetry.span(f"send {subject}", telemetry.Kind.PRODUCER, attributes={telemetry.ROUTE: subject}) as span:
+    with telemetry.sending(subject) as span:
         headers = encode_context(identity, op, clock.now() + timeout_s) | telemetry.inject()
         try:
             return (await nc.request(subject, body, timeout=timeout_s, headers=headers)).data
         except nats.errors.NoRespondersError:
-            telemetry.failed(span, ErrorCode.UNAVAILABLE)
+            telemetry.ended(span, ErrorCode.UNAVAILABLE)
             service = subject.split(".")[1]
             raise Rejection(ErrorCode.UNAVAILABLE, f"the {service} service is away: try again") from None
         except (TimeoutError, nats.errors.Error) as error:
-            telemetry.failed(span, ErrorCode.OUTCOME_UNKNOWN)
+            telemetry.ended(span, ErrorCode.OUTCOME_UNKNOWN)
             raise Rejection(ErrorCode.OUTCOME_UNKNOWN, "no answer in time: send it again with the same op") from error

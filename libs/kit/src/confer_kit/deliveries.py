@@ -12,10 +12,12 @@ from typing import Final
 
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
+from confer_contracts.errors import ErrorCode
+from confer_kit import telemetry
 from confer_kit.facts import StoredFact
 from confer_kit.logs import logger
 from confer_kit.nats_link import Link
-from confer_kit.pulling import Pull, Pulled, pull_on
+from confer_kit.pulling import Pull, Pulled, processing, pull_on
 
 log = logger(__name__)
 
@@ -57,11 +59,16 @@ async def deliver_durably(link: Link, stream: str, delivery: Delivery) -> None:
 
 
 async def _attempt(pull: Pull, message: Pulled, handler: Delivering) -> None:
-    try:
-        again = await handler(message.fact, message.deliveries)
-    except Exception:
-        log.exception("a delivery failed", subject=message.subject, delivery=message.deliveries)
-        again = FAILED_S
+    fact = message.fact
+    with processing(message, fact.subject) as span:
+        try:
+            again = await handler(fact, message.deliveries)
+            telemetry.ended(span, "ok" if again is None else "again")
+        except Exception:
+            route = fact.subject.template
+            log.exception("a delivery failed", route=route, seq=message.seq, delivery=message.deliveries)
+            telemetry.ended(span, ErrorCode.INTERNAL)
+            again = FAILED_S
     if again is None:
         await pull.done(message)
     else:

@@ -10,6 +10,7 @@ import nats.js.errors
 import orjson
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from opentelemetry.trace import Span
 
 from confer_contracts.subjects import FactSubject, stream_of
 from confer_kit import clock, metrics, telemetry
@@ -35,19 +36,18 @@ class JetStreamEventLog:
 
     async def append(self, fact: NewFact, *, guard: str, expected: int, timeout: float) -> int:
         subject = str(fact.subject)
-        route = fact.subject.template
-        with telemetry.span(f"send {route}", telemetry.Kind.PRODUCER, attributes={telemetry.ROUTE: route}) as span:
+        with telemetry.sending(fact.subject.template) as span:
             headers = fact.headers() | telemetry.inject()
             if guard != subject:
                 headers[_EXPECTED_UNDER] = guard
             seq = await replace(self._nc, subject, fact.body, expected=expected, timeout=timeout, headers=headers)
-            span.set_attribute(telemetry.SEQUENCE, seq)
+            _noted(span, fact, seq)
         return seq
 
     async def append_all(self, appends: Sequence[Append], *, timeout: float) -> int:
         """An atomic batch (nats-server ADR-50): what comes before its last message is not answered."""
-        batch, route = clock.new_id(), appends[0].fact.subject.template
-        with telemetry.span(f"send {route}", telemetry.Kind.PRODUCER, attributes={telemetry.ROUTE: route}) as span:
+        batch = clock.new_id()
+        with telemetry.sending(appends[0].fact.subject.template) as span:
             messages = [
                 (str(fact.subject), fact.body, fact.headers() | telemetry.inject() | {
                     _EXPECTED: str(expected), _EXPECTED_UNDER: guard, _BATCH: batch, _BATCH_SEQUENCE: str(number),
@@ -62,7 +62,7 @@ class JetStreamEventLog:
                 raise Unavailable(str(error)) from error
             request = self._nc.request(subject, body, timeout=timeout, headers=headers | {_BATCH_COMMIT: "1"})
             seq = await _sequence(subject, request)
-            span.set_attribute(telemetry.SEQUENCE, seq)
+            _noted(span, appends[-1].fact, seq)
         return seq
 
     async def last(self, guard: str) -> StoredFact | None:
@@ -88,6 +88,16 @@ class JetStreamEventLog:
             StoredFact(subject=FactSubject.parse(m.subject), seq=m.seq, at=m.at, body=m.data, headers=m.headers)
             for m in messages[:limit]
         ]
+
+
+def _noted(span: Span, fact: NewFact, seq: int) -> None:
+    if span.is_recording():
+        told: dict[str, str | int] = {
+            telemetry.AUDIENCE_KIND: fact.subject.kind,
+            telemetry.SEQUENCE: seq,
+            telemetry.OUTCOME: "ok",
+        }
+        span.set_attributes({**told, **telemetry.ids({"messaging.destination.name": str(fact.subject)})})
 
 
 async def replace(

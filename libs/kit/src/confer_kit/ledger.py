@@ -15,7 +15,7 @@ from typing import Generic, Protocol, TypeVar
 
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.subjects import FactSubject
-from confer_kit import clock
+from confer_kit import clock, telemetry
 from confer_kit.event_log import Append, Conflict, EventLog, OutcomeUnknown, Unavailable, as_rejection
 from confer_kit.facts import NewFact, StoredFact
 
@@ -162,6 +162,7 @@ class Ledger(Generic[S, E]):
         for attempt in itertools.count():
             if attempt:
                 await self._pause(attempt, deadline, failure)
+                telemetry.note({telemetry.ATTEMPT: attempt + 1})
             try:
                 folds, facts = await self._decided(keys, decide, optimistic=attempt == 0)
                 if not any(facts):

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Final, NamedTuple
 
 import nats.errors
@@ -14,8 +15,10 @@ import nats.js.errors
 import orjson
 from nats.aio.subscription import Subscription
 from nats.js.api import ConsumerConfig
+from opentelemetry.trace import Span
 
 from confer_contracts.subjects import FactSubject
+from confer_kit import telemetry
 from confer_kit.facts import StoredFact
 from confer_kit.logs import logger
 from confer_kit.nats_client import DirectClient
@@ -100,6 +103,21 @@ class Pull:
             ended.set_result(None)
         else:
             ended.set_exception(nats.errors.Error(f"status {status}"))
+
+
+def processing(message: Pulled, subject: FactSubject) -> AbstractContextManager[Span]:
+    """The work on a message, in the trace of the fact that it is."""
+    parent, route = telemetry.incoming(message.headers), subject.template
+    about: telemetry.Attributes | None = None
+    if telemetry.is_recorded(parent):
+        about = {
+            **telemetry.messaging("process", route),
+            telemetry.AUDIENCE_KIND: subject.kind,
+            telemetry.SEQUENCE: message.seq,
+            telemetry.ATTEMPT: message.deliveries,
+            **telemetry.ids({"messaging.destination.name": message.subject}),
+        }
+    return telemetry.span(f"process {route}", telemetry.Kind.CONSUMER, parent, link=parent, attributes=about)
 
 
 async def pull_on(

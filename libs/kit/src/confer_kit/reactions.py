@@ -11,13 +11,13 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
-from confer_contracts.errors import Rejection
+from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.subjects import Header
 from confer_kit import metrics, telemetry
 from confer_kit.facts import StoredFact
 from confer_kit.logs import logger
 from confer_kit.nats_link import Link
-from confer_kit.pulling import Pull, Pulled, pull_on
+from confer_kit.pulling import Pull, Pulled, processing, pull_on
 
 log = logger(__name__)
 
@@ -64,14 +64,12 @@ async def follow_durably(
 
 async def _react(pull: Pull, message: Pulled, handler: Reaction) -> None:
     fact = message.fact
-    parent = telemetry.incoming(message.headers)
     route = fact.subject.template
-    with telemetry.span(
-        f"process {route}", telemetry.Kind.CONSUMER, parent, link=parent, attributes={telemetry.ROUTE: route}
-    ):
+    with processing(message, fact.subject) as span:
         try:
             await handler(fact)
         except Rejection as refusal:
+            telemetry.ended(span, refusal.code)
             if refusal.retry:
                 if message.deliveries >= DELIVERIES_MAX:
                     log.error("a reaction was given up", subject=route, seq=fact.seq, reason=refusal.message)
@@ -81,10 +79,12 @@ async def _react(pull: Pull, message: Pulled, handler: Reaction) -> None:
             metrics.REACTIONS.labels("refused").inc()
             log.info("a reaction was refused", subject=message.subject, reason=refusal.message)
         except Exception:
+            telemetry.ended(span, ErrorCode.INTERNAL)
             metrics.REACTIONS.labels("failed").inc()
             log.exception("a reaction failed", subject=message.subject, delivery=message.deliveries)
             await pull.again(message, random.uniform(1.0, 3.0))  # noqa: S311 - jitter
             return
         else:
+            telemetry.ended(span, "ok")
             metrics.REACTIONS.labels("done").inc()
     await pull.done(message)

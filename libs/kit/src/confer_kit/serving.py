@@ -64,7 +64,7 @@ class Endpoint:
         self._seconds = metrics.REQUEST_SECONDS.labels(subject)
         self._counts: dict[str, Counter] = {}  # by outcome
         self.failures = 0  # answered by an error that is ours, or of what we need
-        self._span, self._attributes = f"process {subject}", {telemetry.ROUTE: subject}
+        self._span, self._attributes = f"process {subject}", telemetry.messaging("process", subject)
 
     def receive(self, reply: str, body: bytes, headers: Mapping[str, str]) -> Awaitable[None] | None:
         """A request, whose answer goes to `reply`."""
@@ -81,10 +81,11 @@ class Endpoint:
         with telemetry.span(self._span, telemetry.Kind.CONSUMER, parent, attributes=self._attributes) as span:
             done = await self._outcome(body, headers)
             outcome = done.outcome
-            span.set_attribute(telemetry.OUTCOME, outcome)
-            if outcome in (ErrorCode.INTERNAL, ErrorCode.UNAVAILABLE, ErrorCode.OUTCOME_UNKNOWN):
-                telemetry.failed(span, outcome)
+            if outcome in telemetry.FAILURES:
                 self.failures += 1
+            if span.is_recording():
+                telemetry.ended(span, outcome)
+                span.set_attributes(_about(done))
             await self._respond(reply, done.body)
             if self._audited is not None and done.context is not None:
                 await self._audit.tell(self._audited, done.model, done.context, outcome, done.field)
@@ -132,6 +133,13 @@ class Endpoint:
         except nats.errors.MaxPayloadError:
             log.error(self._subject, outcome="internal", bytes=len(body), trace=telemetry.trace_id())
             await self._nc.publish(reply, orjson.dumps(failed(_bug())))
+
+
+def _about(done: _Done) -> telemetry.Attributes:
+    """Who asked for what, for the trace."""
+    if done.context is None:
+        return {}
+    return {**telemetry.actor(done.context.identity), **telemetry.ids({"confer.operation.id": done.context.op})}
 
 
 def _bug() -> Rejection:

@@ -40,6 +40,10 @@ class KitSettings(BaseSettings):
         description="where traces go (OTLP over HTTP); none: no tracing. The other OTEL_* settings are the SDK's own",
     )
 
+    trace_ids: bool = Field(
+        False, description="traces tell the ids of people, records and operations; they may identify patients"
+    )
+
     @field_validator("*", mode="before")
     @classmethod
     def _empty_is_none(cls, value: Any, info: ValidationInfo) -> Any:

@@ -1,104 +1,123 @@
-"""Traces: set-up, propagation on NATS headers, and every span attribute's name, once.
+"""Traces: what a span is called, whom it belongs to, and how a trace travels on NATS headers (docs/adr/0035).
 
 Without `OTEL_EXPORTER_OTLP_ENDPOINT` no SDK is loaded; the context that came in still travels on, so the activity
-log has its trace ids. Conventions: OpenTelemetry messaging, `messaging.system = nats`; calls are children, a
-fan-out is a child with a link to the fact.
+log has its trace ids. So does a trace that the sampler leaves out: next to nothing is spent on it.
+
+Conventions: OpenTelemetry's for messaging, `messaging.system = nats`; a call is a child, a fan-out is a child with a
+link to the fact. Names and attributes have no ids and no contents unless `CONFER_TRACE_IDS` says so.
 """
 
-import logging
 import re
 import secrets
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar, Token
+from functools import lru_cache
+from hashlib import blake2b
 from types import TracebackType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final, Literal, TypeGuard
 
 from opentelemetry import context, trace
 from opentelemetry.trace import INVALID_SPAN, Link, Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from confer_contracts.errors import ErrorCode
+from confer_contracts.message import Identity
 from confer_contracts.subjects import Header
-from confer_kit import clock, logs
 
-log = logs.logger(__name__)
+if TYPE_CHECKING:
+    from confer_kit.otlp_export import Export
 
 Kind = SpanKind
-ROUTE: Final = "messaging.destination.template"  # never the subject itself: ids stay out of traces
-SYSTEM: Final = "messaging.system"
-SEQUENCE: Final = "confer.fact.sequence"
+SEQUENCE: Final = "confer.fact.sequence"  # in the log of the service that owns it
+LIVE_SEQUENCE: Final = "confer.live.sequence"
 OUTCOME: Final = "confer.outcome"
+ATTEMPT: Final = "confer.attempt"
 ERROR: Final = "error.type"
 AUDIENCE_KIND: Final = "confer.audience.kind"
 MEMBERS: Final = "confer.members"
 
 FLUSH_S: Final = 3.0
+FAILURES: Final = (ErrorCode.INTERNAL, ErrorCode.UNAVAILABLE, ErrorCode.OUTCOME_UNKNOWN)  # refusals are outcomes
 
-Trace = context.Context | str  # of a message: the SDK's; without one the traceparent itself, or "" for none
+Trace = context.Context | str  # of a message: the SDK's; of one that is not recorded the traceparent itself
+Attributes = Mapping[str, str | int | tuple[str, ...]]
 
-_TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
-_carried: ContextVar[str] = ContextVar("traceparent", default="")  # the current trace, without an SDK
+_TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}")
+_SAMPLED: Final = tuple("13579bdf")
+_DRAWN: Final = "confer-trace"  # of a Context: the id of the trace that begins with its first span
+_carried: ContextVar[str] = ContextVar("traceparent", default="")  # the current trace, when it is not recorded
 _propagator = TraceContextTextMapPropagator()
-_provider: Any = None
+_pseudonyms: Final = secrets.token_bytes(16)
+_export: "Export | None" = None
+_with_ids = False
 
 
-def setup(service: str, endpoint: str | None, version: str) -> None:
-    """Export spans over OTLP/HTTP when an endpoint is set; the SDK reads the other OTEL_* variables itself."""
-    global _provider  # noqa: PLW0603 - one tracer provider per process, as OpenTelemetry has it
+def setup(service: str, endpoint: str | None, version: str, *, ids: bool = False) -> None:
+    """Export spans when an endpoint is set; with `ids`, also those of people and records."""
+    global _export, _with_ids
     if endpoint is None:
         return
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - costs 100 ms
-    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
-    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+    from confer_kit.otlp_export import Export  # noqa: PLC0415 - costs 100 ms
 
-    named = {"service.name": service, "service.version": version, "service.instance.id": clock.new_id()}
-    _provider = TracerProvider(resource=Resource.create(named), shutdown_on_exit=False)
-    _provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=1000))
-    trace.set_tracer_provider(_provider)
-    library = logging.getLogger("opentelemetry")
-    library.handlers, library.propagate = [_Once()], False
-    library.getChild("exporter").setLevel(logging.ERROR)  # not each attempt at a collector that is away
-
-
-class _Once(logging.Handler):
-    """One warning per logger of OpenTelemetry's: a collector that is away fails every batch, every second."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self._told: set[str] = set()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.name not in self._told:
-            self._told.add(record.name)
-            log.warning("traces are being lost; this is said once", error=record.getMessage())
+    _export, _with_ids = Export(service, version), ids
+    trace.set_tracer_provider(_export.provider)
 
 
 def shutdown() -> None:
     """Send what is left, within FLUSH_S: a collector that is away must not keep a process from its end."""
-    if _provider is not None:
-        flush = threading.Thread(target=_provider.shutdown, daemon=True)
+    if _export is not None:
+        flush = threading.Thread(target=_export.provider.shutdown, daemon=True)
         flush.start()
         flush.join(FLUSH_S)
 
 
+# --- where a trace comes from, and where it goes ------------------------------------------------------
+
+
 def incoming(headers: Mapping[str, str] | None) -> Trace:
-    """The trace of a message, or a fresh root: a trace id exists even where nothing is exported."""
+    """The trace of a message of ours, or a fresh root: a trace id exists even where nothing is exported."""
     told = headers.get(Header.TRACEPARENT) if headers else None
-    if _provider is not None:
-        return context.Context() if told is None else _propagator.extract({Header.TRACEPARENT: told})
     if told is None:
-        digits = secrets.token_hex(24)
-        return f"00-{digits[:32]}-{digits[32:]}-00"
-    return told if _TRACEPARENT.fullmatch(told) else ""
+        return _root()
+    if _export is not None and (told.endswith(_SAMPLED) or not _export.inherits):
+        return _extracted(told)
+    return told if _TRACEPARENT.fullmatch(told) else _root()
+
+
+def is_traceparent(told: object) -> TypeGuard[str]:
+    return isinstance(told, str) and _TRACEPARENT.fullmatch(told) is not None
+
+
+def from_client(told: object) -> Trace:
+    """The trace that a client says it is in, or a fresh root. Whether it is recorded is decided here, by its id: who
+    asks does not decide what we spend on them."""
+    found = _TRACEPARENT.fullmatch(told) if isinstance(told, str) else None
+    if found is None:
+        return _root()
+    recorded = _export is not None and _export.decides(int(found[1], 16))
+    traceparent = f"00-{found[1]}-{found[2]}-0{recorded:d}"
+    return _extracted(traceparent) if recorded else traceparent
+
+
+def _root() -> Trace:
+    digits = secrets.token_hex(24)
+    if _export is not None and _export.decides(drawn := int(digits[:32], 16)):
+        return context.Context({_DRAWN: drawn})
+    return f"00-{digits[:32]}-{digits[32:]}-00"
+
+
+def _extracted(traceparent: str) -> context.Context:
+    return _propagator.extract({Header.TRACEPARENT: traceparent}, context.Context())
 
 
 def inject() -> dict[str, str]:
     """The headers that carry the current trace."""
-    if _provider is None:
-        carried = _carried.get()
-        return {Header.TRACEPARENT: carried} if carried else {}
+    if carried := _carried.get():
+        return {Header.TRACEPARENT: carried}
+    if _export is None:
+        return {}
     carrier: dict[str, str] = {}
     _propagator.inject(carrier)
     carrier.pop("tracestate", None)
@@ -107,9 +126,8 @@ def inject() -> dict[str, str]:
 
 def trace_id() -> str | None:
     """The current trace id in hex, for logs and for answers."""
-    if _provider is None:
-        carried = _carried.get()
-        return carried.split("-")[1] if carried else None
+    if carried := _carried.get():
+        return carried.split("-")[1]
     ids = trace.get_current_span().get_span_context()
     return f"{ids.trace_id:032x}" if ids.is_valid else None
 
@@ -122,21 +140,52 @@ def trace_id_of(headers: Mapping[str, str]) -> str | None:
 
 def sampled(headers: Mapping[str, str]) -> bool:
     """Whether a message's trace is recorded: nothing is spent on the others."""
-    return _provider is not None and headers.get(Header.TRACEPARENT, "")[-1:] in ("1", "3")
+    return _export is not None and headers.get(Header.TRACEPARENT, "").endswith(_SAMPLED)
+
+
+def is_recorded(parent: Trace) -> bool:
+    """Whether a span in this trace is recorded."""
+    return isinstance(parent, context.Context)
+
+
+def recording() -> bool:
+    """Whether the current span is recorded."""
+    return _export is not None and not _carried.get() and trace.get_current_span().is_recording()
+
+
+# --- spans --------------------------------------------------------------------------------------------
+
+
+@lru_cache(1024)
+def messaging(operation: Literal["send", "receive", "process"], template: str) -> Attributes:
+    """Of a message on NATS: `template` is its subject without ids."""
+    return {
+        "messaging.system": "nats",
+        "messaging.operation.type": operation,
+        "messaging.operation.name": operation,
+        "messaging.destination.template": template,
+    }
+
+
+def sending(template: str) -> AbstractContextManager[Span]:
+    """The sending of a message, and its answer."""
+    return span(f"send {template}", Kind.PRODUCER, attributes=messaging("send", template))
 
 
 def span(
     name: str,
     kind: SpanKind,
     parent: Trace | None = None,
+    *,
     link: Trace | None = None,
-    attributes: Mapping[str, str | int] | None = None,
+    attributes: Attributes | None = None,
+    start_ns: int | None = None,
 ) -> AbstractContextManager[Span]:
     """A span that is current inside the block. An exception marks it failed and goes on: by its type alone, because
     a message may quote ids and values."""
-    if _provider is None:
+    if _export is None or (_carried.get() if parent is None else isinstance(parent, str)):
         return _Unrecorded(parent)
-    return _recorded(name, kind, parent, link, attributes)
+    return _recorded(_export, name, kind, parent, link=link, attributes=attributes, start_ns=start_ns)
 
 
 class _Unrecorded:
@@ -160,14 +209,18 @@ class _Unrecorded:
 
 @contextmanager
 def _recorded(
-    name: str, kind: SpanKind, parent: Trace | None, link: Trace | None, attributes: Mapping[str, str | int] | None
-) -> Iterator[Span]:
-    under, beside = (each if isinstance(each, context.Context) else None for each in (parent, link))
+    export: "Export", name: str, kind: SpanKind, parent: Trace | None, *, link: Trace | None,
+    attributes: Attributes | None, start_ns: int | None,
+) -> Iterator[Span]:  # fmt: skip
+    under = parent if isinstance(parent, context.Context) else None
+    beside = _extracted(link) if isinstance(link, str) else link
     links = [Link(trace.get_current_span(beside).get_span_context())] if beside is not None else None
-    tracer = trace.get_tracer("confer")
-    system = {} if kind is SpanKind.SERVER else {SYSTEM: "nats"}
-    with tracer.start_as_current_span(
-        name, context=under, kind=kind, links=links, attributes={**system, **(attributes or {})},
+    if under is not None:
+        _carried.set("")  # whatever went before in this task is over
+        drawn = under.get(_DRAWN)
+        export.ids.next_trace = drawn if isinstance(drawn, int) else None
+    with export.provider.get_tracer("confer").start_as_current_span(
+        name, context=under, kind=kind, links=links, attributes=attributes, start_time=start_ns,
         record_exception=False, set_status_on_exception=False,
     ) as current:  # fmt: skip
         try:
@@ -178,7 +231,31 @@ def _recorded(
             raise
 
 
-def failed(current: Span, code: str) -> None:
-    """Mark a span as failed by a bug or an outage; refusals are outcomes, not failures."""
-    current.set_attribute(OUTCOME, code)
-    current.set_status(Status(StatusCode.ERROR, code))
+def note(attributes: Attributes) -> None:
+    """More about the current span."""
+    if recording():
+        trace.get_current_span().set_attributes(attributes)
+
+
+def note_audience(audience: str) -> None:
+    """Whom the current span is about: the kind alone."""
+    if recording():
+        note({AUDIENCE_KIND: audience.partition(".")[0], **ids({"confer.audience": audience})})
+
+
+def ended(current: Span, outcome: str) -> None:
+    """How what a span is about ended: `ok` or an error code. Bugs and outages mark it as failed, refusals do not."""
+    current.set_attribute(OUTCOME, outcome)
+    if outcome in FAILURES:
+        current.set_status(Status(StatusCode.ERROR, outcome))
+
+
+def actor(who: Identity) -> Attributes:
+    """Who does it: the role, and a pseudonym that is the same for a person while this process lives."""
+    pseudonym = blake2b(who.user_id.encode(), key=_pseudonyms, digest_size=8).hexdigest()
+    return {"user.roles": (who.role,), "enduser.pseudo.id": pseudonym, **ids({"enduser.id": who.user_id})}
+
+
+def ids(attributes: Attributes) -> Attributes:
+    """These, where ids may be told; they may identify a patient."""
+    return attributes if _with_ids else {}

@@ -62,9 +62,12 @@ class Client:
     def _connected(self) -> None:
         self.connections += 1
 
-    async def connect(self, url: str) -> "Client":
+    async def connect(self, url: str, **auth: str) -> "Client":
+        """`auth`: members of the CONNECT packet."""
         query = urlencode(self._query)
-        await self._socket.connect(f"{url}?{query}", transports=[self._transport], wait_timeout=CONNECTED_WITHIN_S)
+        await self._socket.connect(
+            f"{url}?{query}", auth=auth or None, transports=[self._transport], wait_timeout=CONNECTED_WITHIN_S
+        )
         return self
 
     @property
