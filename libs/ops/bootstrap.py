@@ -68,7 +68,8 @@ options of ./run:
   --identity MODE    trusted-query (believes what clients say; the default here) or jwt
 
 options of ./run test:
-  --all              skip nothing: installs Node and (as root on Debian) Chromium, and fails where that is impossible
+  --all              skip nothing: installs Node and (as root on Debian) Chromium, HAProxy, nginx, Prometheus and
+                     Docker, and fails where that is impossible
 """
 
 

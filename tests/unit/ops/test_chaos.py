@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from confer_kit.testing.chaos.storm import Verdict
+from confer_kit.testing.chaos.crowd import Verdict
 from confer_ops.chaos import options, table
 
 

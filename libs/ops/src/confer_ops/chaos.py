@@ -9,7 +9,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from confer_kit import clock, logs
-from confer_kit.testing.chaos.storm import FAULTS_FOR_LONG, Verdict, storm
+from confer_kit.testing.chaos.crowd import Verdict
+from confer_kit.testing.chaos.storm import FAULTS_FOR_LONG, storm
 from confer_kit.testing.javascript import node as started
 from confer_ops import node
 from confer_ops.checkout import root

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from confer_ops import balancers, browser, node, prometheus
+from confer_ops import balancers, browser, containers, node, prometheus
 from confer_ops.checkout import root
 from confer_ops.child import environment
 from confer_ops.demo import Demo
@@ -98,11 +98,14 @@ def _tools(checkout: Path, *, everything: bool) -> tuple[Path | None, dict[str, 
     if everything:
         balancers.install()
         prometheus.install()
+        containers.install(checkout)
     left_out: dict[str, str] = {}
     if missing := balancers.missing():
         left_out["proxy"] = f"no {' and no '.join(missing)} here"
     if missing := prometheus.missing():
         left_out["prometheus"] = f"no {' and no '.join(missing)} here"
+    if missing := containers.missing():
+        left_out["docker"] = f"no {' and no '.join(missing)} here"
     if tools is None:
         left_out["node"] = f"no Node {node.WANTED} here"
     else:

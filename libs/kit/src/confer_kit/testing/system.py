@@ -148,7 +148,7 @@ class System:
 
     async def metrics(self, name: str = "edge", worker: int = 0) -> Metrics:
         """A scrape of a process, or of one of an edge's workers."""
-        status, body = await asyncio.to_thread(_get, f"http://127.0.0.1:{self._metrics_ports[name] + worker}/metrics")
+        status, body = await asyncio.to_thread(get, f"http://127.0.0.1:{self._metrics_ports[name] + worker}/metrics")
         assert status == 200, f"{name} answers {status} for its metrics"
         return Metrics(name, body.decode())
 
@@ -175,7 +175,7 @@ class System:
 
     async def status(self, path: str, edge: str = "edge") -> int:
         """Of GET `path`; 0 when nobody listens."""
-        return (await asyncio.to_thread(_get, f"{self.url(edge)}{path}"))[0]
+        return (await asyncio.to_thread(get, f"{self.url(edge)}{path}"))[0]
 
     async def healthy(self, edge: str = "edge", status: int = 200) -> None:
         """Wait until /health answers with this status."""
@@ -226,11 +226,11 @@ class System:
 
 
 def _get_json(url: str) -> tuple[int, dict[str, Any]]:
-    status, body = _get(url)
+    status, body = get(url)
     return status, json.loads(body) if body else {}
 
 
-def _get(url: str) -> tuple[int, bytes]:
+def get(url: str) -> tuple[int, bytes]:
     try:
         with urllib.request.urlopen(url, timeout=HTTP_WITHIN_S) as answer:  # noqa: S310 - loopback
             return answer.status, answer.read()

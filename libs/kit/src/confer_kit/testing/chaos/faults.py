@@ -37,7 +37,7 @@ async def an_edge_is_killed(storm: "Storm") -> None:
 async def _killed_in_the_middle(storm: "Storm", process: Process) -> None:
     """Frozen first, so that calls are under way that will never be answered."""
     process.freeze()
-    await storm.until_calls_hang(process)
+    await storm.until_calls_hang()
     await process.kill()
     await asyncio.sleep(storm.dice.uniform(0.2, 1.5))
     await storm.system.restart(process.name)

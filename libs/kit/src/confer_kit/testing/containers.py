@@ -1,0 +1,168 @@
+"""Confer in containers, for tests: a project of docker compose with a name and a port of its own, and its faults."""
+
+import asyncio
+import fcntl
+import hashlib
+import os
+import signal
+import tempfile
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import docker
+
+from confer_kit.testing.ports import free_port
+from confer_kit.testing.system import get
+
+BUILT_AND_UP_WITHIN_S: Final = 900
+RISEN_WITHIN_S: Final = 180
+STOPPED_WITHIN_S: Final = 60
+
+Container = Any  # docker's types are not published
+
+
+class Compose:
+    """`files` of the checkout; `nats_url` is published for tests alone. `variables` are those of .env.example."""
+
+    def __init__(self, checkout: Path, profile: str, files: Sequence[Path], variables: dict[str, str]) -> None:
+        mark = hashlib.sha256(str(checkout).encode()).hexdigest()[:8]  # of this checkout: others have their own
+        self.name = f"confer-test-{profile}-{mark}"
+        self.version = f"test-{mark}"
+        self.port, nats_port = free_port(), free_port()
+        self.url, self.nats_url = f"http://127.0.0.1:{self.port}", f"nats://127.0.0.1:{nats_port}"
+        self._checkout = checkout
+        self._files = files
+        self.variables = {
+            "CONFER_VERSION": self.version, "CONFER_IDENTITY": "trusted-query", "SOCKETIO_PORT": str(self.port),
+            "CONFER_TEST_NATS_PORT": str(nats_port), **variables,
+        }  # fmt: skip
+        self._docker = docker.from_env(timeout=RISEN_WITHIN_S)
+
+    async def command(self, *words: str, **variables: str) -> str:
+        """`docker compose` with these words; what it prints. AssertionError where it fails."""
+        files = [word for file in self._files for word in ("-f", str(file))]
+        process = await asyncio.create_subprocess_exec(
+            "docker", "compose", "-p", self.name, "--env-file", os.devnull, *files, *words, cwd=self._checkout,
+            env={**os.environ, **self.variables, **variables},  # noqa: TID251 - children inherit it
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        async with asyncio.timeout(BUILT_AND_UP_WITHIN_S):
+            output, _ = await process.communicate()
+        assert process.returncode == 0, f"docker compose {' '.join(words)}:\n{output.decode()[-4000:]}"
+        return output.decode()
+
+    async def build(self) -> None:
+        """One at a time: what the images share is made once, also where tests run side by side."""
+        with (Path(tempfile.gettempdir()) / f"confer-{self.version}.lock").open("w") as held:
+            await asyncio.to_thread(fcntl.flock, held, fcntl.LOCK_EX)
+            await self.command("build")
+
+    async def up(self, *words: str, **variables: str) -> None:
+        """Up and healthy."""
+        await self.command("up", "--detach", "--wait", *words, **variables)
+
+    async def down(self) -> None:
+        await self.command("down", "--volumes", "--remove-orphans", "--timeout", "2")
+        self._docker.close()
+
+    async def containers(self, service: str = "") -> list[Container]:
+        """Of a service, or all; the oldest first."""
+        labels = [f"com.docker.compose.project={self.name}"]
+        labels += [f"com.docker.compose.service={service}"] if service else []
+        found = await asyncio.to_thread(self._docker.containers.list, all=True, filters={"label": labels})
+        return sorted(found, key=lambda container: str(container.attrs["Created"]))
+
+    async def container(self, service: str) -> Container:
+        """The one that a service has."""
+        (found,) = await self.containers(service)
+        return found
+
+    async def healthy(self, container: Container) -> None:
+        await self._until(container, lambda: container.attrs["State"].get("Health", {}).get("Status") == "healthy")
+
+    async def all_healthy(self) -> None:
+        """All that run, and who asks from outside is told so too."""
+        for container in await self.containers():
+            if container.status == "running":
+                await self.healthy(container)
+        async with asyncio.timeout(RISEN_WITHIN_S):
+            while (await asyncio.to_thread(get, f"{self.url}/readyz"))[0] != 200:  # noqa: ASYNC110 - of a container
+                await asyncio.sleep(0.1)
+
+    async def crash(self, container: Container) -> None:
+        """Its process dies, as by a defect: the engine starts it again."""
+        before = container.attrs["State"]["StartedAt"]
+        os.kill(container.attrs["State"]["Pid"], signal.SIGKILL)
+        await self._until(container, lambda: container.attrs["State"]["StartedAt"] != before)
+        await self.healthy(container)
+
+    async def restart(self, container: Container) -> None:
+        """SIGTERM, and up again."""
+        await asyncio.to_thread(container.restart, timeout=STOPPED_WITHIN_S)
+        await self.healthy(container)
+
+    async def kill(self, container: Container) -> None:
+        """SIGKILL, and up again."""
+        await asyncio.to_thread(container.kill)
+        await asyncio.to_thread(container.start)
+        await self.healthy(container)
+
+    @asynccontextmanager
+    async def paused(self, container: Container) -> AsyncIterator[None]:
+        await asyncio.to_thread(container.pause)
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(container.unpause)
+
+    @asynccontextmanager
+    async def disconnected(self, container: Container) -> AsyncIterator[None]:
+        """Its cable is pulled: nothing is closed, nothing passes."""
+        network = (await asyncio.to_thread(self._docker.networks.list, names=[f"{self.name}_default"]))[0]
+        await asyncio.to_thread(network.disconnect, container)
+        try:
+            yield
+        finally:
+            service = container.labels["com.docker.compose.service"]
+            await asyncio.to_thread(network.connect, container, aliases=[service])
+
+    async def remove(self, container: Container) -> None:
+        """SIGTERM, and gone."""
+        await asyncio.to_thread(container.stop, timeout=STOPPED_WITHIN_S)
+        await asyncio.to_thread(container.remove)
+
+    async def _until(self, container: Container, condition: Callable[[], bool]) -> None:
+        try:
+            async with asyncio.timeout(RISEN_WITHIN_S):
+                while True:
+                    await asyncio.to_thread(container.reload)
+                    if condition():
+                        return
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            log = container.logs(tail=30).decode(errors="replace")
+            raise AssertionError(f"{container.name}: {container.attrs['State']}\n{log}") from None
+
+    async def print_logs(self) -> None:
+        for container in await self.containers():
+            log = await asyncio.to_thread(container.logs, tail=25)
+            print(f"--- {container.name} ({container.status})\n{log.decode(errors='replace')}")
+
+
+@asynccontextmanager
+async def composed(checkout: Path, profile: str, *files: Path, **variables: str) -> AsyncIterator[Compose]:
+    """Built from the checkout, up and healthy, from nothing; gone at the end with its data. When the test fails, the
+    tail of every log is printed."""
+    made = Compose(checkout, profile, files, variables)
+    await made.command("down", "--volumes", "--remove-orphans", "--timeout", "0")  # of a run that was killed
+    try:
+        await made.build()
+        await made.up("--build")
+        yield made
+    except BaseException:
+        await made.print_logs()
+        raise
+    finally:
+        await made.down()

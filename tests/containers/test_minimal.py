@@ -1,0 +1,86 @@
+"""The profile `minimal`, from nothing: a crowd works in it while its containers crash, hang, lose the network and
+multiply; then every client's story is compared with the log."""
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from confer_kit.testing.chaos.crowd import Crowd, crowd
+from confer_kit.testing.client import Client
+from confer_kit.testing.containers import Compose, composed
+from confer_kit.testing.tokens import SECRET, token
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.docker]
+
+ROOT = Path(__file__).parents[2]
+OURS = ("edge", "presence-svc", "sync-svc", "queue-svc", "notify-svc")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def minimal() -> AsyncIterator[Compose]:
+    files = ROOT / "docker-compose.yml", Path(__file__).parent / "published.yml"
+    async with composed(ROOT, "minimal", *files) as running:
+        yield running
+
+
+async def test_what_runs_may_little_and_is_seen_from_this_machine_alone(minimal: Compose) -> None:
+    for container in await minimal.containers():
+        service, host = container.labels["com.docker.compose.service"], container.attrs["HostConfig"]
+        assert host["ReadonlyRootfs"], service
+        assert host["CapDrop"] == ["ALL"], service
+        assert host["SecurityOpt"] == ["no-new-privileges:true"], service
+        assert host["Memory"] > 0, service
+        assert host["PidsLimit"] > 0, service
+        assert host["LogConfig"]["Config"]["max-size"], service
+        published = [at["HostIp"] for each in (host["PortBindings"] or {}).values() for at in each]
+        assert set(published) <= {"127.0.0.1"}, service
+        if service in OURS:
+            assert container.attrs["Config"]["User"] == "65534:65534"
+            assert container.attrs["State"]["Health"]["Status"] == "healthy"
+    assert (await minimal.container("provision")).attrs["State"]["ExitCode"] == 0
+
+
+async def test_nothing_is_lost_whatever_happens_to_a_container(minimal: Compose) -> None:
+    async with crowd(minimal.nats_url, minimal.url, minimal.all_healthy, people=4) as people:
+        await minimal.crash(await minimal.container("sync-svc"))
+        await people.settle()
+        async with minimal.paused(await minimal.container("sync-svc")):
+            await people.until_calls_hang()
+        await people.settle()
+        async with minimal.disconnected(await minimal.container("sync-svc")):
+            await people.until_calls_hang()
+        await people.settle()
+        await minimal.kill(await minimal.container("nats"))
+        await people.settle()
+        await minimal.kill(await minimal.container("edge"))
+        await people.settle()
+        await _grows_and_shrinks(minimal, people)
+
+
+async def _grows_and_shrinks(minimal: Compose, people: Crowd) -> None:
+    await minimal.up("--no-recreate", "--no-deps", "--scale", "sync-svc=3", "sync-svc")
+    first, *others = await minimal.containers("sync-svc")
+    assert len(others) == 2
+    await people.settle()
+    await minimal.remove(first)
+    await minimal.remove(others[0])
+    await people.settle()
+
+
+async def test_secrets_are_in_files_and_nowhere_else(minimal: Compose, tmp_path: Path) -> None:
+    secret = tmp_path / "jwt_secret"
+    secret.write_text(f"{SECRET}\n")
+    await minimal.up("--no-deps", "edge", CONFER_IDENTITY="jwt", CONFER_JWT_SECRET_FILE=str(secret))
+    edge = await minimal.container("edge")
+    assert SECRET not in json.dumps(edge.attrs)
+    somebody = Client("nobody")
+    try:
+        await somebody.connect(minimal.url, token=token("anna"))
+        answer = await somebody.call("join_patient_room", patient_id="p1")
+        assert [user["user_id"] for user in answer["presence"]["users"]] == ["anna"]
+    finally:
+        await somebody.close()
+    assert SECRET not in edge.logs().decode()
