@@ -10,12 +10,15 @@ import pytest
 import confer_edge.metrics
 import confer_kit.metrics
 import notify_svc.metrics
+import presence_svc.metrics
+import sync_svc.metrics
 from confer_kit.metrics import FORESEEN
 
 ROOT = Path(__file__).parents[2]
 _USE = re.compile(r"metrics\.([A-Z_]+)\.labels\(\"(\w+)\"\)")
 _MODULES: dict[str, ModuleType] = {
     "edge/src": confer_edge.metrics, "libs/kit/src": confer_kit.metrics, "notify-svc/src": notify_svc.metrics,
+    "presence-svc/src": presence_svc.metrics, "sync-svc/src": sync_svc.metrics,
 }  # fmt: skip
 USES = sorted(
     {

@@ -11,11 +11,17 @@ import confer_edge.metrics
 import confer_kit.metrics
 import confer_ops.nats_metrics
 import notify_svc.metrics
+import presence_svc.metrics
+import queue_svc.metrics
+import sync_svc.metrics
 from confer_kit.metrics import FORESEEN
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "prometheus" / "confer.rules.yml"
-MODULES = (confer_edge.metrics, confer_kit.metrics, confer_ops.nats_metrics, notify_svc.metrics)
+MODULES = (
+    confer_edge.metrics, confer_kit.metrics, confer_ops.nats_metrics, notify_svc.metrics, presence_svc.metrics,
+    queue_svc.metrics, sync_svc.metrics,
+)  # fmt: skip
 SCRAPED = {"part", "instance", "job"}  # labels that Prometheus adds
 _SELECTOR = re.compile(r"\b(confer_[a-z_]+)(?:\{(\w+)(?:=~|!=|=)\"([^\"]+)\"\})?")
 _SUFFIX = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count"), "info": ("_info",)}

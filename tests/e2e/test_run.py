@@ -1,6 +1,7 @@
 """`confer up` as a person runs it: everything starts, a killed part returns, Ctrl-C leaves nothing behind."""
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ import nats
 from confer_kit.follower import EPOCH
 from confer_kit.testing.ports import free_port
 from confer_kit.testing.up import PARTS, running
+from confer_ops.scraping import FILE
 
 RECORD = "log.sync.room.p1.record"
 
@@ -59,6 +61,14 @@ async def test_each_part_shows_its_metrics_on_a_port_that_was_free(tmp_path: Pat
                 assert shown
                 assert int(shown[2]) > first
                 assert f'process="{name}"' in await asyncio.to_thread(_text, shown[1])
+            scraped = {each["labels"]["part"]: each["targets"] for each in json.loads((tmp_path / FILE).read_text())}
+            assert set(scraped) == {"edge", *PARTS[1:-1], "nats-metrics"}
+            for (address,) in scraped.values():
+                assert "confer_build_info" in await asyncio.to_thread(_text, f"http://{address}/metrics")
+            (address,) = scraped["nats-metrics"]
+            async with asyncio.timeout(60):
+                while 'messages{stream="LIVE"}' not in await asyncio.to_thread(_text, f"http://{address}/metrics"):
+                    await asyncio.sleep(0.1)
 
 
 def _text(url: str) -> str:

@@ -27,7 +27,7 @@ def build(service: Service, settings: Settings) -> None:
     audiences = service.ledger(AUDIENCES)
     handlers = Handlers(service, audiences, inboxes, lately, people, settings=settings)
     own = Own(service, inboxes, people, handlers.acknowledging, follows_max=settings.notify_follows_max)
-    counts = Counts(service, people.ledger, inboxes)
+    counts = Counts(service, people.ledger, inboxes, lately)
     digests = Digests(service, audiences, people, inboxes)
     projection = Projection(inboxes, lately, counts, digests, timers=service.timers, handlers=handlers)
     deliveries = Deliveries(service, settings)
@@ -36,6 +36,8 @@ def build(service: Service, settings: Settings) -> None:
     rules = partial(rules_of, repeat_min_s=settings.notify_repeat_min_s)
     service.use_file("CONFER_NOTIFY_RULES_FILE", rules_file, rules, "rules", ruling.use)
     service.use_file("CONFER_NOTIFY_WEBHOOKS_FILE", webhooks_file, webhooks_of, "webhooks", deliveries.use)
+    metrics.UNREAD.set_function(lately.unread)
+    metrics.PEOPLE.set_function(lambda: lately.people)
     metrics.SCHEDULED.set_function(lambda: len(handlers.scheduling))
     metrics.UNACKNOWLEDGED.set_function(lambda: handlers.acknowledging.open)
 

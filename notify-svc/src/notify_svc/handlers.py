@@ -104,6 +104,7 @@ class Handlers:
         self._lately.saw(request.id, request.role, person.follows)
         reader = Reader(request.id, request.role or person.role, person, request.withheld)
         found = page(self._inboxes, reader, InboxQuery(limit=SNAPSHOT_NOTES), now)
+        self._lately.told(request.id, found.unread)
         as_of = {self._service.stream: self._service.position}
         notes = self.acknowledging.marked(found.notifications)
         follows = followed(person.follows)

@@ -25,6 +25,7 @@ FLUSHED_MAX = 100  # people per flush: a note to everybody is spread over some s
 class _Someone:
     role: str | None = None
     follows: set[str] = field(default_factory=set)
+    unread: int = 0
 
 
 class SeenLately:
@@ -48,6 +49,19 @@ class SeenLately:
         if (someone := self._people.get(user)) is not None:
             (someone.follows.add if on else someone.follows.discard)(audience)
 
+    @property
+    def people(self) -> int:
+        return len(self._people)
+
+    def told(self, user: str, unread: int) -> None:
+        """The person was told that so many notes are."""
+        if (someone := self._people.get(user)) is not None:
+            someone.unread = unread
+
+    def unread(self) -> int:
+        """Of all of them."""
+        return sum(someone.unread for someone in self._people.values())
+
     def clear(self) -> None:
         """The log was made anew."""
         self._people.clear()
@@ -67,8 +81,9 @@ class SeenLately:
 class Counts:
     """Publishes how many notes are unread and unseen to those for whom that changed."""
 
-    def __init__(self, service: Service, persons: Ledger[Person, Event], inboxes: Inboxes) -> None:
+    def __init__(self, service: Service, persons: Ledger[Person, Event], inboxes: Inboxes, lately: SeenLately) -> None:
         self._service = service
+        self._lately = lately
         self._persons = persons
         self._inboxes = inboxes
         self._changed: dict[str, None] = {}
@@ -90,5 +105,6 @@ class Counts:
 
     def _publish(self, user: str, person: Person) -> None:
         counted = counts(self._inboxes, Reader(user, person.role, person, person.withheld), clock.now())
+        self._lately.told(user, counted.unread)
         drawn = counted.model_dump_json().encode(), self._service.position
         self._service.views.coalesce(COUNTS, user, lambda: drawn)

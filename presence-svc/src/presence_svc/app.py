@@ -4,6 +4,7 @@ from confer_contracts import presence, sync
 from confer_contracts.subjects import Kind, stream_of
 from confer_kit.facts import StoredFact
 from confer_kit.service import Service
+from presence_svc import metrics
 from presence_svc.edges import Edges
 from presence_svc.handlers import EVERYTHING, Handlers
 from presence_svc.hearing import CHECK_S, Hearing
@@ -25,6 +26,12 @@ def build(service: Service, settings: Settings) -> None:
     edges = Edges(service, settings, hearing, people)
     locks = Locks(service, settings, hearing, index)
     handlers = Handlers(service, people, edges, showing, locks)
+    metrics.PEOPLE.set_function(index.people)
+    metrics.ROOMS.set_function(lambda: len(index.rooms()))
+    metrics.SESSIONS.set_function(lambda: sum(len(index.sessions(edge)) for edge in index.edges()))
+    metrics.EDGES.set_function(lambda: len(index.edges()))
+    metrics.SILENCE.set_function(edges.silence_s)
+    metrics.LOCKS.set_function(locks.held)
 
     service.serve(presence.ATTACH, handlers.attach)
     service.serve(presence.DETACH, handlers.detach)

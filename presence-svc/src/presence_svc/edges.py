@@ -8,6 +8,7 @@ from confer_kit import clock
 from confer_kit.facts import NewFact, StoredFact
 from confer_kit.logs import logger
 from confer_kit.service import Service
+from presence_svc import metrics
 from presence_svc.domain import lease as leases
 from presence_svc.domain.commands import Attach, Detach, LoseEdge
 from presence_svc.domain.lease import Beat, Lease, Lose
@@ -68,6 +69,11 @@ class Edges:
         await side_by_side(self._attach(page.incarnation, place, e, now) for place, e in missing)
         await side_by_side(self._detach(page.incarnation, place, held[place], now) for place in gone)
 
+    def silence_s(self) -> float:
+        """For how long the edge was not heard that was not heard for longest; 0: there is none."""
+        since = map(self._hearing.silent_since, self._people.index.edges())
+        return max(0.0, clock.now() - min(since, default=clock.now()))
+
     async def sweep(self) -> None:
         """Called every few seconds: an edge that was not heard for its lease has lost its sessions."""
         await self._hearing.check()
@@ -84,6 +90,7 @@ class Edges:
         if lease.lost_at is None:
             self._hearing.hear(incarnation, lease.beat_at)  # another replica heard it
             return
+        metrics.LOST.inc()
         keys = list({place.key for place in self._people.index.sessions(incarnation)})
         log.warning("an edge was silent for its lease", edge=incarnation, people=len(keys))
         random.shuffle(keys)  # replicas that do the same begin elsewhere

@@ -55,6 +55,10 @@ class Index:
         for part in (self._people, self._left, self._rooms, self._edges, self._digests):
             part.clear()
 
+    def people(self) -> int:
+        """How many there are, once for each room."""
+        return len(self._people)
+
     def get(self, key: str) -> Person | None:
         return self._people.get(key, (None, 0))[0]
 

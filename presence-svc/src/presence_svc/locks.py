@@ -73,6 +73,10 @@ class Locks:
         now = clock.now()
         return [shown(key, lock) for key, lock in self._held.get(room, {}).items() if lock.held(now)]
 
+    def held(self) -> int:
+        """How many there are."""
+        return sum(map(len, self._held.values()))
+
     def clear(self) -> None:
         """The log is read anew."""
         self._held.clear()

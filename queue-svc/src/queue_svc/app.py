@@ -10,9 +10,11 @@ from confer_kit.calls import Context
 from confer_kit.facts import StoredFact
 from confer_kit.ledger import Ledger
 from confer_kit.service import Service
+from queue_svc import metrics
 from queue_svc.claims import Claims
 from queue_svc.codec import QueueCodec
 from queue_svc.days import Days
+from queue_svc.domain.policy import Policy
 from queue_svc.domain.queue import Event, Queue
 from queue_svc.handlers import Handlers
 from queue_svc.news import News
@@ -49,8 +51,14 @@ def build(service: Service, settings: Settings) -> None:
     _show(service, shown, reading)
     _keep_current(service, shown, claims)
     declaring = Declaring(service.tasks, tickets)
+
+    def use(policies: dict[str, Policy]) -> None:
+        declaring.use(policies)
+        metrics.observe(shown, policies, settings.queue_metrics_max)
+
+    metrics.observe(shown, (), settings.queue_metrics_max)
     service.on_caught_up(declaring.begin)
-    service.use_file("CONFER_QUEUE_POLICIES", settings.queue_policies, policies_of, "policies", declaring.use)
+    service.use_file("CONFER_QUEUE_POLICIES", settings.queue_policies, policies_of, "policies", use)
     service.react(stream_of(presence.SERVICE), ["log.presence.room.*.*"], news.on_presence)
     service.react(stream_of(sync.SERVICE), ["log.sync.room.*.record"], news.on_sync, events=("step_changed",))
 

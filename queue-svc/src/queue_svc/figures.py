@@ -67,6 +67,12 @@ def longest_wait_s(queue: Queue, statistics: Statistics, now: float) -> float | 
     return round(max(0.0, now - min(since)), 1) if since else None
 
 
+def average_wait_s(statistics: Statistics, since: float) -> float | None:
+    """Of those who were called from a moment (Unix seconds) on; None: nobody was."""
+    tallies = statistics.since(since).values()
+    return _average(sum(tally.waited_s for tally in tallies), sum(tally.called for tally in tallies))
+
+
 def _figures(tally: Tally) -> dict[str, Any]:
     return Figures(
         called=tally.called,

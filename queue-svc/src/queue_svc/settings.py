@@ -28,6 +28,10 @@ class Settings(KitSettings):
         description="rows of the queue `screening` in a room's snapshot; those of its own patient come in any case",
     )  # fmt: skip
 
+    queue_metrics_max: int = Field(
+        50, gt=0, description="queues whose numbers are shown by name, of those with a policy; the others are `other`"
+    )
+
     @field_validator("queue_timezone")
     @classmethod
     def _must_be_known(cls, name: str) -> str:

@@ -73,6 +73,11 @@ class Activity:
             link, ACTIVITY, self._take, start="all", headers_only=True, most=rows_max, on_reset=self._begin_again
         )
 
+    @property
+    def rows(self) -> int:
+        """That are indexed."""
+        return self._index.count
+
     def start(self, tasks: Tasks) -> None:
         tasks.start(self._follow(), "activity index")
         tasks.start(again(REFILLED_S, self._forget), "activity retention")

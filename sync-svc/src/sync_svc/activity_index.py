@@ -59,7 +59,7 @@ class Shelf:
     def __init__(self, per_name: int = ROWS_PER_NAME_MAX, rows: int = ROWS_MAX, names: int = NAMES_MAX) -> None:
         self._per_name, self._rows_max, self._names_max = per_name, rows, names
         self._named: OrderedDict[str, Rows] = OrderedDict()
-        self._count = 0
+        self.count = 0
         self._dropped = False
 
     def add(self, name: str, sequence: int, kind: ActivityKind) -> None:
@@ -68,15 +68,15 @@ class Shelf:
         self._named.move_to_end(name)
         rows.sequences.append(sequence)
         rows.kinds.append(_NUMBER[kind])
-        self._count += 1
+        self.count += 1
         if len(rows) > self._per_name:
             oldest = max(1, self._per_name // 10)  # several at once: each cut moves the rest
             rows.drop(oldest)
             rows.trimmed = True
-            self._count -= oldest
-        while self._count > self._rows_max or len(self._named) > self._names_max:
+            self.count -= oldest
+        while self.count > self._rows_max or len(self._named) > self._names_max:
             _, dropped = self._named.popitem(last=False)
-            self._count -= len(dropped)
+            self.count -= len(dropped)
             self._dropped = True
 
     def find(self, name: str) -> Rows:
@@ -94,7 +94,7 @@ class Shelf:
             rows = self._named[name]
             gone = bisect_left(rows.sequences, first)
             rows.drop(gone)
-            self._count -= gone
+            self.count -= gone
             if not rows:
                 del self._named[name]
 
@@ -102,6 +102,11 @@ class Shelf:
 class ActivityIndex:
     def __init__(self) -> None:
         self.clear()
+
+    @property
+    def count(self) -> int:
+        """Rows of records and of people; most facts have one of each."""
+        return self.records.count + self.people.count
 
     def clear(self) -> None:
         """What was indexed is void."""

@@ -4,6 +4,7 @@ from confer_contracts import sync
 from confer_contracts.subjects import Kind
 from confer_kit.ledger import Ledger
 from confer_kit.service import Service
+from sync_svc import metrics
 from sync_svc.activity import Activity
 from sync_svc.codec import FormCodec, RecordCodec
 from sync_svc.domain.messages import Event
@@ -23,6 +24,8 @@ def build(service: Service, settings: Settings) -> None:
     activity = Activity(service.link, history, settings.sync_activity_rows)
     registered: Ledger[Registered, FormRegistered] = service.ledger(FormCodec())
     forms = Forms(registered, read_files(settings.sync_schemas))
+    metrics.RECORDS.set_function(lambda: ledger.kept)
+    metrics.ROWS.set_function(lambda: activity.rows)
     handlers = Handlers(service, ledger, history, forms, activity)
 
     service.serve(sync.FIELD_UPDATE, handlers.field_update)

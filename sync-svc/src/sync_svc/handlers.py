@@ -14,7 +14,7 @@ from confer_kit.calls import Context
 from confer_kit.facts import NewFact
 from confer_kit.ledger import Ledger
 from confer_kit.service import Service
-from sync_svc import views
+from sync_svc import metrics, views
 from sync_svc.activity import Activity
 from sync_svc.audit_event import audit_event
 from sync_svc.codec import STREAM, encode, owner
@@ -151,6 +151,10 @@ class Handlers:
         assert isinstance(answer, WrittenFields)
         left_out = [views.refused(why) for why in fields.refused(command, answer, record)]
         changes = await self._committed(room, command, answer, record)
+        for each in changes:
+            metrics.CHANGES.labels(each.outcome).inc()
+        if left_out:
+            metrics.CHANGES.labels("refused").inc(len(left_out))
         only = changes[0] if short else None
         return sync.FieldUpdateReply(
             op=context.op,

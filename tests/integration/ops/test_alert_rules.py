@@ -82,6 +82,7 @@ CASES = [
                                    f'confer_audit_total{{outcome="over_rate",{SYNC}}}': ("+0", "+1")}),
     Case("ConferWebhooksDead", {'confer_notify_webhooks_total{outcome="dead"}': ("+0", "+1"),
                                 'confer_notify_webhooks_total{outcome="again"}': ("+9", "+9")}),
+    Case("ConferEdgeLost", {'confer_presence_leases_lost_total{part="presence-svc"}': ("+0", "+1")}),
     Case("ConferConnectionsBreak",
          {f'confer_edge_disconnects_total{{reason="ping_timeout",{EDGE}}}': ("+1", "+100"),
           f'confer_edge_disconnects_total{{reason="client_disconnect",{EDGE}}}': ("+99", "+9"),

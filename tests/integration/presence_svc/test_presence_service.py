@@ -39,6 +39,7 @@ from confer_kit import clock
 from confer_kit.calls import ask
 from confer_kit.facts import NewFact, StoredFact
 from confer_kit.jetstream import JetStreamEventLog
+from confer_kit.metrics import REGISTRY
 from confer_kit.nats_link import Link
 from confer_kit.process import started
 from confer_kit.service import Service
@@ -384,12 +385,14 @@ async def test_a_silent_edge_loses_its_sessions_and_a_beating_one_does_not(world
     await world.attach("ana", 1)
     other = Attach(room=ROOM, incarnation="edgeB", attach=1)
     await world.ask(presence.ATTACH, other, who("ben"))
+    lost = REGISTRY.get_sample_value("confer_presence_leases_lost_total") or 0
     async with asyncio.timeout(60):
         while ("user_left", "ben") not in await world.events():
             await world.beat((ROOM, "s-ana", 1))
             await asyncio.sleep(0.5)
     await asyncio.sleep(1)
     assert await world.events() == [("user_joined", "ana"), ("user_joined", "ben"), ("user_left", "ben")]
+    assert (REGISTRY.get_sample_value("confer_presence_leases_lost_total") or 0) > lost
 
 
 async def test_a_new_process_knows_who_is_there_and_gives_every_edge_a_fresh_lease(world: World) -> None:

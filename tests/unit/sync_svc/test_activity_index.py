@@ -68,7 +68,7 @@ def test_there_are_never_more_rows_than_the_bound(rooms: list[str]) -> None:
         shelf.add(room, sequence, "field")
     shelf.forget_below(len(rooms) - 10)
     kept = list(shelf._named.values())
-    assert sum(map(len, kept)) == shelf._count <= 20
+    assert sum(map(len, kept)) == shelf.count <= 20
     assert len(kept) <= 4
 
 

@@ -84,6 +84,11 @@ class Ledger(Generic[S, E]):
         self._lanes: dict[str, _Lane] = {}
         self._complete = False  # no fold was ever left out or let go: whoever is not here has no facts
 
+    @property
+    def kept(self) -> int:
+        """Folds that are in memory."""
+        return len(self._folds)
+
     async def transact(self, key: str, decide: Callable[[S], NewFact | None], deadline: float) -> Folded[S]:
         """Decide on the current state, append what comes of it, answer the state after.
 

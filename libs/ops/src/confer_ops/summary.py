@@ -2,6 +2,7 @@
 
 from confer_ops.console import table
 from confer_ops.data import DataDirectory
+from confer_ops.nats_monitoring import PROCESS as NATS_METRICS
 from confer_ops.parts import EDGE, Parts
 
 
@@ -19,8 +20,12 @@ def summary(
     parts: Parts, data: DataDirectory, *, after_s: float, healthy: bool, demo: bool, building: bool
 ) -> list[str]:
     shown = {name: f"metrics http://127.0.0.1:{port}/metrics" for name, port in parts.metrics.items() if port}
+    beside = [
+        f"monitoring http://127.0.0.1:{parts.monitoring}",
+        *(shown[name] for name in [NATS_METRICS] if name in shown),
+    ]
     where = shown | {
-        "nats-server": f"{parts.nats_url}   (monitoring http://127.0.0.1:{parts.monitoring})",
+        "nats-server": f"{parts.nats_url}   ({', '.join(beside)})",
         EDGE: f"{parts.url}   ({shown[EDGE]})" if EDGE in shown else parts.url,
     }
     rows = [(c.name, f"pid {c.pid}" if c.pid else "not running", where.get(c.name, "")) for c in parts.all]

@@ -15,9 +15,13 @@ from confer_ops.console import Console
 from confer_ops.data import DataDirectory
 from confer_ops.demo import Demo
 from confer_ops.health import is_healthy
+from confer_ops.nats_monitoring import PROCESS as NATS_METRICS
+from confer_ops.nats_monitoring import Settings as MonitoringSettings
+from confer_ops.nats_monitoring import watch
 from confer_ops.parts import EDGE, SERVICES, Parts, traces_go_to
-from confer_ops.ports import MONITORING_PORT, NATS_PORT, must_be_free, next_free
+from confer_ops.ports import HOST, MONITORING_PORT, NATS_PORT, must_be_free, next_free
 from confer_ops.provision import Ages, existing, log_streams, provision
+from confer_ops.scraping import write_targets
 from confer_ops.summary import banner, summary
 from confer_ops.trouble import Trouble
 from confer_ops.watch.site import Site
@@ -65,10 +69,12 @@ async def up(options: Options, data: DataDirectory, console: Console) -> int:
         taken.add(site.server.port)
     try:
         metrics = _metrics_ports(options.metrics_port, taken)
-        watch = site.server.url if site else None
-        parts = Parts(options, data, console, nats_port=nats_port, monitoring=monitoring, metrics=metrics, watch=watch)
+        page = site.server.url if site else None
+        parts = Parts(options, data, console, nats_port=nats_port, monitoring=monitoring, metrics=metrics, watch=page)
         if site is not None:
-            site.shows(metrics, traces_go_to=traces_go_to())
+            site.shows(
+                {name: port for name, port in metrics.items() if name != NATS_METRICS}, traces_go_to=traces_go_to()
+            )
         return await _Run(options, data, console, parts).until_stopped()
     finally:
         if site is not None:
@@ -78,7 +84,7 @@ async def up(options: Options, data: DataDirectory, console: Console) -> int:
 def _metrics_ports(first: int, taken: set[int]) -> dict[str, int]:
     """By part: the next free ports from `first` on; 0 (none) for all where that is 0."""
     ports: dict[str, int] = {}
-    for name in (EDGE, *SERVICES):
+    for name in (EDGE, *SERVICES, NATS_METRICS):
         ports[name] = next_free(first, but_not={*taken, *ports.values()}) if first else 0
     return ports
 
@@ -128,6 +134,7 @@ class _Run:
             await self._provide_streams()
         except Trouble as trouble:
             return trouble
+        self._show_numbers()
         for child in (*self._parts.services, self._parts.edge):
             self._tasks.start(child.run(), child.name)
         building = self._options.demo and self._demo.exists and not self._demo.current
@@ -140,6 +147,15 @@ class _Run:
         )  # fmt: skip
         self._console.block(shown)
         return None
+
+    def _show_numbers(self) -> None:
+        """Tell Prometheus where they are, NATS' among them: those are served by this process."""
+        ports = self._parts.metrics
+        write_targets(self._data.path, {"edge" if name == EDGE else name: port for name, port in ports.items()})
+        if port := ports[NATS_METRICS]:
+            monitoring = f"http://{HOST}:{self._parts.monitoring}"
+            settings = MonitoringSettings(metrics_port=port, nats_monitoring=monitoring)
+            self._tasks.start(watch(settings), NATS_METRICS)
 
     async def _provide_streams(self) -> None:
         try:
