@@ -28,8 +28,8 @@ RUNTIME, DEVELOPMENT, NODE = "requirements.lock", "requirements-dev.lock", "requ
 
 # with a --help of their own
 OPERATING = (
-    "access", "activity", "drain", "form", "new-service", "notify", "provision", "queue", "rules", "status", "tail",
-    "token",
+    "access", "activity", "doctor", "drain", "form", "new-service", "notify", "provision", "queue", "rules", "status",
+    "tail", "token",
 )  # fmt: skip
 COMMANDS = (*OPERATING, "bench", "chaos")
 
@@ -43,6 +43,7 @@ usage: ./run [options]             set up what is missing, start everything, sho
        ./run bench services        measure a field update beside a bare publish to JetStream (Linux, needs cc)
        ./run bench traces          measure what tracing costs a field update
        ./run status [options]      every process: version, age, calls, lag; and what is missing
+       ./run doctor [options]      looks at everything, and says what is wrong and what to do
        ./run tail [AUDIENCE]       follow the facts of a room, a queue, a user (`./run tail --help`)
        ./run drain EDGE | --all    edges send their clients to the others, and start again
        ./run token --user ID       a token for tests, signed with CONFER_JWT_SECRET

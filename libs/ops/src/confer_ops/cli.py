@@ -18,6 +18,7 @@ from confer_ops.connection import connected
 from confer_ops.console import Console
 from confer_ops.data import DataDirectory
 from confer_ops.demo import Demo
+from confer_ops.doctor_command import doctor
 from confer_ops.drain_command import drain
 from confer_ops.form_commands import app as form_app
 from confer_ops.nats_monitoring import run as run_monitoring
@@ -42,7 +43,7 @@ app.add_typer(form_app, name="form")
 app.add_typer(notify_app, name="notify")
 app.add_typer(rule_app, name="rules")
 app.add_typer(queue_app, name="queue")
-for command in (activity, drain, new_service, status, tail, token):
+for command in (activity, doctor, drain, new_service, status, tail, token):
     app.command()(command)
 
 

@@ -47,13 +47,13 @@ class Monitoring:
     async def _answer(url: str) -> tuple[Told, Told] | None:
         paths = ("/varz", "/jsz?streams=true&consumers=true&config=true")
         try:
-            server, jetstream = [await asyncio.to_thread(_get, url + path) for path in paths]
+            server, jetstream = [await asyncio.to_thread(get, url + path) for path in paths]
         except (OSError, http.client.HTTPException, ValueError):
             return None
         return (server, jetstream) if "config" in jetstream else None  # JetStream is off, or not up yet
 
 
-def _get(url: str) -> dict[str, Any]:
+def get(url: str) -> dict[str, Any]:
     with _directly.open(url, timeout=ASKED_WITHIN_S) as answer:
         found: dict[str, Any] = json.loads(answer.read(ANSWER_BYTES_MAX))
         return found

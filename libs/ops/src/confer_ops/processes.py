@@ -12,6 +12,7 @@ import orjson
 from nats.aio.client import Client
 
 from confer_contracts.catalogue import SERVICES
+from confer_kit import clock
 from confer_ops.trouble import Trouble
 
 EDGE = "confer-edge"
@@ -23,8 +24,8 @@ QUIET_S = 0.4  # nobody else has answered for so long: that is all, if nothing i
 @dataclass(frozen=True, slots=True)
 class Process:
     """One that answered. `id` is what it is called by; `lag`: how much of its stream it has not read yet, None where it
-    is not known; `clients` and `address`: of an edge; `now`: what its clock says, Unix seconds; `reason`: why it is not
-    ready."""
+    is not known; `clients` and `address`: of an edge; `now`: what its clock says, Unix seconds; `ahead`: by how many
+    seconds, at least, it is ahead of ours; `reason`: why it is not ready."""
 
     name: str
     id: str
@@ -35,6 +36,7 @@ class Process:
     errors: int
     lag: int | None
     ready: bool
+    ahead: float = 0.0
     reason: str | None = None
     clients: int | None = None
     address: str | None = None
@@ -44,18 +46,22 @@ async def found(nc: Client, wait_s: float = WAIT_S) -> list[Process]:
     """Whoever answers within `wait_s`, by name and age. Sooner where nobody is missing."""
     lasts = await _lasts(nc)  # before: what comes meanwhile is no lag
     told: list[Mapping[str, Any]] = []
+    asked_at, came_at = clock.now(), list[float]()
     replies = await nc.subscribe(inbox := nc.new_inbox())
     await nc.publish("$SRV.STATS", reply=inbox)
     try:
         async with asyncio.timeout(wait_s):
             while True:
                 complete = not missing({each["name"] for each in told})
-                told.append(orjson.loads((await replies.next_msg(timeout=QUIET_S if complete else wait_s)).data))
+                message = await replies.next_msg(timeout=QUIET_S if complete else wait_s)
+                came_at.append(clock.now())
+                told.append(orjson.loads(message.data))
     except (TimeoutError, nats.errors.TimeoutError, nats.errors.NoRespondersError):
         pass  # that was all
     finally:
         await replies.unsubscribe()
-    return sorted((_process(each, lasts) for each in told), key=_order)
+    made = (_process(each, lasts, (asked_at, came)) for each, came in zip(told, came_at, strict=True))
+    return sorted(made, key=_order)
 
 
 def _order(process: Process) -> tuple[int, str, float]:
@@ -92,17 +98,25 @@ async def _lasts(nc: Client) -> dict[str, int]:
     return {info.config.name or "": info.state.last_seq for info in infos}
 
 
-def _process(told: Mapping[str, Any], lasts: Mapping[str, int]) -> Process:
-    """Of an answer to `$SRV.STATS`; one of an older release tells no `data`."""
+def ahead(at: float, between: tuple[float, float]) -> float:
+    """By how much, for sure, a clock is ahead of ours that showed `at` between two moments of ours; negative: it is
+    behind."""
+    return at - min(max(at, between[0]), between[1])
+
+
+def _process(told: Mapping[str, Any], lasts: Mapping[str, int], between: tuple[float, float]) -> Process:
+    """Of an answer to `$SRV.STATS` that came between two moments; one of an older release tells no `data`."""
     endpoints = told["endpoints"]
     state: Mapping[str, Any] = next((e["data"] for e in endpoints if e.get("data")), {})
     last = lasts.get(state.get("stream", ""))
+    now = unix(state["now"]) if "now" in state else None
     return Process(
         name=told["name"],
         id=state.get("edge") or told["id"],
         version=told["version"],
-        started=_unix(told["started"]),
-        now=_unix(state["now"]) if "now" in state else None,
+        started=unix(told["started"]),
+        now=now,
+        ahead=0.0 if now is None else round(ahead(now, between), 3),
         calls=state.get("calls", sum(e["num_requests"] for e in endpoints)),
         errors=state.get("errors", sum(e["num_errors"] for e in endpoints)),
         lag=None if last is None else max(0, last - state["position"]),
@@ -113,5 +127,6 @@ def _process(told: Mapping[str, Any], lasts: Mapping[str, int]) -> Process:
     )
 
 
-def _unix(text: str) -> float:
+def unix(text: str) -> float:
+    """Of ISO 8601."""
     return datetime.fromisoformat(text).timestamp()

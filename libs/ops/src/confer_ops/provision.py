@@ -20,7 +20,7 @@ from confer_ops.trouble import Trouble
 
 SOURCES_READY_S = 15.0
 PATIENCE_S = 30.0
-_ADJUSTABLE = (
+ADJUSTABLE = (
     "subjects",
     "max_age",
     "max_msgs_per_subject",
@@ -107,7 +107,7 @@ async def _ensure(js: JetStreamContext, wanted: StreamConfig, say: Say) -> None:
         return
     changes = {
         name: getattr(wanted, name)
-        for name in _ADJUSTABLE
+        for name in ADJUSTABLE
         if getattr(wanted, name) is not None and getattr(wanted, name) != getattr(found.config, name)
     }
     if changes:

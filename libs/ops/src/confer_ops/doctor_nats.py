@@ -1,0 +1,195 @@
+"""Looks at NATS: the server, its clock, its disk, and the streams beside what provisioning wants."""
+
+import asyncio
+import http.client
+import json
+import shutil
+from collections.abc import AsyncIterator, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import nats.errors
+import nats.js.errors
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+from nats.js.api import StreamConfig, StreamInfo
+
+from confer_contracts.subjects import ACTIVITY, LIVE
+from confer_kit import clock
+from confer_ops import nats_monitoring, streams
+from confer_ops.findings import Finding, note, ok, wrong
+from confer_ops.processes import ahead, unix
+from confer_ops.provision import ADJUSTABLE
+from confer_ops.streams import Sourced
+
+OLDEST: Final = (2, 14)  # docs/adr/0008
+CLOCK_S: Final = 1.0  # deadlines travel as times: a call may take four seconds
+FULL: Final = 0.85
+DISK_MIN: Final = 1 << 30
+BEHIND_MAX: Final = 1000
+PROVISION: Final = "Run `confer provision`"
+_BY_OPERATORS: Final = {"max_age", "num_replicas"}  # an operator may have chosen another
+
+
+async def server(nc: Client) -> AsyncIterator[Finding]:
+    version = nc.connected_server_version
+    number = f"{version.major}.{version.minor}.{version.patch}"
+    if (version.major, version.minor) < OLDEST:
+        yield wrong("NATS", f"the server is {number}", f"Upgrade it: {'.'.join(map(str, OLDEST))} or later is needed.")
+    else:
+        yield ok("NATS", f"version {number} answers")
+    asked_at = clock.now()
+    try:
+        told = json.loads((await nc.request("$JS.API.INFO", timeout=5)).data)
+        info = json.loads((await nc.request(f"$JS.API.STREAM.INFO.{LIVE}", timeout=5)).data)
+    except (TimeoutError, nats.errors.Error) as error:
+        yield wrong(
+            "JetStream",
+            f"does not answer ({type(error).__name__})",
+            "Is it on (`jetstream {}` in nats.conf)? Has it a quorum? Is this user an operator?",
+        )
+        return
+    yield ok("JetStream", f"{told['streams']} streams, {told['storage'] / 1e6:.1f} MB")
+    limit = told.get("limits", {}).get("max_storage", -1)
+    if limit > 0 and told["storage"] > FULL * limit:
+        yield wrong(
+            "JetStream",
+            f"{told['storage'] / limit:.0%} of what this account may store is used",
+            "Raise its limit, or keep less: docs/alerts.md, ConferStorageFull.",
+        )
+    if "ts" in info:
+        for finding in clock_of(
+            "the NATS server", ahead(unix(info["ts"][:26].rstrip("Z") + "Z"), (asked_at, clock.now()))
+        ):
+            yield finding
+
+
+def clock_of(whose: str, seconds: float) -> Iterator[Finding]:
+    if abs(seconds) > CLOCK_S:
+        where = "ahead of" if seconds > 0 else "behind"
+        yield wrong(
+            "clocks",
+            f"that of {whose} is {abs(seconds):.1f} s {where} this machine's",
+            "Let all hosts keep time (chrony, systemd-timesyncd): calls that look late are refused.",
+        )
+
+
+async def monitoring(urls: str) -> AsyncIterator[Finding]:
+    """What a server tells at its monitoring port alone."""
+    for url in (each.strip().rstrip("/") for each in urls.split(",")):
+        try:
+            told = await asyncio.to_thread(nats_monitoring.get, f"{url}/varz")
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            yield note(
+                "durability",
+                f"not looked at: no NATS server answers at {url} ({error})",
+                "Name its monitoring port by --monitoring to have it looked at.",
+            )
+            continue
+        for finding in (*durability(told, url), *disk(told, url)):
+            yield finding
+        if not told.get("auth_required"):
+            yield note(
+                "permissions",
+                "NATS asks nobody who they are: whoever reaches it may write facts",
+                "Outside of one machine, give each process its user.",
+            )
+
+
+def durability(told: dict[str, Any], url: str) -> Iterator[Finding]:
+    config = told.get("jetstream", {}).get("config", {})
+    if not config:
+        yield wrong("durability", f"JetStream is off at {url}", "Switch it on: `jetstream { store_dir: ... }`.")
+    elif not config.get("sync_always"):
+        yield wrong(
+            "durability",
+            f"{url} syncs every {config.get('sync_interval', 0) / 1e9:.0f} s: a power cut loses what was acknowledged",
+            "Set `sync_interval: always` in its `jetstream` block, and restart it.",
+        )
+    else:
+        yield ok("durability", "an acknowledged fact is on disk (sync_interval: always)")
+
+
+def disk(told: dict[str, Any], url: str) -> Iterator[Finding]:
+    jetstream = told.get("jetstream", {})
+    used, limit = jetstream.get("stats", {}).get("storage", 0), jetstream.get("config", {}).get("max_storage", 0)
+    if limit and used > FULL * limit:
+        yield wrong(
+            "disk",
+            f"{url} has used {used / limit:.0%} of what JetStream may have",
+            "A larger disk or max_file_store, or shorter ages: docs/alerts.md, ConferStorageFull.",
+        )
+    store = Path(jetstream.get("config", {}).get("store_dir", ""))
+    if store.is_absolute() and store.is_dir():  # it is on this machine
+        free = shutil.disk_usage(store).free
+        if free < DISK_MIN:
+            yield wrong("disk", f"{free / 1e6:.0f} MB are left below {store}", "Make room: a full disk takes no fact.")
+        else:
+            yield ok("disk", f"{free / 1e9:.0f} GB are left below {store}")
+
+
+async def stored(nc: Client) -> AsyncIterator[Finding]:
+    """Each stream that provisioning makes, and what feeds those that others feed."""
+    js = nc.jetstream(timeout=5)
+    right = 0
+    fed = ((streams.activity(), streams.activity_sources()), (streams.live("-"), streams.live_sources()))
+    plain: tuple[StreamConfig, ...] = (
+        *streams.logs(),
+        streams.access(),
+        streams.audit(),
+        streams.ticks(),
+        streams.sessions(),
+        streams.snapshots(),
+    )
+    for wanted, sources in (*((each, ()) for each in plain), *fed):
+        findings = [finding async for finding in _stream(js, wanted, sources)]
+        right += not findings
+        for finding in findings:
+            yield finding
+    if right == len(plain) + len(fed):
+        yield ok("streams", f"all {right} are as provisioning makes them")
+
+
+async def _stream(js: JetStreamContext, wanted: StreamConfig, sources: Iterable[Sourced]) -> AsyncIterator[Finding]:
+    name = wanted.name or ""
+    try:
+        info = await js.stream_info(name)
+    except nats.js.errors.NotFoundError:
+        lost = ": it was lost with its facts, unless this installation is new" if name not in (LIVE, ACTIVITY) else ""
+        yield wrong("streams", f"{name} is missing{lost}", f"{PROVISION}, or restore NATS from its backup first.")
+        return
+    except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
+        yield wrong(
+            "streams",
+            f"{name} does not answer ({error})",
+            "Has it a leader? Two of three NATS servers must run: docs/alerts.md, ConferNatsServerAway.",
+        )
+        return
+    differs = [
+        field
+        for field in ADJUSTABLE
+        if field not in _BY_OPERATORS and getattr(wanted, field) not in (None, getattr(info.config, field))
+    ]
+    if differs:
+        yield wrong("streams", f"{name} has another {', '.join(differs)}", f"{PROVISION}: it adjusts what may be.")
+    for finding in _feeding(name, info):
+        yield finding
+    for source in sources:
+        try:
+            await js.consumer_info(source.stream, source.name)
+        except nats.js.errors.NotFoundError:
+            yield wrong(
+                "streams",
+                f"{name} gets nothing from {source.stream} any more: consumer {source.name} is gone",
+                f"{PROVISION}: {name} is made anew, and clients get fresh snapshots.",
+            )
+
+
+def _feeding(name: str, info: StreamInfo) -> Iterator[Finding]:
+    for source in info.sources or []:
+        if (source.lag or 0) > BEHIND_MAX:
+            yield wrong(
+                "streams",
+                f"{name} is {source.lag} facts behind {source.name}",
+                "Look at the servers' disks and load: docs/alerts.md, ConferConsumerBehind.",
+            )

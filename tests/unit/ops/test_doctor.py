@@ -1,0 +1,96 @@
+"""`confer doctor`: what it says of settings, of clocks, and of a server's durability and disk."""
+
+from pathlib import Path
+
+import pytest
+
+from confer_ops import doctor_nats, doctor_settings
+from confer_ops.findings import Level
+from confer_ops.processes import ahead
+from confer_ops.trouble import Trouble
+
+SETTINGS = Path(__file__).parents[3] / "docs" / "settings.md"
+MB = 1_000_000
+
+
+def said(told: dict[str, str]) -> list[tuple[Level, str, str]]:
+    return [(each.level, each.said, each.do) for each in doctor_settings.look(told, [SETTINGS])]
+
+
+def test_settings_that_are_right_are_one_line() -> None:
+    told = {
+        "CONFER_NATS_URL": "nats://a:4222",
+        "CONFER_LOG_LEVEL": "debug",
+        "PATH": "/bin",
+        "CONFER_JWT_SECRET": "s" * 32,
+    }
+    assert said(told) == [(Level.OK, "3 set, each one known and usable", "")]
+
+
+@pytest.mark.parametrize(
+    ("told", "level", "what", "do"),
+    [
+        ({"CONFER_LEAVE_GRACE": "5"}, Level.WRONG, "CONFER_LEAVE_GRACE is no", "did you mean CONFER_LEAVE_GRACE_S?"),
+        ({"SOCKETIO_PROT": "5"}, Level.WRONG, "SOCKETIO_PROT is no setting", "did you mean SOCKETIO_PORT?"),
+        ({"CONFER_LOG_LEVEL": "loud"}, Level.WRONG, "CONFER_LOG_LEVEL=loud: String should match", "No process starts"),
+        ({"CONFER_DRAIN_S": "0"}, Level.WRONG, "CONFER_DRAIN_S=0: Input should be greater than 0", "No process starts"),
+        ({"CONFER_JWT_SECRET": "short"}, Level.WRONG, "CONFER_JWT_SECRET has 5 bytes", "openssl rand"),
+        ({"CONFER_IDENTITY": "trusted-query"}, Level.NOTE, "believes what clients say", "one machine only"),
+        ({"CONFER_POLICY_FILE": "/no/such"}, Level.WRONG, "CONFER_POLICY_FILE: there is no /no/such", "path"),
+    ],
+)  # fmt: skip
+def test_a_setting_that_is_wrong_is_named_with_what_to_do(
+    told: dict[str, str], level: Level, what: str, do: str
+) -> None:
+    (found,) = said(told)
+    assert found[0] == level
+    assert what in found[1]
+    assert do in found[2]
+    assert "short" not in found[1], "a secret is not shown"
+
+
+def test_rules_are_read(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text("[[rule]]\nname = 1\n")
+    ((level, what, do),) = said({"CONFER_NOTIFY_RULES_FILE": str(rules)})
+    assert level == Level.WRONG
+    assert "CONFER_NOTIFY_RULES_FILE: " in what
+    assert "confer rules check" in do
+
+
+def test_a_file_for_compose_is_read_as_compose_reads_it(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text(
+        "# CONFER_X=1\nCONFER_LOG_LEVEL = 'debug'\n\nCONFER_ORIGINS=https://a,https://b?x=1\nCONFER_EMPTY=\n"
+    )
+    told = {"CONFER_LOG_LEVEL": "debug", "CONFER_ORIGINS": "https://a,https://b?x=1", "CONFER_EMPTY": ""}
+    assert doctor_settings.read_file(file) == told
+    with pytest.raises(Trouble, match="cannot be read"):
+        doctor_settings.read_file(tmp_path / "none")
+
+
+@pytest.mark.parametrize(("at", "by"), [(99.0, -1.0), (100.0, 0.0), (105.0, 0.0), (110.0, 0.0), (112.5, 2.5)])
+def test_a_clock_is_off_only_where_no_delay_explains_it(at: float, by: float) -> None:
+    assert ahead(at, (100.0, 110.0)) == by
+
+
+def test_a_clock_that_is_off_is_told_with_its_direction() -> None:
+    assert list(doctor_nats.clock_of("x", 0.9)) == []
+    (fast,) = doctor_nats.clock_of("x", 2.5)
+    (slow,) = doctor_nats.clock_of("x", -2.5)
+    assert (fast.level, fast.said) == (Level.WRONG, "that of x is 2.5 s ahead of this machine's")
+    assert slow.said == "that of x is 2.5 s behind this machine's"
+
+
+def test_a_server_that_does_not_sync_or_is_nearly_full_is_told() -> None:
+    config = {"sync_always": True, "sync_interval": 120e9, "max_storage": 100 * MB, "store_dir": "/"}
+    server = {"jetstream": {"config": config, "stats": {"storage": 50 * MB}}}
+    assert [each.level for each in doctor_nats.durability(server, "n1")] == [Level.OK]
+    assert not [each for each in doctor_nats.disk(server, "n1") if "of what JetStream may have" in each.said]
+    lax = {"jetstream": {"config": config | {"sync_always": False}, "stats": {"storage": 90 * MB}}}
+    (durability,) = doctor_nats.durability(lax, "n1")
+    assert "n1 syncs every 120 s: a power cut loses what was acknowledged" in durability.said
+    assert "sync_interval: always" in durability.do
+    assert "n1 has used 90% of what JetStream may have" in next(doctor_nats.disk(lax, "n1")).said
+    (off,) = doctor_nats.durability({}, "n1")
+    assert "JetStream is off" in off.said
