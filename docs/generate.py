@@ -1,5 +1,5 @@
-"""Writes what is generated from the code: docs/asyncapi.json, docs/settings.md, docs/metrics.md and the README's
-examples.
+"""Writes what is generated from the code: docs/asyncapi.json, docs/settings.md, docs/metrics.md, who may do what on
+NATS (deploy/nats/accounts.conf, docs/nats.md) and the README's examples.
 
 `python docs/generate.py` writes; a contract test compares.
 """
@@ -21,7 +21,7 @@ import confer_edge.metrics
 import confer_kit.metrics
 import confer_ops.nats_metrics
 import confer_ops.nats_monitoring
-from confer_contracts import asyncapi
+from confer_contracts import asyncapi, nats_accounts, permissions
 from confer_contracts.catalogue import SERVICES
 from confer_contracts.examples import EXAMPLES
 from confer_edge.settings import EdgeSettings
@@ -34,16 +34,19 @@ PROCESSES: dict[str, type[KitSettings]] = {
     **{f"{name}-svc": import_module(f"{name}_svc.settings").Settings for name in SERVICES},
     "confer nats-metrics": confer_ops.nats_monitoring.Settings,
 }
+_USERS = re.compile(r"(<!-- users -->\n).*?(<!-- /users -->)", re.DOTALL)
 _EXAMPLES = re.compile(r"(<!-- examples -->\n).*?(<!-- /examples -->)", re.DOTALL)
 
 
 def files() -> dict[Path, str]:
     """Every generated file and what it must hold."""
-    readme = ROOT / "README.md"
+    readme, nats = ROOT / "README.md", ROOT / "docs/nats.md"
     return {
         ROOT / "docs/asyncapi.json": json.dumps(asyncapi.document(), indent=1, ensure_ascii=False) + "\n",
         ROOT / "docs/settings.md": settings(),
         ROOT / "docs/metrics.md": metrics(),
+        ROOT / "deploy/nats/accounts.conf": nats_accounts.accounts(),
+        nats: _USERS.sub(lambda m: m[1] + users() + m[2], nats.read_text()),
         readme: _EXAMPLES.sub(lambda m: m[1] + examples() + m[2], readme.read_text()),
     }
 
@@ -119,6 +122,20 @@ def _table(title: str, fields: dict[str, FieldInfo]) -> Iterator[str]:
         shown = "none" if default in (None, "") else str(default).lower() if isinstance(default, bool) else default
         names = " or ".join(f"`{v}`" for v in variables(name, field))
         yield f"| {names} | {shown} | {field.description} |"
+
+
+def users() -> str:
+    """A table for each user of NATS."""
+    lines = []
+    for user in permissions.users():
+        lines += ["", f"### {user.name}: {user.about}", "", "| | |", "|---|---|"]
+        groups = {"may send": user.publish, "but never": user.never, "hears": user.subscribe}
+        for what, subjects in groups.items():
+            if subjects:
+                lines.append(f"| {what} | {', '.join(f'`{subject}`' for subject in dict.fromkeys(subjects))} |")
+        if user.answers:
+            lines.append("| answers | what it is sent, once each |")
+    return "\n".join([*lines, "", ""])
 
 
 def examples() -> str:

@@ -87,12 +87,14 @@ async def test_a_name_that_is_taken_changes_nothing(copy: Copy) -> None:
 
 
 async def test_it_answers_through_an_edge_that_nobody_has_changed(copy: Copy) -> None:
-    provision, run, drain, status = blocks("4. Deploy")
+    users, provision, run, drain, status = blocks("4. Deploy")
     async with running_system() as system:
         others = {name: process.process for name, process in system.processes.items() if name != "edge"}
         ann = await Client("anna", reconnects=True).connect(system.url())
         assert (await ann.call("tally_add", **SAMPLE))["code"] == "invalid"  # no such event
         nats = {"CONFER_NATS_URL": system.nats.url}
+        assert "made keys of tally-svc" in await copy.does(users.replace(".confer/keys", str(system.keys)))
+        await system.permit((copy.path / "deploy/nats/accounts.conf").read_text())
         assert "made stream TALLY" in await copy.does(provision, **nats)
         assert run == ".venv/bin/python -m tally_svc"
         await system.add_service("tally-svc", PYTHONPATH=copy.python_path)

@@ -7,16 +7,24 @@ import re
 import signal
 import socket
 import urllib.request
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-import nats
+from nats.aio.client import Client
 
+from confer_contracts.permissions import PROVISION
 from confer_kit.follower import EPOCH
 from confer_kit.testing.ports import free_port
-from confer_kit.testing.up import PARTS, running
+from confer_kit.testing.up import PARTS, Up, running
+from confer_ops.connection import connected
 from confer_ops.scraping import FILE
 
 RECORD = "log.sync.room.p1.record"
+
+
+def nats_of(run: Up, data: Path, user: str = PROVISION) -> AbstractAsyncContextManager[Client]:
+    """A connection to its NATS, with the key that it has made."""
+    return connected(f"nats://127.0.0.1:{run.nats_port}", user, data / "keys")
 
 
 async def refused(*options: str) -> str:
@@ -79,10 +87,10 @@ def _text(url: str) -> str:
 async def test_ctrl_c_leaves_no_process_and_the_next_start_has_the_data(tmp_path: Path) -> None:
     async with running(f"--data={tmp_path}") as run:
         await run.up()
-        nc = await nats.connect(f"nats://127.0.0.1:{run.nats_port}")
-        ack = await nc.jetstream().publish(RECORD, b"kept")
-        epoch = (await nc.jetstream().stream_info("LIVE")).config.metadata
-        await nc.close()
+        async with nats_of(run, tmp_path, "sync-svc") as nc:
+            ack = await nc.jetstream().publish(RECORD, b"kept")
+        async with nats_of(run, tmp_path) as nc:
+            epoch = (await nc.jetstream().stream_info("LIVE")).config.metadata
         pids = run.pids
         assert set(pids) == set(PARTS)
         assert await run.interrupted() == 130
@@ -91,16 +99,14 @@ async def test_ctrl_c_leaves_no_process_and_the_next_start_has_the_data(tmp_path
     async with running(f"--data={tmp_path}") as again:
         await again.up()
         assert "made stream" not in again.printed
-        nc = await nats.connect(f"nats://127.0.0.1:{again.nats_port}")
-        assert (await nc.jetstream().get_msg("SYNC", ack.seq)).data == b"kept"
-        assert (await nc.jetstream().stream_info("LIVE")).config.metadata == epoch
-        await nc.close()
+        async with nats_of(again, tmp_path) as nc:
+            assert (await nc.jetstream().get_msg("SYNC", ack.seq)).data == b"kept"
+            assert (await nc.jetstream().stream_info("LIVE")).config.metadata == epoch
     async with running(f"--data={tmp_path}", "--fresh", "--yes") as fresh:
         await fresh.up()
-        nc = await nats.connect(f"nats://127.0.0.1:{fresh.nats_port}")
-        assert (await nc.jetstream().stream_info("LIVE")).config.metadata != epoch
-        assert EPOCH in ((await nc.jetstream().stream_info("LIVE")).config.metadata or {})
-        await nc.close()
+        async with nats_of(fresh, tmp_path) as nc:
+            assert (await nc.jetstream().stream_info("LIVE")).config.metadata != epoch
+            assert EPOCH in ((await nc.jetstream().stream_info("LIVE")).config.metadata or {})
 
 
 async def test_nothing_outlives_a_killed_supervisor_and_the_next_start_works(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from confer_contracts.errors import Rejection
 from confer_contracts.ids import patient_of, token
 from confer_contracts.notify import NotificationSend, NotificationTell
 from confer_contracts.presence import RoomSnapshotRequest
+from confer_contracts.reactions import RULES
 from confer_contracts.rules import ACTOR, FACTS, PATIENT, Rule, Rules, parse
 from confer_contracts.subjects import Kind, stream_of
 from confer_contracts.templates import values_of
@@ -62,7 +63,7 @@ class Ruling:
             filters = [f"log.{name}.{kind}.*.*" for kind in sorted(kinds)]
             if name not in self._reacting or self._reacting[name][1] != filters:
                 reaction = self._service.react(
-                    stream_of(name), filters, self.on_fact, purpose="rules", only_new=True, events=self._of.keys()
+                    stream_of(name), filters, self.on_fact, purpose=RULES, only_new=True, events=self._of.keys()
                 )
                 self._reacting[name] = reaction, filters
 

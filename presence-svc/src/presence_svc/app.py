@@ -1,7 +1,8 @@
 """The composition root: everything is wired here."""
 
-from confer_contracts import presence, sync
-from confer_contracts.subjects import Kind, stream_of
+from confer_contracts import presence
+from confer_contracts.reactions import PRESENCE_ON_SYNC
+from confer_contracts.subjects import Kind
 from confer_kit.facts import StoredFact
 from confer_kit.service import Service
 from presence_svc import metrics
@@ -47,7 +48,7 @@ def build(service: Service, settings: Settings) -> None:
     service.serve(presence.LIVE_TYPING, handlers.live_typing)
     service.serve(presence.CURSOR_POSITION, handlers.cursor_position)
     service.snapshot(Kind.ROOM, handlers.snapshot)
-    service.react(stream_of(sync.SERVICE), ["log.sync.room.*.record"], handlers.worked)
+    service.react(PRESENCE_ON_SYNC.stream, PRESENCE_ON_SYNC.subjects, handlers.worked)
 
     def observe(fact: StoredFact) -> None:
         people.observe(fact)

@@ -1,10 +1,11 @@
 """Everything of queue-svc is wired here."""
 
-from confer_contracts import presence, queue, queue_life, queue_reading, sync
+from confer_contracts import presence, queue, queue_life, queue_reading
 from confer_contracts.board import BOARD
 from confer_contracts.presence import RoomSnapshotRequest, Roster
 from confer_contracts.queue import DashboardQuery, QueueDashboard, QueueTable
 from confer_contracts.queue_life import PositionQuery, PositionReply
+from confer_contracts.reactions import QUEUE_ON_PRESENCE, QUEUE_ON_SYNC
 from confer_contracts.subjects import Kind, stream_of
 from confer_kit.calls import Context
 from confer_kit.facts import StoredFact
@@ -59,8 +60,8 @@ def build(service: Service, settings: Settings) -> None:
     metrics.observe(shown, (), settings.queue_metrics_max)
     service.on_caught_up(declaring.begin)
     service.use_file("CONFER_QUEUE_POLICIES", settings.queue_policies, policies_of, "policies", use)
-    service.react(stream_of(presence.SERVICE), ["log.presence.room.*.*"], news.on_presence)
-    service.react(stream_of(sync.SERVICE), ["log.sync.room.*.record"], news.on_sync, events=("step_changed",))
+    service.react(QUEUE_ON_PRESENCE.stream, QUEUE_ON_PRESENCE.subjects, news.on_presence)
+    service.react(QUEUE_ON_SYNC.stream, QUEUE_ON_SYNC.subjects, news.on_sync, events=("step_changed",))
 
 
 def _serve_calls(service: Service, handlers: Handlers, reading: Reading) -> None:

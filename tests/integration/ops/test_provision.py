@@ -50,7 +50,7 @@ async def test_a_second_run_changes_nothing(server: NatsServer) -> None:
     nc = await connected(server)
     said: list[str] = []
     await provision(nc, say=said.append)
-    assert len(said) == len(log_streams()) + 6
+    assert len(said) == len(log_streams()) + 9
     before = (await nc.jetstream().stream_info(LIVE)).config
     said.clear()
     await provision(nc, say=said.append)

@@ -6,10 +6,10 @@ from typing import Any
 
 from prometheus_client import REGISTRY
 
+from confer_contracts.subjects import snapshots_of
 from confer_kit import clock
 from confer_kit.jetstream import replace
 from confer_kit.service import Service
-from confer_kit.snapshots import STREAM
 
 HEAD = "snapshot.queue.head"
 
@@ -29,7 +29,7 @@ async def kept(service: Service) -> None:
 
 
 async def subjects(clinic: Any) -> set[str]:
-    info = await clinic.link.nc.jetstream().stream_info(STREAM, subjects_filter=">")
+    info = await clinic.link.nc.jetstream().stream_info(snapshots_of("queue"), subjects_filter=">")
     return set(info.state.subjects or {})
 
 

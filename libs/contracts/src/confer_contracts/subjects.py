@@ -39,6 +39,21 @@ def stream_of(service: str) -> str:
     return service.upper()
 
 
+def snapshots_of(service: str) -> str:
+    """The stream of what a service starts from: `snapshot.<service>.>`."""
+    return f"SNAPSHOTS_{stream_of(service)}"
+
+
+def inbox(user: str) -> str:
+    """Where answers to a user of NATS come: nobody else may listen there."""
+    return f"_INBOX_{user}".replace("-", "_")
+
+
+def answerer(subject: str) -> str:
+    """The token, of a place for an answer, that says who may answer there: the service that is asked, or `-`."""
+    return subject.split(".", 2)[1] if subject.startswith("call.") else "-"
+
+
 def call(service: str, event: str) -> str:
     return f"call.{service}.{event}"
 

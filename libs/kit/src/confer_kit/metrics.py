@@ -37,6 +37,10 @@ LOOP_SECONDS: Final = Histogram(
 NATS_CONNECTED: Final = Gauge("confer_nats_connected", "1 while this process is connected to NATS")
 NATS_DISCONNECTS: Final = Counter("confer_nats_disconnects", "Connections to NATS that were lost")
 NATS_RECONNECTS: Final = Counter("confer_nats_reconnects", "Connections to NATS that came back")
+NATS_VIOLATIONS: Final = by(
+    Counter("confer_nats_permission_violations", "What NATS did not let this process do (docs/nats.md)", ["operation"]),
+    "publish", "subscription",
+)  # fmt: skip
 
 REQUESTS: Final = Counter(
     "confer_requests", "Calls that this service answered; outcome: ok or an error code", ["route", "outcome"]

@@ -19,7 +19,9 @@ from nats.aio.transport import TcpTransport
 from nats.protocol import command
 from nats.protocol.parser import AWAITING_CONTROL_LINE, Parser
 
+from confer_contracts.subjects import answerer
 from confer_kit.logs import logger
+from confer_kit.nats_login import LoginClient
 from confer_kit.nats_reading import Reading
 
 log = logger(__name__)
@@ -35,7 +37,7 @@ _SUBJECTS: Final = re.compile(r"[^ \t\r\n]+ [^ \t\r\n]*")  # what may be sent: a
 _NONE: Final[Mapping[str, str]] = {}
 
 
-class DirectClient(Client):
+class DirectClient(LoginClient):
     """`subscribe_direct` and `ask` beside what the library has, whose `request` goes by `ask` as well."""
 
     def __init__(self) -> None:
@@ -66,12 +68,13 @@ class DirectClient(Client):
         TimeoutError."""
         if not self._inbox:
             self._inbox = f"{self.new_inbox()}."
-            await self.subscribe_direct(f"{self._inbox}*", self._answered)
+            await self.subscribe_direct(f"{self._inbox}*.*", self._answered)
         loop = asyncio.get_running_loop()
         future, number = loop.create_future(), str(next(self._numbers))
         self._asked[number] = future, loop.call_later(timeout, self._late, number)
         try:
-            await self.publish(subject, payload, reply=self._inbox + number, headers=headers)
+            reply = f"{self._inbox}{answerer(subject)}.{number}"
+            await self.publish(subject, payload, reply=reply, headers=headers)
         except BaseException:
             self._asked.pop(number)[1].cancel()
             raise
@@ -131,7 +134,7 @@ class DirectClient(Client):
         self._pending, self._pending_data_size = [], 0
 
     def _answered(self, subject: str, reply: str, body: bytes, headers: Mapping[str, str]) -> None:
-        future, timer = self._asked.pop(subject[len(self._inbox) :], (None, None))
+        future, timer = self._asked.pop(subject.rpartition(".")[2], (None, None))
         if future is not None and timer is not None:
             timer.cancel()
             if not future.done():

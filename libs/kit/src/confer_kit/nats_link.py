@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import cast
+from typing import Final, cast
 from urllib.parse import urlsplit
 
 import nats.errors
@@ -12,9 +12,11 @@ from nats.aio.client import Client
 from confer_kit import metrics
 from confer_kit.logs import logger
 from confer_kit.nats_client import DirectClient
+from confer_kit.nats_login import BadCredentials, Violation, refusal
 from confer_kit.settings import KitSettings
 
 log = logger(__name__)
+NOT_PERMITTED: Final = "NATS does not permit it"
 
 
 class Link:
@@ -27,21 +29,17 @@ class Link:
         self.on_disconnect: list[Callable[[], None]] = []
         self.on_closed: list[Callable[[], None]] = []
         self.judged: Callable[[], str | None] = lambda: "it is starting"
-        self._last_error = ""
+        self.last_error = ""
         self._servers = ""
         metrics.NATS_CONNECTED.set_function(lambda: self.nc.is_connected)
         self._up = False  # connected, and nobody has closed it: only then its end is news
 
     async def connect(self, settings: KitSettings, name: str) -> None:
-        """Raises the client's error when no server answers within `nats_connect_s`."""
+        """Raises the client's error when no server answers within `nats_connect_s`, or BadCredentials."""
         self._servers = addresses(settings.nats_url)
-        password = settings.nats_password.get_secret_value() if settings.nats_password else None
-        await self.nc.connect(
-            servers=[url.strip() for url in settings.nats_url.split(",")],
-            name=name,
-            user=settings.nats_user,
-            password=password,
-            inbox_prefix=f"_INBOX_{name}".replace("-", "_"),
+        await self.nc.log_in(
+            settings,
+            name,
             max_reconnect_attempts=-1,
             reconnect_time_wait=cast("int", 0.25),  # it sleeps for this long; a float is fine
             ping_interval=5,
@@ -78,10 +76,14 @@ class Link:
         return None if self.nc.is_connected else f"NATS is away: {self._servers}"
 
     async def _error(self, error: Exception) -> None:
+        if (refused := Violation.of(error)) is not None:
+            metrics.NATS_VIOLATIONS.labels(refused.operation).inc()
+            log.error(NOT_PERMITTED, operation=refused.operation, subject=refused.subject)
+            return
         text = f"{type(error).__name__}: {error}"
-        if text != self._last_error:  # a server that is away gives the same error several times a second
+        if text != self.last_error:  # a server that is away gives the same error several times a second
             log.warning("NATS", error=text, servers=self._servers)
-        self._last_error = text
+        self.last_error = text
 
     async def _disconnected(self) -> None:
         if self._up:
@@ -91,7 +93,7 @@ class Link:
             told()
 
     async def _reconnected(self) -> None:
-        self._last_error = ""
+        self.last_error = ""
         url = self.nc.connected_url
         metrics.NATS_RECONNECTS.inc()
         log.info("NATS is back", server=f"{url.hostname}:{url.port}" if url else "?")
@@ -116,11 +118,13 @@ async def wait_for_nats(link: Link, settings: KitSettings, name: str) -> None:
     """
     try:
         await asyncio.wait_for(link.connect(settings, name), settings.nats_connect_s)
+    except BadCredentials as error:
+        raise SystemExit(f"{name}: {error}") from None
     except (OSError, TimeoutError, nats.errors.Error) as error:
+        where = addresses(settings.nats_url)
         why = str(error) or f"no answer in {settings.nats_connect_s:g} s"
-        raise SystemExit(
-            f"{name}: no NATS server at {addresses(settings.nats_url)} ({why}). Start one, or set CONFER_NATS_URL."
-        ) from error
+        nobody = f"no NATS server at {where} ({why}). Start one, or set CONFER_NATS_URL."
+        raise SystemExit(f"{name}: {refusal(where, link.last_error) or nobody}") from error
 
 
 async def settled(nc: Client) -> None:

@@ -49,6 +49,8 @@ async def follow_durably(
         max_ack_pending=BATCH,
         filter_subjects=list(filters),
     )
+    if len(filters) == 1:  # in the request's subject then, where permissions reach it (docs/adr/0038)
+        config = config.evolve(name=name, filter_subject=filters[0], filter_subjects=None)
 
     async def work(pull: Pull) -> None:
         while True:

@@ -11,7 +11,7 @@ from nats.aio.msg import Msg
 from nats.js.api import StreamInfo
 from pydantic import BaseModel
 
-from confer_contracts import catalogue
+from confer_contracts import catalogue, reactions
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.message import refusal_of
 from confer_contracts.presence import RoomSnapshotRequest
@@ -109,7 +109,7 @@ class Service:
         """React to another service's facts, at least once each; for each `purpose` at its own pace. `only_new`: not to
         those of before the first time. `events`: only to these public names; next to nothing is spent on others.
         Answers the name for `leave`; what was begun under it before ends."""
-        name = f"{self.name}-{purpose}-on-{stream.lower()}" if purpose else f"{self.name}-on-{stream.lower()}"
+        name = reactions.consumer(self.name, stream, purpose)
         return self._work(
             name, lambda: follow_durably(self.link, name, stream, filters, handler, only_new=only_new, events=events)
         )

@@ -20,6 +20,14 @@ class KitSettings(BaseSettings):
     nats_url: str = Field("nats://127.0.0.1:4222", description="NATS servers, separated by commas")
     nats_user: str | None = Field(None, description="NATS user of this process")
     nats_password: SecretStr | None = Field(None, description="its password")
+    nats_nkey_seed_file: Path | None = Field(
+        None, description="file with the nkey seed of this process' NATS user, as `confer nats-users` writes it"
+    )
+    nats_tls_ca: Path | None = Field(
+        None, description="file with the certificates that NATS servers are trusted by; with it they must speak TLS"
+    )
+    nats_tls_cert: Path | None = Field(None, description="file with this process' own certificate, if NATS asks for it")
+    nats_tls_key: Path | None = Field(None, description="file with the key of that certificate")
     nats_connect_s: float = Field(30, gt=0, description="how long to wait for NATS and its streams at start")
     log_level: str = Field(
         "info", pattern="(?i)^(debug|info|warning|error)$", description="debug, info, warning or error"

@@ -13,6 +13,7 @@ import nats.js.errors
 from pydantic import ValidationError
 
 from confer_contracts.message import Body
+from confer_contracts.subjects import snapshots_of
 from confer_kit import clock, metrics
 from confer_kit.direct import NO_MESSAGE, read_all
 from confer_kit.event_log import Conflict, OutcomeUnknown
@@ -23,8 +24,6 @@ from confer_kit.nats_link import Link
 
 log = logger(__name__)
 
-STREAM: Final = "SNAPSHOTS"
-SUBJECTS: Final = "snapshot.>"
 RENEWED_S: Final = 24 * 3600.0  # a quiet service's is made anew: the stream forgets old ones
 PART_BYTES: Final = 512 * 1024
 TIMEOUT_S: Final = 5.0
@@ -65,6 +64,7 @@ class Snapshots:
         self._link = link
         self._service = service
         self._stream = stream
+        self._into = snapshots_of(service)
         self._state = state
         self._facts = facts
         self._follower: Follower | None = None
@@ -116,7 +116,7 @@ class Snapshots:
             old = None  # it may be the one that counts
         if old is not None:
             pattern = f"snapshot.{self._service}.{old.id}.*"
-            await self._link.nc.jetstream(timeout=TIMEOUT_S).purge_stream(STREAM, subject=pattern)
+            await self._link.nc.jetstream(timeout=TIMEOUT_S).purge_stream(self._into, subject=pattern)
 
     async def _restore(self, follower: Follower) -> str:
         head, _ = await self._head()
@@ -127,7 +127,7 @@ class Snapshots:
         if head.version != self._state.version or head.epoch != epoch_of(info) or not reaches:
             return "unusable"
         pattern = f"snapshot.{self._service}.{head.id}.*"
-        found = await read_all(self._link.nc, STREAM, pattern, after=0, upto=_EVERYTHING)
+        found = await read_all(self._link.nc, self._into, pattern, after=0, upto=_EVERYTHING)
         body = b"".join(part.data for part in found)
         if len(found) != head.parts or hashlib.sha256(body).hexdigest() != head.digest:
             return "unusable"
@@ -139,7 +139,7 @@ class Snapshots:
     async def _head(self) -> tuple[Head | None, int]:
         """The last one and its sequence (0: none). An older or newer form of it is none."""
         try:
-            found = await self._link.nc.jetstream(timeout=TIMEOUT_S).get_last_msg(STREAM, self._subject("head"))
+            found = await self._link.nc.jetstream(timeout=TIMEOUT_S).get_last_msg(self._into, self._subject("head"))
         except nats.js.errors.NotFoundError as error:
             if error.err_code == NO_MESSAGE:
                 return None, 0

@@ -43,7 +43,7 @@ def doing(nats_url: str, work: Callable[[Client], Awaitable[T]]) -> T:
     """What `work` answers; Trouble where it is refused, or nobody answers."""
 
     async def connect() -> T:
-        async with connected(nats_url, "confer-command") as nc:
+        async with connected(nats_url) as nc:
             return await work(nc)
 
     try:

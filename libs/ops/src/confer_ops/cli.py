@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from confer_contracts.permissions import PROVISION
 from confer_ops.access_commands import app as access_app
 from confer_ops.activity_commands import activity
 from confer_ops.checkout import root
@@ -21,6 +22,7 @@ from confer_ops.demo import Demo
 from confer_ops.doctor_command import doctor
 from confer_ops.drain_command import drain
 from confer_ops.form_commands import app as form_app
+from confer_ops.nats_commands import users as nats_users
 from confer_ops.nats_monitoring import run as run_monitoring
 from confer_ops.new_service import new_service
 from confer_ops.notify_commands import app as notify_app
@@ -45,6 +47,7 @@ app.add_typer(rule_app, name="rules")
 app.add_typer(queue_app, name="queue")
 for command in (activity, doctor, drain, new_service, status, tail, token):
     app.command()(command)
+app.command("nats-users")(nats_users)
 
 
 _AS_IT_IS = "if not given as it is, 90 at first"
@@ -140,7 +143,7 @@ def provision(
     """Make the streams that are missing; what is there stays."""
 
     async def make() -> int:
-        async with connected(nats_url, "confer-provision") as nc:
+        async with connected(nats_url, PROVISION) as nc:
             await provision_patiently(nc, replicas, print, Ages(activity_days, audit_days))
         print("the streams are as they should be")
         return 0

@@ -2,29 +2,45 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
-import nats
 import nats.errors
 from nats.aio.client import Client
 
+from confer_contracts.permissions import OPERATOR
 from confer_kit.nats_link import addresses
+from confer_kit.nats_login import BadCredentials, LoginClient, refusal
+from confer_kit.nats_users import seed_file
+from confer_kit.process import read_settings
+from confer_kit.settings import KitSettings
+from confer_ops.checkout import root
+from confer_ops.data import DataDirectory
 from confer_ops.trouble import Trouble
 
 
 @asynccontextmanager
-async def connected(url: str, name: str) -> AsyncIterator[Client]:
-    """Trouble when no server answers."""
+async def connected(url: str, user: str = OPERATOR, keys: Path | None = None) -> AsyncIterator[Client]:
+    """As a user of NATS: with the key in the directory `keys`; else the one that the environment names, or that of
+    `./run`. Trouble when no server answers."""
+    settings = read_settings(KitSettings, nats_url=url)
+    if keys is not None or settings.nats_nkey_seed_file is None:
+        path = seed_file(keys or DataDirectory(root() / ".confer").keys, user)
+        settings = settings.model_copy(update={"nats_nkey_seed_file": path if path.exists() else None})
+    nc = LoginClient()
     try:
-        nc = await nats.connect(
-            [each.strip() for each in url.split(",")],
-            name=name,
+        await nc.log_in(
+            settings,
+            user,
             connect_timeout=5,
             allow_reconnect=False,
             max_reconnect_attempts=1,
             error_cb=_told_by_raising,
         )
+    except BadCredentials as error:
+        raise Trouble(str(error)) from None
     except (OSError, TimeoutError, nats.errors.Error) as error:
-        raise Trouble(f"No NATS server answers at {addresses(url)} ({error}).") from None
+        where = addresses(url)
+        raise Trouble(refusal(where, str(error)) or f"No NATS server answers at {where} ({error}).") from None
     try:
         yield nc
     finally:

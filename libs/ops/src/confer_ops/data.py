@@ -14,11 +14,13 @@ LOCK_WAIT_S = 3.0  # a run that was killed a moment ago may still be dying
 
 
 class DataDirectory:
-    """`nats/` is the server's store, `streams.json` names the streams that have been made, `lock` is held by a run."""
+    """`nats/` is the server's store, `keys/` those of its users; `streams.json` names the streams that have been made,
+    `lock` is held by a run."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         self.store = self.path / "nats"
+        self.keys = self.path / "keys"
         self._streams = self.path / "streams.json"
         self.lock_fd = -1
 

@@ -139,7 +139,7 @@ async def stored(nc: Client) -> AsyncIterator[Finding]:
         streams.audit(),
         streams.ticks(),
         streams.sessions(),
-        streams.snapshots(),
+        *streams.snapshots(),
     )
     for wanted, sources in (*((each, ()) for each in plain), *fed):
         findings = [finding async for finding in _stream(js, wanted, sources)]

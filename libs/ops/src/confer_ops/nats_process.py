@@ -7,7 +7,10 @@ import shutil
 import sys
 from pathlib import Path
 
+from confer_contracts import nats_accounts
+from confer_kit import nats_users
 from confer_ops.child import Child
+from confer_ops.data import DataDirectory
 from confer_ops.ports import HOST
 from confer_ops.trouble import Trouble
 
@@ -22,6 +25,7 @@ jetstream {{
   store_dir: "{store}"
   sync_interval: always  # an acknowledged fact survives a power cut
 }}
+include "{keys}"
 """
 _LINE = re.compile(r"\[\d+\] \S+ \S+ \[(\w+)\] (.*)")
 
@@ -34,9 +38,22 @@ def binary() -> str:
     return found
 
 
-def write_config(path: Path, *, store: Path, port: int, monitoring: int) -> None:
-    quoted = str(store).replace("\\", "\\\\").replace('"', '\\"')
-    path.write_text(_CONFIG.format(host=HOST, port=port, monitoring=monitoring, store=quoted))
+def write_config(data: DataDirectory, *, port: int, monitoring: int) -> Path:
+    """The configuration, with the users whose keys are beside it, which are made when they are missing."""
+    nats_users.make(data.keys)
+    quoted = str(data.store).replace("\\", "\\\\").replace('"', '\\"')
+    keys = nats_users.keys_file(data.keys).relative_to(data.path)
+    text = _CONFIG.format(host=HOST, port=port, monitoring=monitoring, store=quoted, keys=keys)
+    path = data.path / "nats.conf"
+    path.write_text(text + nats_accounts.accounts())
+    return path
+
+
+def take_over(store: Path) -> None:
+    """What was stored before there were accounts is the account's: nats-server has a directory for each."""
+    before, now = (store / "jetstream" / account for account in ("$G", nats_accounts.APP))
+    if before.is_dir() and not now.exists():
+        before.rename(now)
 
 
 def shown(line: str) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from confer_contracts import catalogue
+from confer_kit.nats_users import seed_file
 from confer_ops import nats_process
 from confer_ops.child import Child, environment
 from confer_ops.console import Console
@@ -34,8 +35,9 @@ class Parts:
         self.nats_port, self.monitoring = nats_port, monitoring
         self.nats_url = f"nats://{HOST}:{nats_port}"
         self.url = f"http://{HOST}:{options.port}"
-        config = data.path / "nats.conf"
-        nats_process.write_config(config, store=data.store, port=nats_port, monitoring=monitoring)
+        self._keys = data.keys
+        config = nats_process.write_config(data, port=nats_port, monitoring=monitoring)
+        nats_process.take_over(data.store)
         self.nats = Child(
             "nats-server", [nats_process.binary(), "-c", str(config)], console,
             pass_fds=[data.lock_fd], shown=nats_process.shown,
@@ -55,6 +57,7 @@ class Parts:
     def _python(self, name: str, **settings: str) -> Child:
         shared = {
             "CONFER_NATS_URL": self.nats_url,
+            "CONFER_NATS_NKEY_SEED_FILE": str(seed_file(self._keys, name)),
             "CONFER_LOG_FORMAT": "text",
             "CONFER_DRAIN_S": str(DRAIN_S),
             "CONFER_METRICS_PORT": str(self.metrics[name]),

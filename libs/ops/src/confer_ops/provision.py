@@ -48,7 +48,10 @@ async def provision(nc: Client, replicas: int = 1, say: Say = _silent, ages: Age
     """Make what is missing, adjust what may be adjusted, and tell `say` each thing done."""
     js = nc.jetstream()
     audit = await _aged(js, streams.audit(), ages.audit_days)
-    for config in (*streams.logs(), streams.access(), audit, streams.ticks(), streams.sessions(), streams.snapshots()):
+    if await _find(js, streams.SNAPSHOTS_OF_ALL) is not None:
+        await js.delete_stream(streams.SNAPSHOTS_OF_ALL)
+        say(f"removed stream {streams.SNAPSHOTS_OF_ALL}: each service has its own, and makes what it needs anew")
+    for config in (*streams.logs(), streams.access(), audit, streams.ticks(), streams.sessions(), *streams.snapshots()):
         await _ensure(js, config.evolve(num_replicas=replicas), say)
     activity = (await _aged(js, streams.activity(), ages.activity_days)).evolve(num_replicas=replicas)
     await _add_sources(js, activity, streams.activity_sources(), say)

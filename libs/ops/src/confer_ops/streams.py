@@ -22,18 +22,17 @@ from confer_contracts.access import SUBJECTS as ACCESS_SUBJECTS
 from confer_contracts.audit import STREAM as AUDIT
 from confer_contracts.audit import SUBJECTS as AUDIT_SUBJECTS
 from confer_contracts.catalogue import SERVICES
-from confer_contracts.subjects import ACTIVITY, LIVE, SESSIONS, Kind, stream_of
+from confer_contracts.permissions import EDGE
+from confer_contracts.subjects import ACTIVITY, LIVE, SESSIONS, Kind, snapshots_of, stream_of
 from confer_kit.follower import EPOCH
-from confer_kit.snapshots import STREAM as SNAPSHOTS
-from confer_kit.snapshots import SUBJECTS as SNAPSHOT_SUBJECTS
 
-EDGE: Final = "edge"
 MINUTE, DAY = 60.0, 86400.0
 RECOVERY_WINDOW_S = 2 * MINUTE
 LIVE_AGE_S = 5 * RECOVERY_WINDOW_S
 ACTIVITY_AGE_S = AUDIT_AGE_S = 90 * DAY  # of new streams, unless somebody says otherwise
 PRESENCE_AGE_S = 30 * DAY
 TICK_AGE_S = MINUTE
+SNAPSHOTS_OF_ALL: Final = "SNAPSHOTS"  # what all services once had together
 SNAPSHOT_AGE_S = 30 * DAY  # services make theirs anew every day
 SESSION_AGE_S = DAY  # a session that has joined nothing for so long starts anew
 ACCESS_FACTS_MAX = 200_000  # each edge keeps them in memory
@@ -102,11 +101,15 @@ def sessions() -> StreamConfig:
     )
 
 
-def snapshots() -> StreamConfig:
-    """What services start from; each names its own parts, and purges those before (docs/adr/0027)."""
-    return _stream(
-        SNAPSHOTS, "folds of services", subjects=[SNAPSHOT_SUBJECTS], max_msgs_per_subject=1, max_age=SNAPSHOT_AGE_S
-    )
+def snapshots() -> tuple[StreamConfig, ...]:
+    """What services start from, a stream for each: it purges its own parts, and reads nobody else's (docs/adr/0027)."""
+    return tuple(
+        _stream(
+            snapshots_of(name), f"folds of {name}-svc", subjects=[f"snapshot.{name}.>"], max_msgs_per_subject=1,
+            max_age=SNAPSHOT_AGE_S,
+        )
+        for name in SERVICES
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

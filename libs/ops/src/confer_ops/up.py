@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nats.errors
 
+from confer_contracts.permissions import PROVISION
 from confer_kit.tasks import Tasks
 from confer_ops import nats_process
 from confer_ops.child import environment
@@ -159,7 +160,7 @@ class _Run:
 
     async def _provide_streams(self) -> None:
         try:
-            async with connected(self._parts.nats_url, "confer-up") as nc:
+            async with connected(self._parts.nats_url, PROVISION, self._data.keys) as nc:
                 lost = (self._data.streams & log_streams()) - await existing(nc)
                 if lost:
                     raise self._data.damaged(f"{', '.join(sorted(lost))} was there and cannot be read any more")

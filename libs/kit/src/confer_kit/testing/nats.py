@@ -1,14 +1,18 @@
 """A private nats-server per test: the real one, a free port, a store of its own, `sync_interval: always`."""
 
 import asyncio
+import json
 import shutil
 import signal
 import sys
 import tempfile
+import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from confer_contracts import nats_accounts
+from confer_kit.nats_users import keys_file
 from confer_kit.testing.ports import free_port
 
 _CONFIG = """
@@ -19,6 +23,14 @@ jetstream {{ store_dir: "{store}", sync_interval: always }}
 
 
 STARTED_WITHIN_S = 60
+_TESTER = "{ user: tester, password: tester }"
+
+
+def with_users(keys: Path, accounts: str = "") -> str:
+    """Configuration: every process has to be who it is, with the key in `keys`; whoever is nobody is the test, and may
+    do everything. `accounts`: others than those of the catalogue."""
+    for_test = (accounts or nats_accounts.accounts()).replace("users: [", f"users: [\n      {_TESTER}", 1)
+    return keys_file(keys).read_text() + for_test + "no_auth_user: tester\n"
 
 
 def binary() -> str:
@@ -39,8 +51,24 @@ class NatsServer:
         monitoring = free_port()
         self.monitoring = f"http://127.0.0.1:{monitoring}"
         self._config = store / "nats.conf"
-        self._config.write_text(_CONFIG.format(port=port, monitoring=monitoring, store=store) + more)
+        self._usual = _CONFIG.format(port=port, monitoring=monitoring, store=store)
+        self._config.write_text(self._usual + more)
         self.process: asyncio.subprocess.Process | None = None
+
+    async def configure(self, more: str) -> None:
+        """Have it read its configuration again, with this in place of what there was `more` of; connections stay."""
+        assert self.process
+        before = await asyncio.to_thread(self._loaded)
+        self._config.write_text(self._usual + more)
+        self.process.send_signal(signal.SIGHUP)
+        async with asyncio.timeout(STARTED_WITHIN_S):
+            while await asyncio.to_thread(self._loaded) == before:  # noqa: ASYNC110 - of another process
+                await asyncio.sleep(0.05)
+
+    def _loaded(self) -> str:
+        """When it read its configuration."""
+        with urllib.request.urlopen(f"{self.monitoring}/varz", timeout=STARTED_WITHIN_S) as answer:  # noqa: S310
+            return str(json.load(answer)["config_load_time"])
 
     async def start(self) -> None:
         """Raises TimeoutError when it does not listen within `STARTED_WITHIN_S`."""
@@ -84,14 +112,16 @@ cluster {{ name: chaos, listen: "127.0.0.1:{route}", routes: [{routes}] }}
 class NatsCluster:
     """Three servers as one, in the place of one `NatsServer`; `kill` and `freeze` are of all of them."""
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self, store: Path, more: str = "") -> None:
         ports, routes = [free_port() for _ in range(3)], [free_port() for _ in range(3)]
         self.nodes: list[NatsServer] = []
         for number, (port, route) in enumerate(zip(ports, routes, strict=True)):
             folder = store / f"node{number}"
             folder.mkdir()
             others = ", ".join(f'"nats://127.0.0.1:{other}"' for other in routes if other != route)
-            self.nodes.append(NatsServer(folder, port, _NODE.format(name=f"n{number}", route=route, routes=others)))
+            self.nodes.append(
+                NatsServer(folder, port, _NODE.format(name=f"n{number}", route=route, routes=others) + more)
+            )
         self.url = ",".join(node.url for node in self.nodes)
         self.monitoring = ",".join(node.monitoring for node in self.nodes)
 
@@ -113,10 +143,10 @@ class NatsCluster:
 
 
 @asynccontextmanager
-async def nats_server() -> AsyncIterator[NatsServer]:
-    """A running server; gone, with its store, at the end."""
+async def nats_server(more: str = "") -> AsyncIterator[NatsServer]:
+    """A running server, with `more` configuration; gone, with its store, at the end."""
     with tempfile.TemporaryDirectory(prefix="confer-nats-", ignore_cleanup_errors=True) as store:
-        server = NatsServer(Path(store), free_port())
+        server = NatsServer(Path(store), free_port(), more)
         await server.start()
         try:
             yield server

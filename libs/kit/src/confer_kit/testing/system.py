@@ -15,8 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from confer_contracts import catalogue
+from confer_contracts.permissions import PROVISION
+from confer_kit import nats_users
+from confer_kit.nats_link import NOT_PERMITTED
+from confer_kit.nats_users import seed_file
 from confer_kit.testing.metrics import Metrics
-from confer_kit.testing.nats import STARTED_WITHIN_S, NatsCluster, NatsServer
+from confer_kit.testing.nats import STARTED_WITHIN_S, NatsCluster, NatsServer, with_users
 from confer_kit.testing.ports import free_port
 
 SERVICES = tuple(f"{name}-svc" for name in catalogue.SERVICES)
@@ -76,8 +80,11 @@ class Process:
 class System:
     """NATS, provisioned; four services; edges by number. `environment` overrides settings of all of them."""
 
-    def __init__(self, directory: Path, environment: Mapping[str, str], nats: NatsServer | NatsCluster) -> None:
+    def __init__(
+        self, directory: Path, environment: Mapping[str, str], nats: NatsServer | NatsCluster, keys: Path
+    ) -> None:
         self._directory = directory
+        self.keys = keys
         self.nats = nats
         self._environment = {
             **os.environ,  # noqa: TID251 - children inherit it
@@ -104,7 +111,7 @@ class System:
     async def provision(self) -> None:
         process = await asyncio.create_subprocess_exec(
             str(Path(sys.executable).with_name("confer")), "provision",
-            "--replicas", "3" if isinstance(self.nats, NatsCluster) else "1", env=self._environment,
+            "--replicas", "3" if isinstance(self.nats, NatsCluster) else "1", env=self._environment_of(PROVISION),
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
         output, _ = await process.communicate()
@@ -142,9 +149,14 @@ class System:
     def _process(self, name: str, module: str, environment: Mapping[str, str]) -> Process:
         workers = int({**self._environment, **environment}.get("CONFER_WORKERS", 1))
         self._metrics_ports[name] = free_port(following=workers - 1)
-        own = {**self._environment, "CONFER_METRICS_PORT": str(self._metrics_ports[name]), **environment}
+        user = module.replace("_", "-")
+        as_user = self._environment_of(user if self.seed(user).exists() else "")
+        own = {**as_user, "CONFER_METRICS_PORT": str(self._metrics_ports[name]), **environment}
         self.processes[name] = Process(name, module, own, self._directory)
         return self.processes[name]
+
+    def _environment_of(self, user: str) -> dict[str, str]:
+        return {**self._environment, **({"CONFER_NATS_NKEY_SEED_FILE": str(self.seed(user))} if user else {})}
 
     async def metrics(self, name: str = "edge", worker: int = 0) -> Metrics:
         """A scrape of a process, or of one of an edge's workers."""
@@ -206,6 +218,20 @@ class System:
         except TimeoutError:
             raise AssertionError(f"{number} {labels} of {before.process} rose by {rise}, not {by}") from None
 
+    async def permit(self, accounts: str) -> None:
+        """Let the NATS server know users and permissions that were not there at its start."""
+        assert isinstance(self.nats, NatsServer)
+        await self.nats.configure(with_users(self.keys, accounts))
+
+    def must_be_permitted(self) -> None:
+        """What the processes did, they may: their permissions on NATS are not too few."""
+        said = [line for p in self.processes.values() for line in p.log.splitlines() if NOT_PERMITTED in line]
+        assert not said, "\n".join(said)
+
+    def seed(self, user: str) -> Path:
+        """The file with the key of a user of NATS."""
+        return seed_file(self.keys, user)
+
     async def stop(self) -> None:
         for process in self.processes.values():
             await process.kill()
@@ -243,16 +269,20 @@ def get(url: str) -> tuple[int, bytes]:
 
 @asynccontextmanager
 async def running_system(clustered: bool = False, /, **environment: str) -> AsyncIterator[System]:
-    """All of it, healthy; gone at the end; `clustered`: on three NATS servers. When the test fails, the tail of every
-    log is printed."""
+    """All of it, healthy, each process as its own user of NATS; gone at the end; `clustered`: on three NATS servers.
+    When the test fails, the tail of every log is printed; it does when a process wanted what NATS does not permit."""
     with tempfile.TemporaryDirectory(prefix="confer-system-", ignore_cleanup_errors=True) as directory:
         store = Path(directory) / "nats"
         store.mkdir()
-        nats = NatsCluster(store) if clustered else NatsServer(store, free_port())
-        system = System(Path(directory), environment, nats)
+        keys = Path(directory) / "keys"
+        nats_users.make(keys)
+        users = with_users(keys)
+        nats = NatsCluster(store, users) if clustered else NatsServer(store, free_port(), users)
+        system = System(Path(directory), environment, nats, keys)
         try:
             await system.start()
             yield system
+            system.must_be_permitted()
         except BaseException:
             for process in system.processes.values():
                 print(f"--- {process.name}\n{process.log[-2000:]}")

@@ -1,0 +1,75 @@
+"""The permissions as nats-server reads them: the file deploy/nats/accounts.conf, which names keys by variables.
+
+The keys are an installation's own: `keys` writes the file that gives the variables their values.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from confer_contracts import permissions
+from confer_contracts.permissions import User
+
+APP: Final = "APP"
+ANSWERS_WITHIN_S: Final = 60  # longer than any call may take
+_HEAD: Final = """\
+# Who may do what on NATS. Made from the catalogue by `python docs/generate.py`: change it there (docs/adr/0038).
+# The keys are in a file of their own, which `confer nats-users` writes.
+system_account: SYS
+"""
+
+
+def variable(user: str) -> str:
+    """What stands for the user's public key."""
+    return user.upper().replace("-", "_")
+
+
+def names() -> tuple[str, ...]:
+    """Of everybody who has a key."""
+    return (*(user.name for user in permissions.users()), permissions.SYSTEM)
+
+
+def accounts() -> str:
+    """The text of accounts.conf."""
+    lines = [
+        "accounts {",
+        f"  {APP} {{",
+        "    jetstream: enabled",
+        "    users: [",
+        *(line for user in permissions.users() for line in _user(user)),
+        "    ]",
+        "  }",
+        f"  SYS {{ users: [{{ nkey: ${variable(permissions.SYSTEM)} }}] }}  # connections, and the servers' own state",
+        "}",
+    ]
+    return _HEAD + "\n".join(lines) + "\n"
+
+
+def keys(public: Mapping[str, str]) -> str:
+    """The text of the file with the keys: by user, the public one."""
+    return "".join(f"{variable(user)}: {key}\n" for user, key in public.items())
+
+
+def _user(user: User) -> Iterator[str]:
+    yield f"      {{ # {user.about}"
+    yield f"        nkey: ${variable(user.name)}"
+    yield "        permissions {"
+    yield "          publish {"
+    if user.publish:
+        yield from _list("allow", user.publish)
+    if never := user.never if user.publish else (">",):
+        yield from _list("deny", never)
+    yield "          }"
+    yield "          subscribe {"
+    yield from _list("allow", user.subscribe)
+    yield "          }"
+    if user.answers:
+        yield f'          allow_responses: {{ max: 1, expires: "{ANSWERS_WITHIN_S}s" }}'
+    yield "        }"
+    yield "      }"
+
+
+def _list(name: str, subjects: Iterable[str]) -> Iterator[str]:
+    yield f"            {name}: ["
+    for subject in dict.fromkeys(subjects):
+        yield f'              "{subject}"'
+    yield "            ]"
