@@ -1,15 +1,18 @@
 """A real Prometheus scrapes a running system by deploy/prometheus/, and its alerts fire when something is broken."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from confer_kit.tasks import Tasks, again
 from confer_kit.testing import System, running_system
-from confer_kit.testing.prometheus import Prometheus, prometheus
+from confer_kit.testing.otlp import Sink, otlp_sink
+from confer_kit.testing.prometheus import PATIENCE_S, Prometheus, prometheus
 from confer_kit.testing.raw import raw_client
 from confer_kit.testing.system import SERVICES
 
@@ -17,14 +20,23 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.prometheus]
 
 CONFIG = Path(__file__).parents[2] / "deploy" / "prometheus" / "local.yml"
 PARTS = ("edge", *SERVICES, "nats-metrics")
+EXEMPLARS = (
+    "confer_edge_call_duration_seconds", "confer_request_duration_seconds", "confer_append_duration_seconds",
+)  # fmt: skip
 LOWER = {"consumer_pending > 1000": "consumer_pending > 5"}
 AGAIN_S = 0.05
 FLOOD = 400  # events at once
 
 
+@pytest.fixture(scope="module")
+def sink() -> Iterator[Sink]:
+    with otlp_sink() as traces:
+        yield traces
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def system() -> AsyncIterator[System]:
-    async with running_system() as running:
+async def system(sink: Sink) -> AsyncIterator[System]:
+    async with running_system(OTEL_EXPORTER_OTLP_ENDPOINT=sink.endpoint) as running:
         await running.add_nats_metrics()
         yield running
 
@@ -59,6 +71,20 @@ async def test_every_process_is_scraped(watched: Prometheus) -> None:
 
 async def test_nothing_fires_while_all_is_well(watched: Prometheus) -> None:
     await watched.until('absent(ALERTS{alertstate="firing"})')
+
+
+@pytest.mark.parametrize("number", EXEMPLARS)
+async def test_a_number_leads_to_a_trace(system: System, watched: Prometheus, sink: Sink, number: str) -> None:
+    async with raw_client(system.url(), {"user_id": "ann"}) as ann:
+        await ann.call("field_update", {"patient_id": "p", "field": "f", "value": 1})
+
+    def traced(found: list[dict[str, Any]]) -> set[str]:
+        told = {one["labels"]["trace_id"] for each in found for one in each["exemplars"]}
+        return told & {span.trace for span in sink.spans}
+
+    async with asyncio.timeout(PATIENCE_S):
+        while not traced(await watched.exemplars(f"{number}_bucket")):
+            await asyncio.sleep(0.2)
 
 
 async def test_a_service_that_is_killed(system: System, watched: Prometheus) -> None:

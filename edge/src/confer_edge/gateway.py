@@ -125,7 +125,7 @@ class Gateway:
                 if span.is_recording():
                     telemetry.ended(span, respond.outcome)
                     span.set_attributes(telemetry.ids({"confer.operation.id": respond.op or ""}))
-            respond.done()
+                respond.done()
 
         return work
 

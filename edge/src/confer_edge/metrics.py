@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from confer_contracts import catalogue
 from confer_contracts.errors import ErrorCode
+from confer_kit import telemetry
 from confer_kit.metrics import FORESEEN, SECONDS, Counter, Gauge, Histogram, by
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def answered(event: str, outcome: str, seconds: float) -> None:
     """A client's event came to its end. `event` may be anything."""
     route = event if event in _ROUTES else OTHER
     _calls(route, outcome).inc()
-    _seconds(route).observe(seconds)
+    _seconds(route).observe(seconds, telemetry.exemplar())
 
 
 @functools.cache

@@ -34,6 +34,11 @@ def test_a_trace_that_came_in_goes_on() -> None:
     assert telemetry.inject() == {}
 
 
+def test_no_number_leads_to_a_trace_that_is_not_recorded() -> None:
+    with telemetry.span("process", telemetry.Kind.CONSUMER, telemetry.incoming({Header.TRACEPARENT: PARENT})):
+        assert telemetry.exemplar() is None
+
+
 def test_each_root_is_another_trace() -> None:
     seen = set()
     for _ in range(100):

@@ -131,7 +131,7 @@ async def _sequence(subject: str, request: Awaitable[Msg]) -> int:
         metrics.APPENDS.labels(_OUTCOMES[type(error)]).inc()
         raise
     finally:
-        metrics.APPEND_SECONDS.observe(time.perf_counter() - began)
+        metrics.APPEND_SECONDS.observe(time.perf_counter() - began, telemetry.exemplar())
     _APPENDED.inc()
     return seq
 

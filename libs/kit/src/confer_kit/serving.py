@@ -95,7 +95,7 @@ class Endpoint:
         if (count := self._counts.get(outcome)) is None:
             count = self._counts[outcome] = metrics.REQUESTS.labels(self._subject, outcome)
         count.inc()
-        self._seconds.observe(seconds)
+        self._seconds.observe(seconds, telemetry.exemplar())
         log.debug(self._subject, outcome=outcome, ms=round(seconds * 1000, 1), trace=telemetry.trace_id())
 
     async def _outcome(self, body: bytes, headers: Mapping[str, str]) -> _Done:

@@ -153,6 +153,11 @@ def recording() -> bool:
     return _export is not None and not _carried.get() and trace.get_current_span().is_recording()
 
 
+def exemplar() -> dict[str, str] | None:
+    """For a metric, what leads from it to the current trace, where that is recorded."""
+    return {"trace_id": f"{trace.get_current_span().get_span_context().trace_id:032x}"} if recording() else None
+
+
 # --- spans --------------------------------------------------------------------------------------------
 
 

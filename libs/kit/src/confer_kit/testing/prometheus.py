@@ -45,6 +45,11 @@ class Prometheus:
         url = f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
         return json.loads(await asyncio.to_thread(_get, url))["data"]
 
+    async def exemplars(self, selector: str) -> list[dict[str, Any]]:
+        """By series: each `{"seriesLabels": labels, "exemplars": [{"labels": {"trace_id": ...}, ...}]}`."""
+        found: list[dict[str, Any]] = await self.api("query_exemplars", query=selector, start="0", end=str(2**32))
+        return found
+
     async def until(self, expression: str) -> list[dict[str, Any]]:
         """Wait until it has a result."""
         try:
