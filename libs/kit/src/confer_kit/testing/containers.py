@@ -35,9 +35,13 @@ class Compose:
         self._checkout = checkout
         self._files = files
         self.variables = {
-            "CONFER_VERSION": self.version, "CONFER_IDENTITY": "trusted-query", "SOCKETIO_PORT": str(self.port),
-            "CONFER_TEST_NATS_PORT": str(nats_port), **variables,
-        }  # fmt: skip
+            "CONFER_VERSION": self.version,
+            "CONFER_REVISION": "tested",
+            "CONFER_IDENTITY": "trusted-query",
+            "SOCKETIO_PORT": str(self.port),
+            "CONFER_TEST_NATS_PORT": str(nats_port),
+            **variables,
+        }
         self._docker = docker.from_env(timeout=RISEN_WITHIN_S)
 
     async def command(self, *words: str, **variables: str) -> str:
@@ -65,7 +69,27 @@ class Compose:
 
     async def down(self) -> None:
         await self.command("down", "--volumes", "--remove-orphans", "--timeout", "2")
+        self.close()
+
+    def close(self) -> None:
         self._docker.close()
+
+    async def image(self, name: str) -> dict[str, Any]:
+        """What the engine knows of one of ours (`edge`), or of another with its tag."""
+        found = await asyncio.to_thread(self._docker.images.get, self._image(name))
+        attributes: dict[str, Any] = found.attrs
+        return attributes
+
+    async def look(self, name: str, code: str) -> str:
+        """What Python code prints in one of our images."""
+        output = await asyncio.to_thread(
+            self._docker.containers.run, self._image(name), ["python", "-c", code], read_only=True, remove=True,
+            network_disabled=True,
+        )  # fmt: skip
+        return bytes(output).decode()
+
+    def _image(self, name: str) -> str:
+        return name if ":" in name else f"confer/{name}:{self.version}"
 
     async def containers(self, service: str = "") -> list[Container]:
         """Of a service, or all; the oldest first."""
@@ -152,14 +176,16 @@ class Compose:
 
 
 @asynccontextmanager
-async def composed(checkout: Path, profile: str, *files: Path, **variables: str) -> AsyncIterator[Compose]:
-    """Built from the checkout, up and healthy, from nothing; gone at the end with its data. When the test fails, the
-    tail of every log is printed."""
+async def composed(
+    checkout: Path, profile: str, *files: Path, services: Sequence[str] = (), **variables: str
+) -> AsyncIterator[Compose]:
+    """Built from the checkout, up and healthy, from nothing; gone at the end with its data. `services`: these, and what
+    they depend on; none: all. When the test fails, the tail of every log is printed."""
     made = Compose(checkout, profile, files, variables)
     await made.command("down", "--volumes", "--remove-orphans", "--timeout", "0")  # of a run that was killed
     try:
         await made.build()
-        await made.up("--build")
+        await made.up("--build", *services)
         yield made
     except BaseException:
         await made.print_logs()
