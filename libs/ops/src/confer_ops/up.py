@@ -8,6 +8,7 @@ from pathlib import Path
 import nats.errors
 
 from confer_contracts.permissions import PROVISION
+from confer_kit import logs
 from confer_kit.tasks import Tasks
 from confer_ops import nats_process
 from confer_ops.child import environment
@@ -61,6 +62,7 @@ async def up(options: Options, data: DataDirectory, console: Console) -> int:
     must_be_free(options.port, "--port")
     if options.nats_port is not None:
         must_be_free(options.nats_port, "--nats-port")
+    logs.configure("confer", "warning", "text")  # what the kit says in this process; the console says all else
     nats_port = options.nats_port or next_free(NATS_PORT, but_not={options.port})
     monitoring = next_free(MONITORING_PORT, but_not={options.port, nats_port})
     taken = {options.port, nats_port, monitoring}

@@ -97,9 +97,7 @@ function hop(row, total) {
   bar.style.left = `${Math.min(left, 99.5)}%`;
   bar.style.width = `${width}%`;
   const time = element("span", { className: "time", textContent: ms(row.ms) });
-  if (left + width < 82) time.style.left = `calc(${left + width}% + 6px)`;
-  else time.style.right = `calc(${100 - left}% + 6px)`;
-  const button = element("button", { type: "button", className: "hop" }, name, element("span", { className: "lane" }, bar, time));
+  const button = element("button", { type: "button", className: "hop" }, name, element("span", { className: "lane" }, bar), time);
   const attributes = element("dl", { hidden: !open.has(row.id) });
   for (const [key, value] of Object.entries({ kind: row.kind, begins: `after ${ms(row.start)}`, ...row.attributes })) {
     attributes.append(element("dt", { textContent: key }), element("dd", { textContent: value }));
