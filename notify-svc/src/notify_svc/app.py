@@ -30,7 +30,7 @@ def build(service: Service, settings: Settings) -> None:
     counts = Counts(service, people.ledger, inboxes, lately)
     digests = Digests(service, audiences, people, inboxes)
     projection = Projection(inboxes, lately, counts, digests, timers=service.timers, handlers=handlers)
-    deliveries = Deliveries(service, settings)
+    deliveries = Deliveries(service, people, settings)
     ruling = Ruling(service, handlers.notification_send, settings.notify_rules_age_s)
     rules_file, webhooks_file = settings.notify_rules_file, settings.notify_webhooks_file
     rules = partial(rules_of, repeat_min_s=settings.notify_repeat_min_s)

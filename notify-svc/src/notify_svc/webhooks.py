@@ -26,6 +26,7 @@ from confer_contracts.notify_plan import (
     DeadLettersResent,
 )
 from confer_contracts.portal import shown_name
+from confer_contracts.subjects import Kind
 from confer_kit import clock
 from confer_kit.calls import Context
 from confer_kit.event_log import EventLog, Unavailable
@@ -38,7 +39,9 @@ from notify_svc import metrics
 from notify_svc.codec import AUDIENCES, NOTE, notification_of
 from notify_svc.dead_letters import AGAIN, DEAD_LETTERS, KIND, Again, Dead, PutAside, Source
 from notify_svc.domain.audience import Sent
+from notify_svc.domain.preferences import CRITICAL
 from notify_svc.owed import ACT_S
+from notify_svc.people import People
 from notify_svc.settings import Settings
 from notify_svc.webhook_file import Webhook
 
@@ -68,7 +71,9 @@ def backoff(attempt: int, first_s: float) -> float:
 class Endpoint:
     """One webhook. Its address is the operator's, redirects are not followed, and no answer's body is read."""
 
-    def __init__(self, notes: EventLog, dead: DeadLetters, webhook: Webhook, settings: Settings) -> None:
+    def __init__(
+        self, notes: EventLog, people: People, dead: DeadLetters, webhook: Webhook, settings: Settings
+    ) -> None:
         self.webhook = webhook
         self._key = webhook.key()
         self._attempts = settings.notify_webhook_attempts
@@ -78,6 +83,7 @@ class Endpoint:
             retries=False, timeout=urllib3.Timeout(connect=webhook.timeout_s, read=webhook.timeout_s)
         )
         self._notes = notes
+        self._people = people
         self._dead = dead
 
     @property
@@ -90,12 +96,13 @@ class Endpoint:
         asked = fact.subject.kind == KIND
         try:
             note = await self._asked_for(fact) if asked else fact
-        except Unavailable:
+            sent = self._to_send(note, asked=asked) if note else None
+            if note is None or sent is None:
+                return None
+            body = await self._body(sent, _audience(note))
+        except (Unavailable, Rejection):
             return backoff(1, self._first_s)
-        sent = self._to_send(note, asked=asked) if note else None
-        if note is None or sent is None:
-            return None
-        status, error = await self._post(sent, _audience(note))
+        status, error = await self._post(sent.id, body)
         if error is None:
             metrics.WEBHOOKS.labels("delivered").inc()
             return None
@@ -141,12 +148,24 @@ class Endpoint:
             return None
         return sent
 
-    async def _post(self, sent: Sent, key: str) -> tuple[int | None, str | None]:
+    async def _body(self, sent: Sent, audience: str) -> bytes:
+        """The note; one to a single person also with what that person's preferences say now."""
+        note, content = notification_of(sent, audience), sent.content
+        kind, _, user = audience.partition(".")
+        quiet: dict[str, str] = {}
+        if kind == Kind.USER:
+            wish = (await self._people.person(user)).preferences
+            muted = content.covers is None and wish.silent(content.type, content.priority)
+            note = note.model_copy(update={"muted": muted})
+            until = None if content.priority == CRITICAL else wish.quiet_until(clock.now())
+            quiet = {"quiet_until": clock.iso(until)} if until else {}
+        data = note.model_dump(mode="json") | quiet
+        return orjson.dumps({"type": EVENT, "timestamp": clock.iso(sent.at), "data": data})
+
+    async def _post(self, note: str, body: bytes) -> tuple[int | None, str | None]:
         """The status of the answer, if there was one, and why that is none that we want."""
-        note = notification_of(sent, key).model_dump(mode="json")
-        body = orjson.dumps({"type": EVENT, "timestamp": clock.iso(sent.at), "data": note})
         headers = {"content-type": "application/json", "user-agent": "confer"}
-        headers |= signed(self._key, sent.id, int(clock.now()), body)
+        headers |= signed(self._key, note, int(clock.now()), body)
         try:
             status = await apart(partial(self._status, body, headers))
         except (HTTPError, OSError) as error:
@@ -179,8 +198,9 @@ class Endpoint:
 class Deliveries:
     """All webhooks of an installation."""
 
-    def __init__(self, service: Service, settings: Settings) -> None:
+    def __init__(self, service: Service, people: People, settings: Settings) -> None:
         self._service = service
+        self._people = people
         self._settings = settings
         self._dead: DeadLetters = service.ledger(DEAD_LETTERS)
         self._endpoints: dict[str, Endpoint] = {}  # by the name of its delivery
@@ -193,7 +213,7 @@ class Deliveries:
                 self._service.leave(known[gone])
             del self._endpoints[known[gone]]
         for webhook in (each for each in webhooks if each not in known):
-            endpoint = Endpoint(self._service.log, self._dead, webhook, self._settings)
+            endpoint = Endpoint(self._service.log, self._people, self._dead, webhook, self._settings)
             wait = 2 * webhook.timeout_s + SPARE_S
             name = self._service.deliver(webhook.name, endpoint.filters, endpoint.deliver, ack_wait_s=wait)
             self._endpoints[name] = endpoint

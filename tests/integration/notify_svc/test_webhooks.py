@@ -8,6 +8,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,11 @@ class Receiver(ThreadingHTTPServer):
                     await asyncio.sleep(0.02)
         except TimeoutError:
             raise AssertionError(f"tried {self.tried}, taken {self.taken}") from None
+
+    async def has_taken(self, note: str) -> Any:
+        """What it was told of the note, once it was."""
+        await self.until(lambda: note in self.taken)
+        return self.taken[note]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -130,6 +136,24 @@ async def test_a_note_is_told_signed_and_whole(rig: Rig, receiver: Receiver, hoo
         sent["id"], "Room 2", "user.สม ชาย", "high", {"room": 2}, "ana",
     )  # fmt: skip
     assert receiver.requests == [("/in", sent["id"])]
+
+
+async def test_an_adapter_hears_what_the_person_wants_to_hear(rig: Rig, receiver: Receiver, hooks: Path) -> None:
+    await started(rig, hooks)
+    now = datetime.fromtimestamp(clock.now(), UTC)
+    start, end = (now - timedelta(hours=1)).strftime("%H:%M"), (now + timedelta(hours=2)).strftime("%H:%M")
+    wish = {"mute": ["info"], "quiet": {"start": start, "end": end, "zone": "UTC"}}
+    await rig.ok("notification_preferences", {"preferences": wish}, user="bob", role="nurse")
+    told = {}
+    for kind, priority, to in (("info", "low", "bob"), ("error", "low", "bob"), ("info", "critical", "bob"),
+                               ("info", "low", "eve")):  # fmt: skip
+        note = (await rig.send("x", to={"user": to}, type=kind, priority=priority))["id"]
+        data = (await receiver.has_taken(note))["data"]
+        told[kind, priority, to] = data.get("muted", False), (data.get("quiet_until") or "none")[11:16]
+    assert told == {
+        ("info", "low", "bob"): (True, end), ("error", "low", "bob"): (False, end),
+        ("info", "critical", "bob"): (False, ""), ("info", "low", "eve"): (False, ""),
+    }  # fmt: skip
 
 
 async def test_only_what_the_file_asks_for_goes_out(rig: Rig, receiver: Receiver, tmp_path: Path) -> None:
