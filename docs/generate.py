@@ -1,5 +1,5 @@
 """Writes what is generated from the code: docs/asyncapi.json, docs/settings.md, docs/metrics.md, who may do what on
-NATS (deploy/nats/accounts.conf, docs/nats.md) and the README's examples.
+NATS (deploy/nats/accounts.conf, docs/nats.md), Grafana's dashboards and the README's examples.
 
 `python docs/generate.py` writes; a contract test compares.
 """
@@ -26,6 +26,7 @@ from confer_contracts.catalogue import SERVICES
 from confer_contracts.examples import EXAMPLES
 from confer_edge.settings import EdgeSettings
 from confer_kit.settings import KitSettings, is_secret
+from confer_ops.dashboards import all as dashboards
 
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH = 132
@@ -47,6 +48,9 @@ def files() -> dict[Path, str]:
         ROOT / "docs/metrics.md": metrics(),
         ROOT / "deploy/nats/accounts.conf": nats_accounts.accounts(),
         nats: _USERS.sub(lambda m: m[1] + users() + m[2], nats.read_text()),
+        **{
+            ROOT / f"deploy/grafana/dashboards/{each.uid}.json": dashboards.text(each) for each in dashboards.DASHBOARDS
+        },
         readme: _EXAMPLES.sub(lambda m: m[1] + examples() + m[2], readme.read_text()),
     }
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from confer_ops.dashboards.all import DASHBOARDS
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -19,6 +21,7 @@ def files() -> dict[Path, str]:
 NAMES = [
     "docs/asyncapi.json", "docs/settings.md", "docs/metrics.md", "deploy/nats/accounts.conf", "docs/nats.md",
     "README.md",
+    *(f"deploy/grafana/dashboards/{board.uid}.json" for board in DASHBOARDS),
 ]  # fmt: skip
 
 

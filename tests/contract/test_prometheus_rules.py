@@ -1,5 +1,5 @@
-"""The rules ask for metrics, labels and values that exist: what does not is never true, and nobody is woken. Every
-alert says what it is about, and is explained."""
+"""Rules and dashboards ask for metrics, labels and values that exist: what does not is never true, and nobody is woken.
+Every alert says what it is about, and is explained."""
 
 import re
 from pathlib import Path
@@ -15,6 +15,8 @@ import presence_svc.metrics
 import queue_svc.metrics
 import sync_svc.metrics
 from confer_kit.metrics import FORESEEN
+from confer_ops.dashboards.all import DASHBOARDS
+from confer_ops.dashboards.model import COLUMNS, Dashboard, Query
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "prometheus" / "confer.rules.yml"
@@ -23,7 +25,8 @@ MODULES = (
     queue_svc.metrics, sync_svc.metrics,
 )  # fmt: skip
 SCRAPED = {"part", "instance", "job"}  # labels that Prometheus adds
-_SELECTOR = re.compile(r"\b(confer_[a-z_]+)(?:\{(\w+)(?:=~|!=|=)\"([^\"]+)\"\})?")
+_SELECTOR = re.compile(r"\b(confer_[a-z_]+)(?:\{([^}]*)\})?")
+_MATCHER = re.compile(r'(\w+)(?:=~|!~|!=|=)"([^"]+)"')
 _SUFFIX = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count"), "info": ("_info",)}
 
 
@@ -38,21 +41,55 @@ def metrics() -> dict[str, MetricWrapperBase]:
     }
 
 
-SELECTORS = sorted(set(_SELECTOR.findall(RULES.read_text())))
+QUERIES = [query for board in DASHBOARDS for panel in board.panels for query in panel.queries]
+EXPRESSIONS = [query.expression for query in QUERIES if isinstance(query, Query)]
+SELECTORS = sorted(set(_SELECTOR.findall("\n".join([RULES.read_text(), *EXPRESSIONS]))))
+RECORDED = set(re.findall(r"- record: (\S+)", RULES.read_text()))
 ALERTS = {rule.partition("\n")[0]: rule for rule in RULES.read_text().split("- alert: ")[1:]}
 
 
-@pytest.mark.parametrize(("name", "label", "values"), SELECTORS)
-def test_what_a_rule_asks_for_exists(name: str, label: str, values: str) -> None:
+@pytest.mark.parametrize(("name", "matchers"), SELECTORS)
+def test_what_is_asked_for_exists(name: str, matchers: str) -> None:
     metric = metrics()[name]
-    if label and label not in SCRAPED:
+    for label, values in _MATCHER.findall(matchers):
+        if label in SCRAPED:
+            continue
         assert label in metric._labelnames
-        assert set(values.split("|")) <= set(FORESEEN.get(metric, values.split("|")))
+        if not re.search(r"[$.*+]", values):
+            assert set(values.split("|")) <= set(FORESEEN.get(metric, values.split("|")))
 
 
-def test_the_rules_were_found() -> None:
-    assert len(SELECTORS) > 10
+def test_rules_and_dashboards_were_found() -> None:
+    assert len(SELECTORS) > 100
     assert len(ALERTS) > 20
+    assert set(re.findall(r"\bconfer:\w+(?::\w+)*", "\n".join(EXPRESSIONS))) <= RECORDED
+
+
+def test_every_metric_is_on_a_dashboard_or_wakes_somebody() -> None:
+    assert {metrics()[name] for name, _ in SELECTORS} == {*metrics().values()}
+
+
+@pytest.mark.parametrize("board", DASHBOARDS, ids=lambda board: board.uid)
+def test_a_dashboard_explains_itself(board: Dashboard) -> None:
+    assert board.description
+    chosen = {variable.name for variable in board.variables}
+    for panel in board.panels:
+        assert panel.title
+        assert panel.description.endswith("."), panel.title
+        assert panel.unit, panel.title
+        said = " ".join(q.expression if isinstance(q, Query) else q.operation + q.trace for q in panel.queries)
+        assert set(re.findall(r"\$(\w+)", said)) <= {*chosen, "__rate_interval"}, panel.title
+    assert len({(panel.title, panel.description) for panel in board.panels}) == len(board.panels)
+
+
+@pytest.mark.parametrize("board", DASHBOARDS, ids=lambda board: board.uid)
+def test_no_panel_covers_another(board: Dashboard) -> None:
+    taken: set[tuple[int, int]] = set()
+    for place in (panel["gridPos"] for panel in board.json()["panels"]):
+        area = {(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])}
+        assert not area & taken
+        assert max(x for x, _ in area) < COLUMNS
+        taken |= area
 
 
 @pytest.mark.parametrize("name", ALERTS)

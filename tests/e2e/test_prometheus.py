@@ -1,6 +1,8 @@
 """A real Prometheus scrapes a running system by deploy/prometheus/, and its alerts fire when something is broken."""
 
 import asyncio
+import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +17,8 @@ from confer_kit.testing.otlp import Sink, otlp_sink
 from confer_kit.testing.prometheus import PATIENCE_S, Prometheus, prometheus
 from confer_kit.testing.raw import raw_client
 from confer_kit.testing.system import SERVICES
+from confer_ops.dashboards.all import DASHBOARDS
+from confer_ops.dashboards.model import Query
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.prometheus]
 
@@ -71,6 +75,26 @@ async def test_every_process_is_scraped(watched: Prometheus) -> None:
 
 async def test_nothing_fires_while_all_is_well(watched: Prometheus) -> None:
     await watched.until('absent(ALERTS{alertstate="firing"})')
+
+
+async def test_every_query_of_the_dashboards_is_answered(system: System, watched: Prometheus) -> None:
+    queries = [query for board in DASHBOARDS for panel in board.panels for query in panel.queries]
+    expressions = [query.expression for query in queries if isinstance(query, Query)]
+    assert len(expressions) > 80
+    for expression in expressions:
+        await watched.query(expression.replace("$__rate_interval", "10s").replace("$instance", ".+"))
+
+
+async def test_every_number_of_rules_and_dashboards_is_there(system: System, watched: Prometheus) -> None:
+    told = "".join(json.dumps(board.json()) for board in DASHBOARDS) + CONFIG.with_name("confer.rules.yml").read_text()
+    wanted = set(re.findall(r"\bconfer_[a-z_]+", told))
+    async with raw_client(system.url(), {"user_id": "ann"}) as ann:
+        await ann.call("join_patient_room", {"patient_id": "p"})
+        await ann.call("field_update", {"patient_id": "p", "field": "f", "value": 1})
+        async with asyncio.timeout(PATIENCE_S):
+            while missing := wanted - set(await watched.api("label/__name__/values")):
+                await asyncio.sleep(0.2)
+    assert not missing
 
 
 @pytest.mark.parametrize("number", EXEMPLARS)
