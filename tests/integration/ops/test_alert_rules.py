@@ -50,6 +50,8 @@ CASES = [
                                  f'confer_follower_current{{stream="ACTIVITY",{SYNC}}}': ("=0", "=0")}),
     Case("ConferNatsServerAway", {'confer_nats_server_up{server="n1:8222"}': ("=1", "=0")}, 'server="n1:8222"'),
     Case("ConferNatsAway", {f"confer_nats_connected{{{SYNC}}}": ("=1", "=0")}, SYNC),
+    Case("ConferNatsForbidden",
+         {f'confer_nats_permission_violations_total{{operation="publish",{SYNC}}}': ("+0", "+1")}, SYNC),
     Case("ConferNatsSlowConsumer", {'confer_nats_server_slow_consumers_total{server="n1:8222"}': ("+0", "+1")}),
     Case("ConferStreamCopiesMissing", {'confer_jetstream_stream_replicas{stream="SYNC"}': ("=3", "=2"),
                                        'confer_jetstream_stream_replicas_wanted{stream="SYNC"}': ("=3", "=3")}),

@@ -70,7 +70,7 @@ async def _findings(nats_url: str, monitoring: str, edge: str, wait_s: float) ->
 
 async def _look(nats_url: str, monitoring: str, edge: str, wait_s: float) -> AsyncIterator[Finding]:
     try:
-        async with connected(nats_url, "confer-doctor") as nc:
+        async with connected(nats_url) as nc:
             for look in (doctor_nats.server(nc), doctor_nats.stored(nc), _processes(nc, wait_s)):
                 async for finding in look:
                     yield finding
