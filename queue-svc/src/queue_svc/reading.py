@@ -20,6 +20,7 @@ from confer_contracts.queue_reading import (
     QueueTicket,
     TicketEvent,
     TicketPast,
+    TicketVisit,
 )
 from confer_contracts.subjects import FactSubject, Kind
 from confer_kit.calls import Context
@@ -28,7 +29,7 @@ from confer_kit.event_log import EventLog, Unavailable, as_rejection
 from confer_kit.facts import StoredFact
 from queue_svc.codec import QueueCodec, public_ticket
 from queue_svc.days import Days
-from queue_svc.domain.ticket import Ticket, TicketChanged
+from queue_svc.domain.ticket import Change, Ticket, TicketChanged, Visit
 from queue_svc.figures import longest_wait_s, window
 from queue_svc.pace import Pace, Placed, pace_of, placed
 from queue_svc.tickets import Tickets
@@ -83,7 +84,8 @@ class Reading:
         if now is None and not history and following is None and not query.after:
             raise Rejection(ErrorCode.NOT_FOUND, "ticket: this patient had none of this id here", field="ticket")
         entry = _entry(key, now, self._pace(key, ctx.now)) if now else None
-        return TicketPast(op=ctx.op, ticket=entry, history=history, next=following)
+        visits = [_visit(each) for each in active.visits] if active else []
+        return TicketPast(op=ctx.op, ticket=entry, visits=visits, history=history, next=following)
 
     async def statistics(self, query: OfQueue, ctx: Context) -> QueueFigures:
         key = await self._current(query.queue)
@@ -186,7 +188,14 @@ def _entry(key: str, each: Placed, pace: Pace) -> QueueEntry:
     )
 
 
+def _visit(visit: Visit) -> TicketVisit:
+    return TicketVisit(
+        queue=visit.queue, since=iso(visit.since), until=iso(visit.until), status=visit.status, user_id=visit.user
+    )
+
+
 def _event(fact: StoredFact, event: TicketChanged) -> TicketEvent:
+    about_people = event.change in (Change.ASSIGNED, Change.UNASSIGNED)
     return TicketEvent(
         sequence=fact.seq,
         change=event.change,
@@ -198,4 +207,6 @@ def _event(fact: StoredFact, event: TicketChanged) -> TicketEvent:
         reason=event.reason,
         from_queue=event.came_from,
         to_queue=event.went_to,
+        note=event.text,
+        assigned=public_ticket(fact.subject.ident, event.ticket).assigned if about_people else None,
     )

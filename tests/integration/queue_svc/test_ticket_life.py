@@ -122,6 +122,14 @@ async def test_a_transfer_is_one_ticket_in_two_adjacent_facts_and_one_answer(cli
     assert (left.seq + 1, told([left, came])) == (came.seq, [("transferred", "a=2E=3E"), ("queued", "b")])
     assert (left.json()["to_queue"], came.json()["from_queue"], left.op, came.op) == ("b", "a.>", op, op)
     assert left.headers[f"{Header.EVENT_FOR}room"] == "patient_ticket_transferred"
+    past = await clinic.ok("queue_ticket", queue="b", ticket=ticket)
+    (visit,) = past["visits"]
+    assert (visit["queue"], visit["status"], visit["user_id"]) == ("a.>", "transferred", "ana")
+    before = (await clinic.ok("queue_ticket", queue="a.>", ticket=ticket, patient_id="p1"))["history"]
+    assert [(e["change"], e.get("note"), e.get("assigned")) for e in before] == [
+        ("queued", None, None), ("assigned", None, there["assigned"]), ("noted", "wears glasses", None),
+        ("transferred", None, None),
+    ]  # fmt: skip
     noted = (await clinic.facts())[-3].json()["note"]["text"]
     assert (noted, b"glasses" in came.body, "glasses" in str(came.headers)) == ("wears glasses", False, False)
 

@@ -5,7 +5,16 @@ from typing import Annotated
 from pydantic import Field
 
 from confer_contracts.message import Body, Id, Ok, ShortText
-from confer_contracts.queue import DEFAULT_QUEUE, SERVICE, OfQueue, Priority, Ticket, TicketStatus, audience_of
+from confer_contracts.queue import (
+    DEFAULT_QUEUE,
+    SERVICE,
+    AssignedPerson,
+    OfQueue,
+    Priority,
+    Ticket,
+    TicketStatus,
+    audience_of,
+)
 from confer_contracts.route import Call
 
 ROWS_MAX = 200  # of a page
@@ -68,6 +77,8 @@ class TicketEvent(Body):
     sequence              of the fact in the queue's log
     change                `queued`, `called`, ..., also `renewed`, `staff_joined`, `staff_left`, `step_reached`
     from_queue, to_queue  of a transfer or a journey
+    note                  the text of one that was `noted`
+    assigned              who is to care for the patient, after somebody was `assigned` or `unassigned`
     """
 
     sequence: int
@@ -80,12 +91,26 @@ class TicketEvent(Body):
     reason: str | None = None
     from_queue: str | None = None
     to_queue: str | None = None
+    note: str | None = Field(default=None, exclude_if=lambda note: note is None)
+    assigned: list[AssignedPerson] | None = Field(default=None, exclude_if=lambda people: people is None)
+
+
+class TicketVisit(Body):
+    """Of a queue that the ticket was in before: from when until when, how it left, and by whom."""
+
+    queue: str
+    since: str
+    until: str
+    status: TicketStatus
+    user_id: str
 
 
 class TicketPast(Ok):
-    """`ticket`: as it is now; null where it is over. `next`: there may be more after it."""
+    """`ticket`: as it is now; null where it is over. `visits`: of other queues before, of one that is not over; what
+    happened there, their own `queue_ticket` tells. `next`: there may be more after it."""
 
     ticket: QueueEntry | None = None
+    visits: list[TicketVisit] = []
     history: list[TicketEvent] = []
     next: int | None = None
 

@@ -146,7 +146,7 @@ def ticket(
     if as_json:
         _print_json([event.model_dump() for event in events])
     else:
-        rows = [[e.timestamp, e.user_id, e.change, e.status, e.station or "", e.reason or ""] for e in events]
+        rows = [[e.timestamp, e.user_id, e.change, e.status, e.station or "", e.reason or e.note or ""] for e in events]
         _print_table(["when", "who", "what", "then", "station", "reason"], rows)
 
 
