@@ -124,7 +124,7 @@ class Variable:
         shown: Json = {"name": self.name, "label": self.label}
         if not self.query:
             return {**shown, "type": "textbox", "query": "", "current": {"text": "", "value": ""}}
-        shown |= {"type": "query", "datasource": PROMETHEUS, "query": self.query, "definition": self.query}
+        shown |= {"type": "query", "datasource": PROMETHEUS, "query": self.query}
         shown |= {"refresh": 2, "sort": 1, "multi": self.everything, "includeAll": self.everything}
         if self.everything:
             shown |= {"allValue": ".+", "current": {"text": "All", "value": "$__all"}}
@@ -157,9 +157,7 @@ class Dashboard:
             "refresh": "10s",
             "time": {"from": "now-30m", "to": "now"},
             "timezone": "browser",
-            "links": [
-                {"type": "dashboards", "tags": ["confer"], "title": "Confer", "asDropdown": True, "keepTime": True}
-            ],
+            "links": [_OTHERS],
             "annotations": {"list": [_ALERTS]},
             "templating": {"list": [variable.json() for variable in self.variables]},
             "panels": list(self._placed()),
@@ -182,6 +180,17 @@ class Dashboard:
             y += lowest
 
 
+_OTHERS: Final = {
+    "type": "dashboards",
+    "tags": ["confer"],
+    "title": "Confer",
+    "tooltip": "The other dashboards, at the same time",
+    "icon": "external link",
+    "asDropdown": True,
+    "includeVars": False,
+    "keepTime": True,
+    "targetBlank": False,
+}
 _ALERTS: Final = {
     "name": "Alerts",
     "datasource": PROMETHEUS,
