@@ -92,6 +92,12 @@ def test_no_panel_covers_another(board: Dashboard) -> None:
         taken |= area
 
 
+def test_every_part_that_is_scraped_is_missed_when_it_is_away() -> None:
+    scraped = re.findall(r"names: \[([\w-]+)\]", RULES.with_name("prometheus.yml").read_text())
+    assert sorted(scraped) == sorted(re.findall(r'absent\(\S+part="([\w-]+)"', ALERTS["ConferPartAway"]))
+    assert {"edge", "nats-metrics"} < set(scraped)
+
+
 @pytest.mark.parametrize("name", ALERTS)
 def test_an_alert_says_what_it_is_about(name: str) -> None:
     rule = ALERTS[name]
