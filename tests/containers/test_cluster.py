@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from confer_kit.testing.chaos.crowd import Crowd, crowd
-from confer_kit.testing.containers import Compose, composed
+from confer_kit.testing.chaos.crowd import Crowd
+from confer_kit.testing.containers import Compose, composed, crowd_in
 from confer_kit.testing.javascript import node
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.docker, pytest.mark.node]
@@ -30,7 +30,7 @@ async def cluster() -> AsyncIterator[Compose]:
 async def people(cluster: Compose) -> AsyncIterator[Crowd]:
     async with (
         node(JS) as driver,
-        crowd(cluster.nats_url, cluster.url, cluster.all_healthy, people=4, node=driver) as made,
+        crowd_in(cluster, people=4, node=driver) as made,
     ):
         yield made
 
@@ -40,7 +40,7 @@ async def test_there_are_two_of_each_and_three_that_keep_everything(cluster: Com
         assert len(await cluster.containers(service)) == 2, service
     await cluster.container("edge")
     await cluster.container("edge-b")
-    said = await cluster.command("run", "--rm", "--no-deps", "provision", "confer", "status")
+    said = await cluster.command("run", "--rm", "--no-deps", "confer", "status")
     assert "all of it runs" in said
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from confer_kit.testing.chaos.crowd import crowd
-from confer_kit.testing.containers import Compose, composed
+from confer_kit.testing.containers import Compose, composed, crowd_in
 from confer_kit.testing.system import get
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.docker]
@@ -56,7 +55,7 @@ async def test_the_demo_is_served_through_the_proxy(full: Compose) -> None:
 async def test_a_crowd_misses_no_collector(full: Compose) -> None:
     running = {container.labels["com.docker.compose.service"] for container in await full.containers()}
     assert running.isdisjoint(FROM_A_REGISTRY)
-    async with crowd(full.nats_url, full.url, full.all_healthy, people=3) as people:
+    async with crowd_in(full, people=3) as people:
         await full.restart(await full.container("edge"))
         await people.settle()
 

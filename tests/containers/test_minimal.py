@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from confer_kit.testing.chaos.crowd import Crowd, crowd
+from confer_kit.testing.chaos.crowd import Crowd
 from confer_kit.testing.client import Client
-from confer_kit.testing.containers import Compose, composed
+from confer_kit.testing.containers import Compose, composed, crowd_in
 from confer_kit.testing.tokens import SECRET, token
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.docker]
@@ -39,7 +39,7 @@ async def test_what_runs_may_little_and_is_seen_from_this_machine_alone(minimal:
 
 
 async def test_nothing_is_lost_whatever_happens_to_a_container(minimal: Compose) -> None:
-    async with crowd(minimal.nats_url, minimal.url, minimal.all_healthy, people=4) as people:
+    async with crowd_in(minimal, people=4) as people:
         await minimal.crash(await minimal.container("sync-svc"))
         await people.settle()
         async with minimal.paused(await minimal.container("sync-svc")):

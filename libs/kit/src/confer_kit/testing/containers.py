@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import hashlib
 import os
+import re
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -13,6 +14,11 @@ from typing import Any, Final
 
 import docker
 
+from confer_contracts.permissions import OPERATOR
+from confer_kit.settings import KitSettings
+from confer_kit.testing.chaos.crowd import Crowd, crowd
+from confer_kit.testing.chaos.truth import Recorder
+from confer_kit.testing.javascript import Node
 from confer_kit.testing.ports import free_port
 from confer_kit.testing.system import get
 
@@ -24,14 +30,15 @@ Container = Any  # docker's types are not published
 
 
 class Compose:
-    """`files` of the checkout; `nats_url` is published for tests alone. `variables` are those of .env.example."""
+    """`files` of the checkout; NATS is published for tests alone. `variables` are those of .env.example."""
 
     def __init__(self, checkout: Path, profile: str, files: Sequence[Path], variables: dict[str, str]) -> None:
         mark = hashlib.sha256(str(checkout).encode()).hexdigest()[:8]  # of this checkout: others have their own
         self.name = f"confer-test-{profile}-{mark}"
         self.version = f"test-{mark}"
         self.port, nats_port = free_port(), free_port()
-        self.url, self.nats_url = f"http://127.0.0.1:{self.port}", f"nats://127.0.0.1:{nats_port}"
+        self.url, self._nats_url = f"http://127.0.0.1:{self.port}", f"nats://127.0.0.1:{nats_port}"
+        self._keys = tempfile.TemporaryDirectory(prefix="confer-keys-")
         self._checkout = checkout
         self._files = files
         self.variables = {
@@ -72,7 +79,17 @@ class Compose:
         self.close()
 
     def close(self) -> None:
+        self._keys.cleanup()
         self._docker.close()
+
+    async def operator(self) -> KitSettings:
+        """How an operator logs in to its NATS from outside, who may read everything. The key's copy is gone at the
+        end."""
+        words = "run", "--rm", "-T", "--no-deps", "--entrypoint", "cat", "confer", "/keys/seed.nk"
+        (seed,) = re.findall(r"^SU\w+$", await self.command(*words), re.MULTILINE)
+        file = Path(self._keys.name) / "seed.nk"
+        file.write_text(seed)
+        return KitSettings(nats_url=self._nats_url, nats_nkey_seed_file=file)
 
     async def image(self, name: str) -> dict[str, Any]:
         """What the engine knows of one of ours (`edge`), or of another with its tag."""
@@ -173,6 +190,14 @@ class Compose:
         for container in await self.containers():
             log = await asyncio.to_thread(container.logs, tail=25)
             print(f"--- {container.name} ({container.status})\n{log.decode(errors='replace')}")
+
+
+@asynccontextmanager
+async def crowd_in(compose: Compose, *, people: int, node: Node | None = None) -> AsyncIterator[Crowd]:
+    """As `crowd`, in there."""
+    recorder = Recorder(await compose.operator(), OPERATOR)
+    async with crowd(recorder, compose.url, compose.all_healthy, people=people, node=node) as made:
+        yield made
 
 
 @asynccontextmanager

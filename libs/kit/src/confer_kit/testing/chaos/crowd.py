@@ -37,13 +37,13 @@ class Verdict:
 
 
 class Crowd:
-    """`nats_urls`: where the log is read. `serving` returns when all edges are healthy."""
+    """`recorder` reads the log. `serving` returns when all edges are healthy."""
 
-    def __init__(self, nats_urls: str, serving: Callable[[], Awaitable[None]], dice: random.Random) -> None:
+    def __init__(self, recorder: Recorder, serving: Callable[[], Awaitable[None]], dice: random.Random) -> None:
         self.dice = dice
         self.members: list[Member] = []
         self.writers: list[Writer] = []
-        self.recorder = Recorder(nats_urls)
+        self.recorder = recorder
         self._serving = serving
         self._tasks = Tasks()
         self._hung = 0
@@ -195,11 +195,11 @@ class Crowd:
 
 @asynccontextmanager
 async def crowd(
-    nats_urls: str, url: str, serving: Callable[[], Awaitable[None]], *, people: int, node: Node | None = None
+    recorder: Recorder, url: str, serving: Callable[[], Awaitable[None]], *, people: int, node: Node | None = None
 ) -> AsyncIterator[Crowd]:
     """In it; at the end AssertionError with all that was lost, came twice or is wrong."""
     async with AsyncExitStack() as stack:
-        made = Crowd(nats_urls, serving, random.Random(people))  # noqa: S311 - repeatable
+        made = Crowd(recorder, serving, random.Random(people))  # noqa: S311 - repeatable
         await made.begin(stack, [url], people, node)
         yield made
         verdict = await made.verdict()

@@ -6,9 +6,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from confer_kit import clock
+from confer_kit.settings import KitSettings
 from confer_kit.testing.chaos.crowd import Crowd
 from confer_kit.testing.chaos.faults import FOR_LONG_ON_THREE, ON_ONE_SERVER, ON_THREE_SERVERS, Fault
 from confer_kit.testing.chaos.person import Person
+from confer_kit.testing.chaos.truth import Recorder
 from confer_kit.testing.javascript import Node
 from confer_kit.testing.system import System, running_system
 from confer_kit.testing.tcp_proxy import TcpProxy, tcp_proxy
@@ -23,7 +25,8 @@ class Storm(Crowd):
     """`long`: faults last as long as they do in life; else a few seconds."""
 
     def __init__(self, system: System, seed: int, *, long: bool, say: Callable[[str], None]) -> None:
-        super().__init__(system.nats.url, self._edges_serve, random.Random(seed))  # noqa: S311 - repeatable
+        recorder = Recorder(KitSettings(nats_url=system.nats.url), "chaos")
+        super().__init__(recorder, self._edges_serve, random.Random(seed))  # noqa: S311 - repeatable
         self.system = system
         self.edges: list[str] = ["edge", "second"]
         self.doors: list[TcpProxy] = []

@@ -85,18 +85,19 @@ class Truth:
 
 
 class Recorder:
-    """Copies LIVE while it runs, by sequence and without a hole, for it is trimmed and may be made anew."""
+    """Copies LIVE while it runs, by sequence and without a hole, for it is trimmed and may be made anew. It logs in as
+    `user`."""
 
-    def __init__(self, urls: str) -> None:
+    def __init__(self, settings: KitSettings, user: str) -> None:
         self.truth = Truth()
         self.problems: list[str] = []
-        self._urls = urls
+        self._settings, self._user = settings, user
         self.link = Link()
         self._last: dict[str, int] = {}
         self._reading = asyncio.Lock()
 
     async def start(self) -> None:
-        await self.link.connect(KitSettings(nats_url=self._urls), "chaos")
+        await self.link.connect(self._settings, self._user)
         await self.catch_up()
 
     async def close(self) -> None:
