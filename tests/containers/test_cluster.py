@@ -11,7 +11,7 @@ from confer_kit.testing.chaos.crowd import Crowd
 from confer_kit.testing.containers import Compose, composed, crowd_in
 from confer_kit.testing.javascript import node
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.docker, pytest.mark.node]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.docker, pytest.mark.timeout(1800), pytest.mark.node]
 
 ROOT = Path(__file__).parents[2]
 JS = ROOT / "tests" / "e2e" / "js"

@@ -12,7 +12,7 @@ import pytest_asyncio
 from confer_kit.testing.containers import Compose, composed, crowd_in
 from confer_kit.testing.system import get
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.docker]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.docker, pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / ".env.example"

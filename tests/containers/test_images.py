@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 
 from confer_kit.testing.containers import Compose
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.docker]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.docker, pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).parents[2]
 IMAGES = {

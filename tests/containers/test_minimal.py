@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from confer_kit.nats_link import Link, wait_for_nats
 from confer_kit.testing.chaos.crowd import Crowd
 from confer_kit.testing.client import Client
 from confer_kit.testing.containers import Compose, composed, crowd_in
 from confer_kit.testing.tokens import SECRET, token
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.docker]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.docker, pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).parents[2]
 OURS = ("edge", "presence-svc", "sync-svc", "queue-svc", "notify-svc")
@@ -36,6 +37,19 @@ async def test_what_runs_may_little_and_is_seen_from_this_machine_alone(minimal:
             assert container.attrs["Config"]["User"] == "65534:65534"
             assert container.attrs["State"]["Health"]["Status"] == "healthy"
     assert (await minimal.container("provision")).attrs["State"]["ExitCode"] == 0
+
+
+async def test_a_process_has_its_own_key_to_nats_and_nobody_gets_in_without(minimal: Compose) -> None:
+    seeds = set()
+    for service in OURS:
+        found = await minimal.command("exec", "-T", service, "sh", "-c", "ls /keys; cat /keys/*")
+        name, seed = found.split()
+        assert name == "seed.nk"
+        seeds.add(seed)
+    assert len(seeds) == len(OURS)
+    stranger = (await minimal.operator()).model_copy(update={"nats_nkey_seed_file": None, "nats_connect_s": 3})
+    with pytest.raises(SystemExit, match="does not know this user"):
+        await wait_for_nats(Link(), stranger, "stranger")
 
 
 async def test_nothing_is_lost_whatever_happens_to_a_container(minimal: Compose) -> None:
