@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 
 from confer_contracts.subjects import LIVE
 from confer_edge.recovery import SessionRecord, _subject
+from confer_kit.settings import KitSettings
 from confer_kit.tasks import Tasks
 from confer_kit.testing import System, running_system
 from confer_kit.testing.chaos.judge import Judge
@@ -24,7 +25,7 @@ async def test_who_was_cut_between_a_reset_and_its_snapshots_begins_anew() -> No
     async with AsyncExitStack() as stack:
         system = await stack.enter_async_context(running_system(CONFER_SLOW_CLIENT_S="60"))
         door = await stack.enter_async_context(tcp_proxy(system.ports["edge"]))
-        recorder = Recorder(system.nats.url)
+        recorder = Recorder(KitSettings(nats_url=system.nats.url), "chaos")
         await recorder.start()
         stack.push_async_callback(recorder.close)
         stack.push_async_callback(tasks.cancel)
