@@ -18,13 +18,9 @@ def said(told: dict[str, str]) -> list[tuple[Level, str, str]]:
 
 
 def test_settings_that_are_right_are_one_line() -> None:
-    told = {
-        "CONFER_NATS_URL": "nats://a:4222",
-        "CONFER_LOG_LEVEL": "debug",
-        "PATH": "/bin",
-        "CONFER_JWT_SECRET": "s" * 32,
-    }
-    assert said(told) == [(Level.OK, "3 set, each one known and usable", "")]
+    told = {"CONFER_NATS_URL": "nats://a:4222", "CONFER_LOG_LEVEL": "debug", "CONFER_JWT_SECRET": "s" * 32}
+    of_the_command = {"PATH": "/bin", "CONFER_EDGE_URL": "http://e"}
+    assert said(told | of_the_command) == [(Level.OK, "4 set, each one known and usable", "")]
 
 
 @pytest.mark.parametrize(

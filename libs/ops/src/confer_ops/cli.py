@@ -136,7 +136,12 @@ def _forget(directory: DataDirectory, yes: bool) -> None:
 @app.command()
 def provision(
     nats_url: Annotated[str, typer.Option(help="the NATS server", envvar="CONFER_NATS_URL")] = "nats://127.0.0.1:4222",
-    replicas: Annotated[int, typer.Option(help="copies of each stream: 1, or 3 in a cluster", min=1, max=5)] = 1,
+    replicas: Annotated[
+        int | None,
+        typer.Option(
+            help="copies of each stream: 1, or 3 in a cluster; if not given as it is, 1 at first", min=1, max=5
+        ),
+    ] = None,
     activity_days: ActivityDays = None,
     audit_days: AuditDays = None,
 ) -> None:

@@ -14,12 +14,12 @@ from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.api import StreamConfig, StreamInfo
 
-from confer_contracts.subjects import ACTIVITY, LIVE
+from confer_contracts.subjects import LIVE
 from confer_kit import clock
 from confer_ops import nats_monitoring, streams
 from confer_ops.findings import Finding, note, ok, wrong
 from confer_ops.processes import ahead, unix
-from confer_ops.provision import ADJUSTABLE
+from confer_ops.provision import ADJUSTABLE, log_streams
 from confer_ops.streams import Sourced
 
 OLDEST: Final = (2, 14)  # docs/adr/0008
@@ -131,39 +131,32 @@ def disk(told: dict[str, Any], url: str) -> Iterator[Finding]:
 async def stored(nc: Client) -> AsyncIterator[Finding]:
     """Each stream that provisioning makes, and what feeds those that others feed."""
     js = nc.jetstream(timeout=5)
-    right = 0
-    fed = ((streams.activity(), streams.activity_sources()), (streams.live("-"), streams.live_sources()))
-    plain: tuple[StreamConfig, ...] = (
-        *streams.logs(),
-        streams.access(),
-        streams.audit(),
-        streams.ticks(),
-        streams.sessions(),
-        *streams.snapshots(),
-    )
-    for wanted, sources in (*((each, ()) for each in plain), *fed):
-        findings = [finding async for finding in _stream(js, wanted, sources)]
-        right += not findings
-        for finding in findings:
-            yield finding
-    if right == len(plain) + len(fed):
-        yield ok("streams", f"all {right} are as provisioning makes them")
-
-
-async def _stream(js: JetStreamContext, wanted: StreamConfig, sources: Iterable[Sourced]) -> AsyncIterator[Finding]:
-    name = wanted.name or ""
     try:
-        info = await js.stream_info(name)
-    except nats.js.errors.NotFoundError:
-        lost = ": it was lost with its facts, unless this installation is new" if name not in (LIVE, ACTIVITY) else ""
-        yield wrong("streams", f"{name} is missing{lost}", f"{PROVISION}, or restore NATS from its backup first.")
-        return
+        there = {info.config.name: info for info in await js.streams_info()}
     except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
-        yield wrong(
-            "streams",
-            f"{name} does not answer ({error})",
-            "Has it a leader? Two of three NATS servers must run: docs/alerts.md, ConferNatsServerAway.",
-        )
+        yield wrong("streams", f"they cannot be listed ({type(error).__name__})", "Is this user an operator?")
+        return
+    findings = [finding for wanted in _wanted() for finding in _stream(wanted, there.get(wanted.name))]
+    findings += _copies(there.values())
+    for source in (*streams.activity_sources(), *streams.live_sources()):
+        if source.stream in there and source.target in there:
+            findings += await _fed(js, source)
+    for finding in findings or [ok("streams", f"all {len(_wanted())} are as provisioning makes them")]:
+        yield finding
+
+
+def _wanted() -> tuple[StreamConfig, ...]:
+    return (
+        *streams.logs(), streams.access(), streams.audit(), streams.ticks(), streams.sessions(), *streams.snapshots(),
+        streams.activity(), streams.live("-"),
+    )  # fmt: skip
+
+
+def _stream(wanted: StreamConfig, info: StreamInfo | None) -> Iterator[Finding]:
+    name = wanted.name
+    if info is None:
+        lost = ", and its facts with it, unless this installation is new" if name in log_streams() else ""
+        yield wrong("streams", f"{name} is missing{lost}", f"{PROVISION}; or restore NATS from its backup first.")
         return
     differs = [
         field
@@ -172,20 +165,6 @@ async def _stream(js: JetStreamContext, wanted: StreamConfig, sources: Iterable[
     ]
     if differs:
         yield wrong("streams", f"{name} has another {', '.join(differs)}", f"{PROVISION}: it adjusts what may be.")
-    for finding in _feeding(name, info):
-        yield finding
-    for source in sources:
-        try:
-            await js.consumer_info(source.stream, source.name)
-        except nats.js.errors.NotFoundError:
-            yield wrong(
-                "streams",
-                f"{name} gets nothing from {source.stream} any more: consumer {source.name} is gone",
-                f"{PROVISION}: {name} is made anew, and clients get fresh snapshots.",
-            )
-
-
-def _feeding(name: str, info: StreamInfo) -> Iterator[Finding]:
     for source in info.sources or []:
         if (source.lag or 0) > BEHIND_MAX:
             yield wrong(
@@ -193,3 +172,32 @@ def _feeding(name: str, info: StreamInfo) -> Iterator[Finding]:
                 f"{name} is {source.lag} facts behind {source.name}",
                 "Look at the servers' disks and load: docs/alerts.md, ConferConsumerBehind.",
             )
+
+
+def _copies(infos: Iterable[StreamInfo]) -> Iterator[Finding]:
+    """By the server that has no current one."""
+    behind: dict[str, list[str]] = {}
+    for info in infos:
+        for copy in (info.cluster.replicas if info.cluster else None) or []:
+            if copy.offline or not copy.current:
+                behind.setdefault(copy.name or "?", []).append(info.config.name or "?")
+    for server, names in sorted(behind.items()):
+        yield wrong(
+            "streams",
+            f"the server {server} has no current copy of {', '.join(sorted(names))}",
+            "Start it again, or let it catch up: docs/alerts.md, ConferNatsServerAway and ConferStreamCopiesMissing.",
+        )
+
+
+async def _fed(js: JetStreamContext, source: Sourced) -> list[Finding]:
+    """By its durable consumer, without which what is said meanwhile is missed."""
+    if source.name in {consumer.name for consumer in await js.consumers_info(source.stream)}:
+        return []
+    target = source.target
+    return [
+        wrong(
+            "streams",
+            f"{target} gets nothing from {source.stream} any more: consumer {source.name} is gone",
+            f"{PROVISION}: {target} is made anew, and clients get fresh snapshots.",
+        )
+    ]

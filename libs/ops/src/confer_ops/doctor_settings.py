@@ -17,6 +17,9 @@ from confer_ops.up import SECRET_BYTES_MIN
 ABOUT: Final = "settings"
 _NAME: Final = re.compile(r"\b(?:CONFER|SOCKETIO)_[A-Z_]+\b")
 _FILES: Final = re.compile(r"CONFER_\w+_FILE|CONFER_QUEUE_POLICIES|CONFER_SYNC_SCHEMAS")
+_OURS: Final = re.compile(
+    r"CONFER_EDGE_URL|CONFER_WATCH_PORT|CONFER_TEST_\w+"
+)  # of the command line, and of the project's tests
 _SHARED: Final = {f"CONFER_{name.upper()}": name for name in KitSettings.model_fields}
 
 
@@ -42,7 +45,7 @@ def _unknown(told: Mapping[str, str], documents: list[Path]) -> Iterator[Finding
     """A name that is misspelt means nothing to anybody, without a word."""
     known = {name for path in documents for name in _NAME.findall(path.read_text())}
     for name in sorted(told):
-        if known and _NAME.fullmatch(name) and name not in known:
+        if known and _NAME.fullmatch(name) and name not in known and not _OURS.fullmatch(name):
             close = difflib.get_close_matches(name, sorted(known), 1)
             meant = f"did you mean {close[0]}? " if close else ""
             yield wrong(ABOUT, f"{name} is no setting, and is ignored", f"{meant}All of them: docs/settings.md.")

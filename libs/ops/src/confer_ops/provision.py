@@ -44,9 +44,11 @@ class Ages:
     audit_days: float | None = None
 
 
-async def provision(nc: Client, replicas: int = 1, say: Say = _silent, ages: Ages = Ages()) -> None:
-    """Make what is missing, adjust what may be adjusted, and tell `say` each thing done."""
+async def provision(nc: Client, replicas: int | None = None, say: Say = _silent, ages: Ages = Ages()) -> None:
+    """Make what is missing, adjust what may be adjusted, and tell `say` each thing done. `replicas`: copies of each
+    stream; None: as it is, 1 at first."""
     js = nc.jetstream()
+    replicas = replicas or await _replicas(js)
     audit = await _aged(js, streams.audit(), ages.audit_days)
     if await _find(js, streams.SNAPSHOTS_OF_ALL) is not None:
         await js.delete_stream(streams.SNAPSHOTS_OF_ALL)
@@ -60,7 +62,7 @@ async def provision(nc: Client, replicas: int = 1, say: Say = _silent, ages: Age
     await _ensure_sourced(js, streams.live(epoch).evolve(num_replicas=replicas), streams.live_sources(), say)
 
 
-async def provision_patiently(nc: Client, replicas: int = 1, say: Say = _silent, ages: Ages = Ages()) -> None:
+async def provision_patiently(nc: Client, replicas: int | None = None, say: Say = _silent, ages: Ages = Ages()) -> None:
     """In a cluster a stream may be without a leader at this moment: tried again, for nothing is done twice. Trouble
     after `PATIENCE_S`."""
     deadline = clock.now() + PATIENCE_S
@@ -84,6 +86,12 @@ async def existing(nc: Client) -> frozenset[str]:
 def log_streams() -> frozenset[str]:
     """The streams that nothing else can give back."""
     return frozenset(config.name or "" for config in (*streams.logs(), streams.access()))
+
+
+async def _replicas(js: JetStreamContext) -> int:
+    """Of the streams that are there: who does not ask for another number keeps it."""
+    found = await _find(js, streams.logs()[0].name or "")
+    return 1 if found is None else found.config.num_replicas or 1
 
 
 async def _find(js: JetStreamContext, name: str) -> StreamInfo | None:
