@@ -29,6 +29,7 @@ from confer_edge.settings import EdgeSettings
 from confer_edge.tracing import connecting, in_auth
 from confer_edge.transport import Connected, Server
 from confer_edge.turnstile import Turnstile
+from confer_edge.welcomes import Form, Welcomes, form_in
 from confer_kit import clock
 from confer_kit.event_log import Unavailable
 from confer_kit.logs import logger
@@ -66,6 +67,7 @@ class Doorway:
         self._turns = Turnstile("connects", settings.joins_at_once)
         self._tasks = tasks
         self._mending = Mending(joins)
+        self._welcomes = Welcomes(self._welcome, settings.joins_at_once)
         self._shared = Shared(feed.delivered_of, settings.join_buffer_max, settings.unsent_bytes_max, self._lost)
         self.sessions: dict[str, Session] = {}
         server.on_connect = self._connect
@@ -205,8 +207,10 @@ class Doorway:
             return
         self._expiry.watch(session)
         self._portal.greet(session)
-        welcome = connecting(session, "connect", lambda: self._portal.welcome(session, query))
-        session.lane.submit(welcome, unbounded=True)
+        self._welcomes.add(session, form_in(query))
+
+    async def _welcome(self, session: Session, form: Form | None) -> None:
+        await connecting(session, "connect", lambda: self._portal.welcome(session, form))()
 
     def _resumed(self, session: Session, found: Found, missed: list[Missed]) -> None:
         """In place of its earlier connection, should this edge still have that."""

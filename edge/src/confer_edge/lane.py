@@ -46,6 +46,15 @@ class Lane:
             self._running = True
             self._tasks.start(self._run(), "lane")
 
+    def hold(self) -> None:
+        """What is submitted waits for `begin`; before anything was."""
+        self._running = True
+
+    def begin(self, first: Work) -> None:
+        """With this, and then all that waits."""
+        self._pending.insert(0, first)
+        self._tasks.start(self._run(), "lane")
+
     async def idle(self) -> None:
         """Wait until everything submitted so far is done."""
         passed = asyncio.Event()

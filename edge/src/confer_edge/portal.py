@@ -1,7 +1,7 @@
 """What the edge answers itself: joins, leaves, who somebody is, and the first portal's habits (portal-contract.md)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,7 @@ from confer_edge.personal import Personal
 from confer_edge.respond import Responder
 from confer_edge.rights import Rights
 from confer_edge.session import Session
+from confer_edge.welcomes import Form
 from confer_kit import clock
 from confer_kit.logs import logger
 from confer_kit.tasks import Tasks
@@ -43,7 +44,6 @@ from confer_kit.tasks import Tasks
 log = logger(__name__)
 
 ROLE_PREFIX = "role_"
-STEP_MAX, STEP_DIGITS_MAX = 1000, 9
 Run = Callable[[Session, Any, Responder], Awaitable[None]]
 
 
@@ -97,16 +97,13 @@ class Portal:
         respond.emit("joined_room", {"room": f"{ROLE_PREFIX}{who.role}"})
         respond.emit("system_message", {"message": f"Connected as {who.name}", "timestamp": now})
 
-    async def welcome(self, session: Session, query: Mapping[str, str]) -> None:
-        """The person's own audiences, and the room that the query names: a form that comes back after a cut sends
-        nothing but its query."""
+    async def welcome(self, session: Session, form: Form | None) -> None:
+        """The person's own audiences, and the form that is open."""
         await self._personal.enter(session)
-        patient_id = query.get("patient_id")
-        if patient_id and session.bound:
-            step = _step_of(query.get("step", ""))
+        if form and session.bound:
             try:
-                room = patient_room(check_id(patient_id, "patient_id"))
-                await self._enter_screening(session, room, step, Responder(session, "connect", None))
+                room = patient_room(check_id(form.patient_id, "patient_id"))
+                await self._enter_screening(session, room, form.step, Responder(session, "connect", None))
             except Rejection as refusal:
                 Responder(session, "connect", None).refuse(refusal)
         if session.claim.role in DASHBOARDS:
@@ -282,11 +279,6 @@ def named_room(name: str) -> str:
     if name.startswith(SCREENING_PREFIX):
         return patient_room(check_id(name.removeprefix(SCREENING_PREFIX), "room"))
     return free_room(check_id(name, "room"))
-
-
-def _step_of(text: str) -> int | None:
-    """The step that a query names; None: it names none."""
-    return min(int(text), STEP_MAX) if text.isdecimal() and len(text) <= STEP_DIGITS_MAX else None
 
 
 def _shown(part: dict[str, Any]) -> dict[str, Any]:

@@ -51,11 +51,12 @@ def session(
     since: int = 0,
     bytes_max: int = BYTES_MAX,
     out: Out | None = None,
+    tasks: Tasks | None = None,
     **more: Any,
 ) -> tuple[Session, Sent]:
     """And what it was sent, unless it has a way `out`."""
     client = Client(f"e-{sid}", out)
     shared = Shared(lambda stream: delivered.get(stream, 0), buffer_max, bytes_max, lost)
     who = claim or Claim(user_id="u1", name="Ana")
-    lane = Lane(Tasks(), 10)
+    lane = Lane(Tasks() if tasks is None else tasks, 10)
     return Session(sid, client, who, shared, bound=True, lane=lane, epoch=epoch, since=since, **more), client.sent
