@@ -211,6 +211,26 @@ interface OnTicket {
   op: string;
 }
 type Claimed = OnTicket & { token: string };
+/** What happened to a ticket, and the status after it. */
+export interface TicketEvent {
+  sequence: number;
+  change: string;
+  status: TicketStatus;
+  user_id: string;
+  timestamp: string;
+  station: string | null;
+  reason: string | null;
+  from_queue: string | null;
+  to_queue: string | null;
+  note?: string;
+  assigned?: { user_id: string }[];
+}
+/** A ticket, the queues that it was in before, and its past in this one. `ticket`: null where it is over. */
+export interface TicketPast {
+  ticket: (Ticket & { number: string | null; assigned?: { user_id: string }[] }) | null;
+  visits: { queue: string; since: string; until: string }[];
+  history: TicketEvent[];
+}
 
 /** Until the call, in seconds: what the last services at the stations at work tell. */
 export interface EstimatedWait {
@@ -385,6 +405,10 @@ export interface Calls {
   queue_priority: [OnTicket & { priority: Priority }, TicketReply];
   queue_move: [OnTicket & { position: number; reason: string }, TicketReply];
   queue_transfer: [OnTicket & { to: string; token?: string }, TicketReply];
+  queue_ticket: [{ queue: string; ticket: string; patient_id: string; limit: number }, TicketPast];
+  queue_note: [OnTicket & { text: string }, TicketReply];
+  queue_assign: [OnTicket & { user_id: string }, TicketReply];
+  queue_unassign: [OnTicket & { user_id: string }, TicketReply];
   queue_statistics: [{ queue: string }, QueueFigures];
   notification_send: [
     { to: Addressee; title: string; message: string; type: "info" | "warning"; must_acknowledge?: { repeat_s: number; repeats: number }; op: string },
@@ -420,6 +444,13 @@ export interface Events {
   step_changed: StepChanged;
   step_status_updated: StepState[];
   queue_updated: QueueRow[];
+  ticket_called: TicketFact;
+  ticket_serving: TicketFact;
+  ticket_resumed: TicketFact;
+  ticket_cancelled: TicketFact;
+  ticket_noted: TicketFact;
+  ticket_assigned: TicketFact;
+  ticket_unassigned: TicketFact;
   ticket_done: TicketFact;
   ticket_held: TicketFact;
   ticket_transferred: TicketFact;

@@ -19,6 +19,7 @@ import { createPresence } from "./state/presence";
 import { createQueue, QUEUE } from "./state/queue";
 import { createRecord } from "./state/record";
 import { createSteps } from "./state/steps";
+import { createTicket } from "./state/ticket";
 import { say, withdrawOffers } from "./state/toasts";
 
 const ASK_AGAIN_MS = 3000;
@@ -27,6 +28,11 @@ const BACK_MS = 1000; // the same for who is shown as away
 const TICKET_CHANGES = [
   "queued", "called", "recalled", "serving", "done", "returned", "no_show", "held", "resumed", "moved", "priority_changed",
   "transferred", "cancelled",
+] as const;
+/** What a dialog about a ticket shows at once. */
+const SHOWN_OF_A_TICKET = [
+  "called", "serving", "done", "returned", "no_show", "held", "resumed", "transferred", "cancelled", "noted", "assigned",
+  "unassigned",
 ] as const;
 /** Calls that are repeated anyway until they are answered. */
 const ASKING: ReadonlySet<keyof Calls> = new Set(["join_patient_room", "queue_open", "notification_inbox"]);
@@ -44,6 +50,7 @@ export function createPortal(place: Place) {
   const history = createHistory(current, call, say, record.accept, me.user_id);
   const overwritten = createOverwritten(me.user_id, presence.nameOf, say, history.restore);
   const queue = createQueue(call, say);
+  const ticket = createTicket(call, say);
   const activity = createActivity(current, call);
   const wishes = createWishes(call, say);
   const inbox = createInbox(call, presence.nameOf, say, wishes);
@@ -192,6 +199,7 @@ export function createPortal(place: Place) {
   fact("step_status_updated", (states) => states.forEach(steps.put));
   for (const name of TICKET_CHANGES) fact(`patient_ticket_${name}`, () => undefined);
   for (const name of ["done", "returned", "no_show", "held", "transferred"] as const) link.on(`ticket_${name}`, queue.ended);
+  for (const name of SHOWN_OF_A_TICKET) link.on(`ticket_${name}`, ticket.changed);
   link.on("queue_updated", (rows) => setRows(rows));
   link.on("notification", (item) => {
     inbox.arrived(item);
@@ -284,7 +292,7 @@ export function createPortal(place: Place) {
   });
 
   return {
-    me, patient, link, closed, presence, people, locks, record, history, steps, queue, activity, inbox, wishes, tell,
+    me, patient, link, closed, presence, people, locks, record, history, steps, queue, ticket, activity, inbox, wishes, tell,
     demands, focusOn, openPatient,
     askAgain: () => void join(),
   };

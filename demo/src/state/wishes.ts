@@ -19,9 +19,19 @@ export function createWishes(call: Call, say: Say) {
     if (answer.status === "ok") preferences.value = answer.preferences;
   }
 
-  async function muteInfo(muted: boolean): Promise<void> {
+  function muteInfo(muted: boolean): Promise<void> {
     const mute = preferences.value.mute.filter((type) => type !== "info");
-    const wanted = { ...preferences.value, mute: muted ? [...mute, "info" as const] : mute };
+    return want({ mute: muted ? [...mute, "info"] : mute });
+  }
+
+  /** Every day between these two times of the clock here; null: at no time. */
+  function beQuiet(hours: { start: string; end: string } | null): Promise<void> {
+    const { timeZone: zone } = Intl.DateTimeFormat().resolvedOptions();
+    return want({ quiet: hours && { ...hours, zone } });
+  }
+
+  async function want(change: Partial<Preferences>): Promise<void> {
+    const wanted = { ...preferences.value, ...change };
     const answer = await call("notification_preferences", { preferences: wanted, op: newOp() });
     if (answer.status === "ok") preferences.value = answer.preferences;
     else say("warning", "Not changed", answer.message);
@@ -40,7 +50,7 @@ export function createWishes(call: Call, say: Say) {
     return priority === "critical" || !(quiet || mute.includes(type) || digest?.types.includes(type));
   }
 
-  return { preferences, quietUntil, follows, isStaff, mutesInfo, load, muteInfo, beStaff, wantsToHear };
+  return { preferences, quietUntil, follows, isStaff, mutesInfo, load, muteInfo, beQuiet, beStaff, wantsToHear };
 }
 
 export type Wishes = ReturnType<typeof createWishes>;

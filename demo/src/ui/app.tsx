@@ -17,6 +17,7 @@ import { PeopleDialog } from "./people";
 import { QueuePanel } from "./queue";
 import { Logo } from "./start";
 import { StepsPanel } from "./steps";
+import { TicketDialog } from "./ticket";
 import { Toasts } from "./toasts";
 import { WatchLink } from "./watch";
 
@@ -55,6 +56,7 @@ export function App({ portal }: { portal: Portal }) {
       </main>
       <PeopleDialog portal={portal} />
       <HistoryDialog portal={portal} />
+      <TicketDialog portal={portal} />
       <TakeOver portal={portal} />
       <Conflicts portal={portal} />
       <DemandDialog portal={portal} />

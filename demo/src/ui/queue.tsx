@@ -48,7 +48,7 @@ function Row({ portal, row }: { portal: Portal; row: QueueRow }) {
   const open = row.patient_id === portal.patient.value;
   return (
     <tr data-testid="queue-row" data-patient={row.patient_id} data-status={row.status} class={open ? "open" : ""}>
-      <td class="number">{row.queue_position}<small data-testid="ticket-number">{row.number}</small></td>
+      <td class="number">{row.queue_position}<button class="link" aria-label={`Ticket ${row.number ?? ""} of ${row.patient_id}`} data-testid="ticket-number" onClick={() => portal.ticket.open(row.ticket, row.patient_id)}>{row.number}</button></td>
       <td>
         <button class="link" onClick={() => void portal.openPatient(row.patient_id)} aria-current={open || undefined}>
           {patientName(row.patient_id) ?? row.patient_id}

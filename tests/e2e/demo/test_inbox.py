@@ -99,3 +99,27 @@ async def test_the_staff_of_the_queue_is_told(office: Office) -> None:
         await other.get("be-staff").uncheck()
         for desk in (bob, other):
             await expect(item(desk, "The queue is long")).to_have_count(0)
+
+
+async def test_in_quiet_hours_notes_are_counted_and_not_shown(office: Office) -> None:
+    async with office.desks("quiet", "Ann", "Bob") as (ann, bob), office.desks("quiet", "Bob") as (other,):
+        await bob.get("bell").click()
+        await bob.get("quiet").check()
+        await bob.get("quiet-start").fill("00:00")
+        await expect(bob.get("quiet-start")).to_have_value("00:00")
+        await bob.get("quiet-end").fill("23:59")
+        await other.get("bell").click()
+        for desk in (bob, other):
+            await expect(desk.get("quiet-end")).to_have_value("23:59")
+            await expect(desk.get("quiet-until")).to_contain_text("quiet until")
+        await bob.count_moments(toast("At night"), there=True)
+        await ann.get("bell").click()
+        await ann.tell(f"user:{bob.person.user_id}", "", "At night")
+        await expect(bob.get("unread")).to_have_text("1")
+        await other.get("quiet").uncheck()
+        for desk in (bob, other):
+            await expect(desk.get("quiet-until")).to_have_count(0)
+        assert not await bob.moments(), "its toast was shown"
+        await bob.count_moments(toast("In the morning"), there=True)
+        await ann.tell(f"user:{bob.person.user_id}", "", "In the morning")
+        await bob.has_had_a_moment()
