@@ -44,7 +44,7 @@ class Calls:
             return
         if not answer.startswith(_OK):
             refused = refusal_of(orjson.loads(answer))
-            respond.outcome = refused.code
+            respond.outcome, respond.field = refused.code, refused.field
             if respond.wants_ack:
                 respond.raw(answer)
             else:

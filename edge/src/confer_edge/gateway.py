@@ -21,11 +21,8 @@ from confer_edge.tracing import action, taken_from
 from confer_edge.transport import Server
 from confer_edge.unparsed import UnparsedEvent
 from confer_kit import telemetry
-from confer_kit.logs import logger
 from confer_kit.serving import explain
 from confer_kit.tasks import Tasks
-
-log = logger(__name__)
 
 EVENT_NAME_CHARS_MAX = 100
 
@@ -60,8 +57,8 @@ class Gateway:
         except Rejection as refusal:
             respond.refuse(refusal, _op_of(arguments))
             respond.done()
-        except Exception:
-            log.exception("an event could not be dispatched", event_name=_short(name))
+        except Exception as error:
+            respond.error = error
             respond.refuse(Rejection(ErrorCode.INTERNAL, "an error on our side"), _op_of(arguments))
             respond.done()
 
@@ -118,8 +115,8 @@ class Gateway:
                         await run()
                 except Rejection as refusal:
                     respond.refuse(refusal)
-                except Exception:
-                    log.exception("an event failed", event_name=respond.event, trace=telemetry.trace_id())
+                except Exception as error:
+                    respond.error = error
                     text = f"an error on our side, reported as {telemetry.trace_id()}"
                     respond.refuse(Rejection(ErrorCode.INTERNAL, text))
                 if span.is_recording():

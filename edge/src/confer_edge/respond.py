@@ -10,6 +10,7 @@ from confer_contracts.message import failed
 from confer_edge import metrics, packets
 from confer_edge.session import Session
 from confer_kit import telemetry
+from confer_kit.handled import handled
 
 
 class Responder:
@@ -24,6 +25,8 @@ class Responder:
         self._began = time.perf_counter()
         self.outcome = "ok"  # or the code of the error
         self.op: str | None = None
+        self.field: str | None = None  # that was refused
+        self.error: Exception | None = None  # a surprise
 
     @property
     def wants_ack(self) -> bool:
@@ -54,7 +57,7 @@ class Responder:
 
     def refuse(self, refusal: Rejection, op: str | None = None) -> None:
         """The error ack, or the event `error` with the same members and the name of the refused event."""
-        self.outcome = refusal.code
+        self.outcome, self.field = refusal.code, refusal.field
         body = failed(refusal, op or self.op)
         if self.wants_ack:
             self.raw(orjson.dumps(body))
@@ -62,5 +65,7 @@ class Responder:
             self.emit("error", {**body, "event": self.event})
 
     def done(self) -> None:
-        """The event came to its end: count it."""
-        metrics.answered(self.event, self.outcome, time.perf_counter() - self._began)
+        """The event came to its end: count it, and say so in a line."""
+        seconds, route = time.perf_counter() - self._began, metrics.route_of(self.event)
+        metrics.answered(route, self.outcome, seconds)
+        handled(route, self.outcome, seconds, field=self.field, error=self.error)

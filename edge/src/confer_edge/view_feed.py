@@ -9,7 +9,7 @@ import nats.errors
 from nats.aio.msg import Msg
 
 from confer_contracts.catalogue import BESIDE, EPHEMERA
-from confer_contracts.subjects import VIEWS_AGAIN, Header
+from confer_contracts.subjects import VIEWS_AGAIN, Header, template
 from confer_edge import metrics, packets
 from confer_edge.audiences import Audiences
 from confer_kit.logs import logger
@@ -60,7 +60,7 @@ class ViewFeed:
         name = headers.get(Header.EVENT)
         parts = msg.subject.split(".")
         if name is None or len(parts) != 4:
-            log.warning("not a view", subject=msg.subject)
+            log.warning("not a view", subject=template(msg.subject))
             return
         audience = f"{parts[1]}.{parts[2]}"
         beside = name in BESIDE

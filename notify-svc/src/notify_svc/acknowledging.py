@@ -255,7 +255,7 @@ class Acknowledging:
         except Rejection as refusal:
             if refusal.retry:
                 raise
-            log.error("a note cannot be escalated", note=demand.id, to=name, reason=refusal.message)
+            log.error("a note cannot be escalated", note=demand.id, reason=refusal.code)
 
     async def _decided(self, entry: Entry, command: Advance | End | Pass, deadline: float) -> Escalation:
         demand, content = entry.demand, entry.content

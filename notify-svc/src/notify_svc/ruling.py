@@ -83,7 +83,7 @@ class Ruling:
             requests = rule.notifications(values)
         except ValueError as error:
             metrics.RULES.labels("refused").inc()
-            log.warning("a rule makes no notification of a fact", rule=rule.name, seq=fact.seq, reason=str(error))
+            log.warning("a rule makes no notification of a fact", rule=rule.name, seq=fact.seq, exc_info=error)
             return
         if not requests:
             metrics.RULES.labels("nobody").inc()
@@ -96,7 +96,7 @@ class Ruling:
                 if refusal.retry:
                     raise
                 metrics.RULES.labels("refused").inc()
-                log.warning("what a rule sends is refused", rule=rule.name, seq=fact.seq, reason=refusal.message)
+                log.warning("what a rule sends is refused", rule=rule.name, seq=fact.seq, reason=refusal.code)
             else:
                 metrics.RULES.labels("sent").inc()
 

@@ -127,7 +127,7 @@ class Scheduling:
         except Rejection as refusal:
             if refusal.retry:
                 raise
-            log.error("a scheduled note cannot be sent", note=note.id, reason=refusal.message)
+            log.error("a scheduled note cannot be sent", note=note.id, reason=refusal.code)
             self._forget(note.id)
 
     async def _released(self, note: Scheduled, now: float) -> int:

@@ -17,6 +17,6 @@ async def side_by_side(work: Iterator[Awaitable[object]]) -> None:
     while batch := list(islice(work, AT_ONCE)):
         for outcome in await asyncio.gather(*batch, return_exceptions=True):
             if isinstance(outcome, Rejection):
-                log.info("a person was not changed", reason=outcome.message)
+                log.info("a person was not changed", reason=outcome.code)
             elif isinstance(outcome, BaseException):
                 raise outcome

@@ -73,7 +73,7 @@ class Claims:
         except Rejection as refusal:
             if clock.now() < claim.until + DOUBT_S:
                 raise
-            log.info("presence does not say whether a holder is there", reason=refusal.message)
+            log.info("presence does not say whether a holder is there", reason=refusal.code)
             return False
         return claim.user in {one.user_id for one in there.users}
 

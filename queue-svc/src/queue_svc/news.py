@@ -92,7 +92,7 @@ class News:
                     key, commands.Attend(by, clock.new_id(), patient, seq, user.step, enqueue=False, role=user.role)
                 )
         except Rejection as refusal:
-            log.info("the staff of a new ticket are not known", reason=refusal.message)
+            log.info("the staff of a new ticket are not known", reason=refusal.code)
 
     def _queues(self, patient: str) -> list[str]:
         """The default queue is always asked: it may be ahead of what this replica knows."""

@@ -48,7 +48,7 @@ class StepsView:
             form = await self._forms.of(room)
             folded = await self._ledger.load(room)
         except Rejection as refusal:
-            log.info("the steps view waits for the next change", reason=refusal.message)
+            log.info("the steps view waits for the next change", reason=refusal.code)
             return
         finally:
             self._drawing.discard(room)

@@ -33,7 +33,7 @@ async def test_a_failure_is_reported_with_the_tasks_name(capsys: pytest.CaptureF
     await asyncio.sleep(0)
     printed = capsys.readouterr().out
     assert "the failing one" in printed
-    assert "seen" in printed
+    assert "error=ValueError in fail" in printed
 
 
 async def test_cancel_ends_them_all_and_a_late_one_is_told_apart() -> None:

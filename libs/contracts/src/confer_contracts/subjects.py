@@ -94,6 +94,16 @@ class FactSubject(NamedTuple):
         return cls(service, kind, ident, key)
 
 
+def template(subject: str) -> str:
+    """Any subject without ids, for logs."""
+    first, *rest = subject.split(".")
+    if first == "call":
+        return subject
+    if first == "log" and len(rest) == 4:
+        return FactSubject.parse(subject).template
+    return ".".join([first, *("{id}" for _ in rest)])
+
+
 class Header:
     """Header names, each written once. A fact carries few: every one costs at each edge."""
 

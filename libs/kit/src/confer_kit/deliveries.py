@@ -6,6 +6,7 @@ in order.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -15,11 +16,9 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from confer_contracts.errors import ErrorCode
 from confer_kit import telemetry
 from confer_kit.facts import StoredFact
-from confer_kit.logs import logger
+from confer_kit.handled import handled
 from confer_kit.nats_link import Link
 from confer_kit.pulling import Pull, Pulled, processing, pull_on
-
-log = logger(__name__)
 
 AT_ONCE: Final = 4
 PENDING_MAX: Final = 1000  # that wait for their next attempt; those behind them wait in the log
@@ -59,16 +58,17 @@ async def deliver_durably(link: Link, stream: str, delivery: Delivery) -> None:
 
 
 async def _attempt(pull: Pull, message: Pulled, handler: Delivering) -> None:
-    fact = message.fact
+    began, fact = time.perf_counter(), message.fact
+    failure: Exception | None = None
     with processing(message, fact.subject) as span:
         try:
             again = await handler(fact, message.deliveries)
-            telemetry.ended(span, "ok" if again is None else "again")
-        except Exception:
-            route = fact.subject.template
-            log.exception("a delivery failed", route=route, seq=message.seq, delivery=message.deliveries)
-            telemetry.ended(span, ErrorCode.INTERNAL)
-            again = FAILED_S
+            outcome = "ok" if again is None else "again"
+        except Exception as error:
+            failure, again, outcome = error, FAILED_S, ErrorCode.INTERNAL.value
+        telemetry.ended(span, outcome)
+        seconds, route = time.perf_counter() - began, f"deliver {fact.subject.template}"
+        handled(route, outcome, seconds, error=failure, seq=fact.seq, attempt=message.deliveries)
     if again is None:
         await pull.done(message)
     else:

@@ -1,38 +1,128 @@
-"""Logs: one canonical line per handled message; readable on a terminal, JSON elsewhere; never a payload."""
+"""Logs: readable on a terminal, a JSON object per line elsewhere; nothing personal.
+
+Never a payload, an id of a person or record, or the text of an exception, which may quote one: only where a module's
+level is debug is that text shown. `handled` has the line of each message.
+"""
 
 import logging
 import sys
-from typing import Any
+import traceback
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
-import structlog
+import orjson
 
-# never local variables: they hold payloads and secrets
-_traceback = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+from confer_kit import clock
+
+LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+_NAMES: Final = {number: name for name, number in LEVELS.items()} | {logging.CRITICAL: "error"}
+_MARKS: Final = {"warning": "! ", "error": "!! "}
+FRAMES_MAX, CAUSES_MAX = 30, 5
 
 
-def logger(name: str) -> Any:
-    return structlog.get_logger(name)
+class Logger:
+    """Says what a module has to say, from the level on that is set for it."""
+
+    __slots__ = ("name", "threshold")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.threshold = _setup.level_of(name)
+
+    def debug(self, event: str, **more: object) -> None:
+        if self.threshold <= 10:
+            _setup.say(self, "debug", event, more)
+
+    def info(self, event: str, **more: object) -> None:
+        if self.threshold <= 20:
+            _setup.say(self, "info", event, more)
+
+    def warning(self, event: str, **more: object) -> None:
+        if self.threshold <= 30:
+            _setup.say(self, "warning", event, more)
+
+    def error(self, event: str, **more: object) -> None:
+        _setup.say(self, "error", event, more)
+
+    def exception(self, event: str, **more: object) -> None:
+        """With the exception that is being handled."""
+        _setup.say(self, "error", event, {**more, "exc_info": sys.exc_info()[1]})
+
+
+class _Setup:
+    """Of this process."""
+
+    def __init__(self) -> None:
+        self.service, self.text = "", True
+        self.default, self.by_module = LEVELS["info"], dict[str, int]()
+        self.loggers: dict[str, Logger] = {}
+
+    def level_of(self, name: str) -> int:
+        """Of the longest name that is set: `confer_kit.serving`, else `confer_kit`, else the default."""
+        while name not in self.by_module and name:
+            name = name.rpartition(".")[0]
+        return self.by_module.get(name, self.default)
+
+    def apply(self) -> None:
+        for name, log in self.loggers.items():
+            log.threshold = self.level_of(name)
+
+    def say(self, log: Logger, level: str, event: str, more: dict[str, object]) -> None:
+        error = more.pop("exc_info", None)
+        whole = log.threshold <= LEVELS["debug"]
+        if self.text:
+            if isinstance(error, BaseException):
+                more["error"] = _short(error, whole)
+            line = " ".join([f"{_MARKS.get(level, '')}{event}", *(f"{key}={value}" for key, value in more.items())])
+        else:
+            if isinstance(error, BaseException):
+                more["exception"] = [_told(each, whole) for each in _causes(error)]
+            head = {"time": clock.iso(clock.now()), "level": level, "service": self.service, "module": log.name}
+            line = orjson.dumps({**head, "event": event, **more}, default=str).decode()
+        try:
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
+        except (OSError, ValueError):  # nobody reads it any more: that is not the speaker's trouble
+            pass
+
+
+_setup: Final = _Setup()
+
+
+def logger(name: str) -> Logger:
+    """The one of this name."""
+    if name not in _setup.loggers:
+        _setup.loggers[name] = Logger(name)
+    return _setup.loggers[name]
 
 
 def configure(service: str, level: str = "info", style: str = "auto") -> None:
     """Set up once per process. `style`: `text`, `json`, or `auto` (text on a terminal)."""
-    text = style == "text" or (style == "auto" and sys.stdout.isatty())
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time") if not text else _nothing,
-        _compact_errors if text else _traceback,
-    ]
-    render: Any = _text_line if text else structlog.processors.JSONRenderer(default=str)
-    threshold = logging.getLevelNamesMapping()[level.upper()]
-    structlog.configure(
-        processors=[*shared, _name(service), render],
-        wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
-        cache_logger_on_first_use=False,
-    )
-    logging.basicConfig(level=max(threshold, logging.WARNING), handlers=[Libraries()])
+    _setup.service = service
+    _setup.text = style == "text" or (style == "auto" and sys.stdout.isatty())
+    _setup.default = LEVELS[level.lower()]
+    _setup.apply()
+    logging.basicConfig(level=max(_setup.default, logging.WARNING), handlers=[Libraries()])
     logging.getLogger("nats").setLevel(logging.CRITICAL)  # its errors reach us by callbacks, which log them once
+
+
+def set_levels(levels: Mapping[str, int]) -> None:
+    """By module, from now on; for the others the level of the start."""
+    _setup.by_module = dict(levels)
+    _setup.apply()
+
+
+def parse_levels(raw: bytes) -> dict[str, int]:
+    """Lines such as `confer_edge.feed = debug`; ValueError that says which one is none."""
+    levels: dict[str, int] = {}
+    for number, line in enumerate(raw.decode().splitlines(), 1):
+        told = line.partition("#")[0].strip()
+        module, _, level = (part.strip() for part in told.partition("="))
+        if told and (not module or level.lower() not in LEVELS):
+            raise ValueError(f"line {number}: must be a module = {', '.join(LEVELS)}")
+        if told:
+            levels[module] = LEVELS[level.lower()]
+    return levels
 
 
 class Libraries(logging.Handler):
@@ -42,35 +132,31 @@ class Libraries(logging.Handler):
         error = record.exc_info[1] if record.exc_info else None
         more = {"exc_info": error} if error else {}
         try:
-            logger(record.name).log(record.levelno, record.getMessage(), library=record.name, **more)
+            log = logger(record.name)
+            level = _NAMES.get(record.levelno, "warning")
+            if log.threshold <= record.levelno:
+                _setup.say(log, level, record.getMessage(), {"library": record.name, **more})
         except Exception:  # whoever logs is not to fail by it
             self.handleError(record)
 
 
-def _nothing(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
-    return event
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    each: BaseException | None = error
+    for _ in range(CAUSES_MAX):
+        if each is None:
+            return
+        yield each
+        each = each.__cause__ or (None if each.__suppress_context__ else each.__context__)
 
 
-def _name(service: str) -> Any:
-    def add(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
-        return {**event, "service": service}
-
-    return add
-
-
-def _compact_errors(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
-    """On a terminal an exception is its type and message; the stack is in the JSON logs and at debug level."""
-    error = event.pop("exc_info", None)
-    if error is True:
-        error = sys.exc_info()[1]
-    if isinstance(error, BaseException):
-        event["error"] = f"{type(error).__name__}: {error}"
-    return event
+def _told(error: BaseException, whole: bool) -> dict[str, Any]:
+    """Type and frames; the text where it may be shown. Never local variables."""
+    frames = traceback.extract_tb(error.__traceback__)[-FRAMES_MAX:]
+    where = [{"file": frame.filename, "line": frame.lineno, "name": frame.name} for frame in frames]
+    return {"type": type(error).__name__, "frames": where, **({"text": str(error)} if whole else {})}
 
 
-def _text_line(_: Any, __: str, event: dict[str, Any]) -> str:
-    event.pop("service", None)
-    level = event.pop("level", "info")
-    head = event.pop("event", "")
-    mark = {"warning": "! ", "error": "!! ", "critical": "!! "}.get(level, "")
-    return " ".join([f"{mark}{head}", *(f"{key}={value}" for key, value in event.items())])
+def _short(error: BaseException, whole: bool) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" in {frames[-1].name} ({frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}{f': {error}' if whole else ''}{where}"

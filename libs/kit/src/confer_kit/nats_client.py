@@ -19,7 +19,7 @@ from nats.aio.transport import TcpTransport
 from nats.protocol import command
 from nats.protocol.parser import AWAITING_CONTROL_LINE, Parser
 
-from confer_contracts.subjects import answerer
+from confer_contracts.subjects import answerer, template
 from confer_kit.logs import logger
 from confer_kit.nats_login import LoginClient
 from confer_kit.nats_reading import Reading
@@ -253,7 +253,7 @@ async def _awaited(later: Awaitable[None], subject: bytes) -> None:
 
 
 def _log_failure(subject: bytes) -> None:
-    log.exception("a message could not be handled", subject=subject.decode(errors="replace"))
+    log.exception("a message could not be handled", subject=template(subject.decode(errors="replace")))
 
 
 def nobody_answers(answer: Msg) -> bool:

@@ -13,11 +13,13 @@ import uvloop
 from pydantic import AliasChoices, ValidationError
 
 from confer_contracts.subjects import stream_of
-from confer_kit import clock, garbage, logs, telemetry
+from confer_kit import clock, garbage, handled, logs, telemetry
 from confer_kit.exposition import exposed
 from confer_kit.nats_link import Link, wait_for_nats
 from confer_kit.service import Service
 from confer_kit.settings import KitSettings
+from confer_kit.tasks import Tasks, again
+from confer_kit.watched_file import LOOK_S, operators_file
 
 log = logs.logger(__name__)
 
@@ -68,15 +70,33 @@ async def _serve(name: str, process: str, settings: T, build: Callable[[Service,
 @asynccontextmanager
 async def connected(settings: KitSettings, process: str, stop: asyncio.Event) -> AsyncIterator[Link]:
     """A link that is drained at the end; `stop` is set when NATS closes it for good. Metrics are served meanwhile."""
-    link = Link()
+    link, tasks = Link(), Tasks()
     link.on_closed.append(stop.set)
+    _watch_levels(settings, tasks)
     async with exposed(settings, process, link.complaint):
         await unless_stopped(stop, wait_for_nats(link, settings, process))
         try:
             yield link
         finally:
             await link.close(settings.drain_s)
+            await tasks.cancel()
             telemetry.shutdown()
+
+
+def _watch_levels(settings: KitSettings, tasks: Tasks) -> None:
+    """What is logged can change while the process runs."""
+    handled.configure(settings.log_lines_max)
+    if settings.log_levels_file is None:
+        return
+    path, parse = settings.log_levels_file, logs.parse_levels
+    file = operators_file("CONFER_LOG_LEVELS_FILE", path, parse, "log levels")
+    logs.set_levels(file.value)
+
+    async def look() -> None:
+        if file.look():
+            logs.set_levels(file.value)
+
+    tasks.start(again(LOOK_S, look), "log levels")
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ changes nothing.
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
@@ -15,6 +16,7 @@ from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.subjects import Header
 from confer_kit import metrics, telemetry
 from confer_kit.facts import StoredFact
+from confer_kit.handled import handled
 from confer_kit.logs import logger
 from confer_kit.nats_link import Link
 from confer_kit.pulling import Pull, Pulled, processing, pull_on
@@ -66,27 +68,31 @@ async def follow_durably(
 
 async def _react(pull: Pull, message: Pulled, handler: Reaction) -> None:
     fact = message.fact
-    route = fact.subject.template
+    began, route = time.perf_counter(), f"react {fact.subject.template}"
+
+    def done(outcome: str, error: Exception | None = None) -> None:
+        telemetry.ended(span, outcome)
+        seconds = time.perf_counter() - began
+        handled(route, outcome, seconds, error=error, seq=fact.seq, attempt=message.deliveries)
+
     with processing(message, fact.subject) as span:
         try:
             await handler(fact)
         except Rejection as refusal:
-            telemetry.ended(span, refusal.code)
+            done(refusal.code)
             if refusal.retry:
                 if message.deliveries >= DELIVERIES_MAX:
-                    log.error("a reaction was given up", subject=route, seq=fact.seq, reason=refusal.message)
+                    log.error("a reaction was given up", route=route, seq=fact.seq, reason=refusal.code)
                 metrics.REACTIONS.labels("again").inc()
                 await pull.again(message, random.uniform(0.5, 2.0))  # noqa: S311 - jitter
                 return
             metrics.REACTIONS.labels("refused").inc()
-            log.info("a reaction was refused", subject=message.subject, reason=refusal.message)
-        except Exception:
-            telemetry.ended(span, ErrorCode.INTERNAL)
+        except Exception as error:
+            done(ErrorCode.INTERNAL, error)
             metrics.REACTIONS.labels("failed").inc()
-            log.exception("a reaction failed", subject=message.subject, delivery=message.deliveries)
             await pull.again(message, random.uniform(1.0, 3.0))  # noqa: S311 - jitter
             return
         else:
-            telemetry.ended(span, "ok")
+            done("ok")
             metrics.REACTIONS.labels("done").inc()
     await pull.done(message)

@@ -17,10 +17,8 @@ from confer_kit import metrics, telemetry
 from confer_kit.audit import Audit, Audited
 from confer_kit.calls import Context, decode_context
 from confer_kit.event_log import OutcomeUnknown, Unavailable, as_rejection
-from confer_kit.logs import logger
+from confer_kit.handled import handled
 from confer_kit.tasks import Tasks
-
-log = logger(__name__)
 
 Q = TypeVar("Q", bound=BaseModel)
 Handler = Callable[[Q, Context], Awaitable[BaseModel]]
@@ -44,6 +42,7 @@ class _Done:
     model: BaseModel | None = None
     context: Context | None = None
     field: str | None = None
+    error: Exception | None = None  # a surprise
 
 
 class Endpoint:
@@ -80,23 +79,23 @@ class Endpoint:
         parent = telemetry.incoming(headers)
         with telemetry.span(self._span, telemetry.Kind.CONSUMER, parent, attributes=self._attributes) as span:
             done = await self._outcome(body, headers)
-            outcome = done.outcome
-            if outcome in telemetry.FAILURES:
+            await self._respond(reply, done)
+            if done.outcome in telemetry.FAILURES:
                 self.failures += 1
             if span.is_recording():
-                telemetry.ended(span, outcome)
+                telemetry.ended(span, done.outcome)
                 span.set_attributes(_about(done))
-            await self._respond(reply, done.body)
             if self._audited is not None and done.context is not None:
-                await self._audit.tell(self._audited, done.model, done.context, outcome, done.field)
-            self._counted(outcome, time.perf_counter() - began)
+                await self._audit.tell(self._audited, done.model, done.context, done.outcome, done.field)
+            seconds = time.perf_counter() - began
+            self._counted(done.outcome, seconds)
+            handled(self._subject, done.outcome, seconds, field=done.field, error=done.error)
 
     def _counted(self, outcome: str, seconds: float) -> None:
         if (count := self._counts.get(outcome)) is None:
             count = self._counts[outcome] = metrics.REQUESTS.labels(self._subject, outcome)
         count.inc()
         self._seconds.observe(seconds, telemetry.exemplar())
-        log.debug(self._subject, outcome=outcome, ms=round(seconds * 1000, 1), trace=telemetry.trace_id())
 
     async def _outcome(self, body: bytes, headers: Mapping[str, str]) -> _Done:
         done = _Done()
@@ -113,25 +112,24 @@ class Endpoint:
             return self._refused(refusal, done)
         except (Unavailable, OutcomeUnknown) as error:
             return self._refused(as_rejection(error), done)
-        except Exception:
-            log.exception(self._subject, outcome="internal", trace=telemetry.trace_id())
+        except Exception as error:
+            done.error = error
             done.outcome, done.body = ErrorCode.INTERNAL.value, orjson.dumps(failed(_bug(), done.op))
             return done
         done.body = reply.model_dump_json().encode()
         return done
 
     def _refused(self, refusal: Rejection, done: _Done) -> _Done:
-        log.info(self._subject, outcome=refusal.code.value, reason=refusal.message, trace=telemetry.trace_id())
         done.outcome, done.field = refusal.code.value, refusal.field
         done.body = orjson.dumps(failed(refusal, done.op))
         return done
 
-    async def _respond(self, reply: str, body: bytes) -> None:
+    async def _respond(self, reply: str, done: _Done) -> None:
         """An answer that fits into no message is our defect: whoever asked is told so, and does not wait."""
         try:
-            await self._nc.publish(reply, body)
-        except nats.errors.MaxPayloadError:
-            log.error(self._subject, outcome="internal", bytes=len(body), trace=telemetry.trace_id())
+            await self._nc.publish(reply, done.body)
+        except nats.errors.MaxPayloadError as error:
+            done.outcome, done.error = ErrorCode.INTERNAL.value, error
             await self._nc.publish(reply, orjson.dumps(failed(_bug())))
 
 

@@ -32,6 +32,12 @@ class KitSettings(BaseSettings):
     log_level: str = Field(
         "info", pattern="(?i)^(debug|info|warning|error)$", description="debug, info, warning or error"
     )
+    log_levels_file: Path | None = Field(
+        None, description="lines such as `confer_edge.feed = debug`, which hold while the process runs; none: no file"
+    )
+    log_lines_max: int = Field(
+        200, ge=0, description="lines a second about handled messages; the next one tells how many were left out"
+    )
     log_format: str = Field("auto", pattern="^(auto|text|json)$", description="text, json, or auto: text on a terminal")
     drain_s: float = Field(8, gt=0, description="how long requests in flight may take at shutdown")
     in_flight_max: int = Field(2000, gt=0, description="requests that a process handles at once; more are refused")

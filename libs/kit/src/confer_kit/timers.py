@@ -62,6 +62,6 @@ class Timers:
         try:
             await fire()
         except Exception as error:
-            log.warning("a timer failed; it is tried again", timer=key, error=f"{type(error).__name__}: {error}")
+            log.warning("a timer failed; it is tried again", exc_info=error)
             if key not in self._due:
                 self.set(key, clock.now() + 1.0, fire)

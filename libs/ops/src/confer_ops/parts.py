@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from confer_contracts import catalogue
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 
 EDGE = "confer-edge"
 SERVICES = tuple(f"{name}-svc" for name in catalogue.SERVICES)
+_LEVELS = """\
+# What the processes log, by module: debug, info, warning or error. A change holds within a second, without a restart.
+handled = warning       # info: a line for every message, with its trace
+# confer_edge = debug
+# sync_svc = debug
+"""
 DRAIN_S, GRACE_S, NATS_GRACE_S = 4, 6.0, 5.0  # all of them together stay below 20 s
 
 
@@ -42,6 +49,7 @@ class Parts:
             "nats-server", [nats_process.binary(), "-c", str(config)], console,
             pass_fds=[data.lock_fd], shown=nats_process.shown,
         )  # fmt: skip
+        self._levels = _levels(data.path / "log-levels")
         demo = Demo(options.checkout)
         self.services = [self._python(name, **_forms(options, demo)) for name in SERVICES]
         self.edge = self._python(
@@ -59,6 +67,7 @@ class Parts:
             "CONFER_NATS_URL": self.nats_url,
             "CONFER_NATS_NKEY_SEED_FILE": str(seed_file(self._keys, name)),
             "CONFER_LOG_FORMAT": "text",
+            "CONFER_LOG_LEVELS_FILE": self._levels,
             "CONFER_DRAIN_S": str(DRAIN_S),
             "CONFER_METRICS_PORT": str(self.metrics[name]),
         }
@@ -76,6 +85,14 @@ class Parts:
         await asyncio.gather(self.edge.stop(GRACE_S), self.builder.stop(1))
         await asyncio.gather(*(service.stop(GRACE_S) for service in self.services))
         await self.nats.stop(NATS_GRACE_S)
+
+
+def _levels(path: Path) -> str:
+    """Where the processes look for what to log; on a terminal not every message."""
+    given = environment({}).get("CONFER_LOG_LEVELS_FILE")
+    if given is None and not path.exists():
+        path.write_text(_LEVELS)
+    return given or str(path)
 
 
 def traces_go_to() -> str | None:
