@@ -13,6 +13,11 @@ from confer_kit.testing import System, running_system
 from confer_kit.testing.client import Client
 
 PATIENT, FIELD, VALUE, USER, NAME = "patient-secret", "field-secret", "value-secret", "user-secret", "User-Secret"
+SAID = {  # of a move to another step
+    "edge": ["step_change"],
+    "sync-svc": ["call.sync.step_change"],
+    "presence-svc": ["react log.sync.room.{id}.{key}"],
+}
 UPDATE: dict[str, Any] = {"patient_id": PATIENT, "field": FIELD, "value": VALUE}
 
 
@@ -40,6 +45,10 @@ def of(system: System, process: str, trace: str) -> list[str]:
     return [line["event"] for line in lines(system, process) if line.get("trace") == trace]
 
 
+def with_outcome(system: System, process: str, outcome: str) -> list[dict[str, Any]]:
+    return [line for line in lines(system, process) if line.get("outcome") == outcome]
+
+
 async def test_each_message_is_one_line_with_its_trace_and_no_line_tells_whose_it_was(system: System) -> None:
     trace = secrets.token_hex(16)
     async with AsyncExitStack() as stack:
@@ -48,20 +57,20 @@ async def test_each_message_is_one_line_with_its_trace_and_no_line_tells_whose_i
         await ann.connect(system.url())
         await ann.until_ok("join_patient_room", patient_id=PATIENT)
         told = f"00-{trace}-{'1' * 16}-01"
-        assert (await ann.call("step_change", patient_id=PATIENT, step=2, step_name=VALUE, traceparent=told))["op"]
-        await ann.until(lambda: of(system, "presence-svc", trace) == ["react log.sync.room.{id}.{key}"])
-        assert of(system, "edge", trace) == ["step_change"]
-        assert of(system, "sync-svc", trace) == ["call.sync.step_change"]
-
+        answer = await ann.call("step_change", patient_id=PATIENT, step=2, step_name=VALUE, traceparent=told)
+        assert answer["status"] == "ok", answer
+        for process, said in SAID.items():
+            await ann.until(lambda p=process, s=said: of(system, p, trace) == s)  # type: ignore[misc]
         await _whatever_may_be_refused(ann)
         assert await system.processes["queue-svc"].stop() == 0
         assert (await ann.call("queue_enqueue", patient_id=PATIENT))["code"] == "unavailable"
-        (failed,) = [line for line in lines(system, "edge") if line.get("outcome") == "unavailable"]
+        await ann.until(lambda: with_outcome(system, "edge", "unavailable"))
+        (failed,) = with_outcome(system, "edge", "unavailable")
         assert (failed["level"], failed["event"], failed["module"]) == ("warning", "queue_enqueue", "handled")
-        refused = [line.get("field") for line in lines(system, "edge") if line.get("outcome") == "invalid"]
-        assert "base_version" in refused
+        assert "base_version" in [line.get("field") for line in with_outcome(system, "edge", "invalid")]
     for process in system.processes.values():
         assert await process.stop() == 0
+    assert {name: of(system, name, trace) for name in SAID} == SAID
     for name, process in system.processes.items():
         assert len(lines(system, name)) > 3
         for secret in (PATIENT, FIELD, VALUE, USER, NAME):
@@ -97,6 +106,7 @@ async def test_what_is_logged_changes_while_the_processes_run(system: System, le
         async def shown() -> bool:
             trace = secrets.token_hex(16)
             await ann.until_ok("field_update", **UPDATE, traceparent=f"00-{trace}-{'1' * 16}-01")
+            await ann.until_ok("field_update", **UPDATE)  # once this one is answered, the other's line is there
             return bool(of(system, "sync-svc", trace))
 
         assert await shown()
