@@ -59,8 +59,8 @@ async def test_each_message_is_one_line_with_its_trace_and_no_line_tells_whose_i
         told = f"00-{trace}-{'1' * 16}-01"
         answer = await ann.call("step_change", patient_id=PATIENT, step=2, step_name=VALUE, traceparent=told)
         assert answer["status"] == "ok", answer
-        for process, said in SAID.items():
-            await ann.until(lambda p=process, s=said: of(system, p, trace) == s)  # type: ignore[misc]
+        for name, said in SAID.items():
+            await ann.until(lambda n=name, s=said: of(system, n, trace) == s)  # type: ignore[misc]
         await _whatever_may_be_refused(ann)
         assert await system.processes["queue-svc"].stop() == 0
         assert (await ann.call("queue_enqueue", patient_id=PATIENT))["code"] == "unavailable"
