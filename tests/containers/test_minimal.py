@@ -2,6 +2,8 @@
 multiply; then every client's story is compared with the log."""
 
 import json
+import re
+import shlex
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -93,3 +95,33 @@ async def test_secrets_are_in_files_and_nowhere_else(minimal: Compose, tmp_path:
     finally:
         await somebody.close()
     assert SECRET not in edge.logs().decode()
+
+
+async def test_the_commands_of_the_operators_page_do_well(minimal: Compose, tmp_path: Path) -> None:
+    """Install, upgrade, back up and restore: what was written after the backup is gone, the rest is there."""
+    page = (ROOT / "docs" / "operating.md").read_text()
+    found = re.findall(r"^```sh docker\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    install, upgrade, backup, restore = (block.replace("./confer-backup", str(tmp_path / "kept")) for block in found)
+
+    async def run(block: str) -> None:
+        for line in block.splitlines():
+            first, second, *words = shlex.split(line)
+            assert (first, second) == ("docker", "compose")
+            await minimal.command(*words)
+
+    async def write(name: str) -> None:
+        ann = await Client("anna").connect(minimal.url)
+        await ann.until_ok("field_update", patient_id="B-1", field=name, value=1)
+        await ann.close()
+
+    await run(install)
+    await run(upgrade)
+    await write("before")
+    await run(backup)
+    await minimal.all_healthy()
+    await write("after")
+    await run(restore)
+    ann = await Client("anna").connect(minimal.url)
+    joined = await ann.until_ok("join_patient_room", patient_id="B-1")
+    await ann.close()
+    assert list(joined["sync"]["fields"]) == ["before"]

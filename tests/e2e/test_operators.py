@@ -159,6 +159,10 @@ async def test_all_edges_are_drained_one_after_the_other(system: System, operato
     assert min(at_once) == 1
 
 
+async def test_provisioning_again_does_nothing_and_says_so(operator: Operator) -> None:
+    assert await operator.does("provision", "--json") == (0, '{"done": []}\n', "")
+
+
 async def test_what_cannot_be_done_is_one_sentence(operator: Operator) -> None:
     for arguments, said in (
         ("tail nobody", "'nobody' is no audience; there are all, room:ID"),

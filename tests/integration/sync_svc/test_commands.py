@@ -44,7 +44,7 @@ async def test_activity_as_a_table_as_json_lines_and_as_audit_events(rig: Rig) -
     assert head.split() == ["when", "who", "kind", "where", "what", "outcome", "trace"]
     assert "iop: 14 -> 15" in newest
     assert "iop: null -> 14" in oldest
-    rows = [json.loads(line) for line in await lines(rig, 2, "--user", "ann", "--format", "jsonl")]
+    rows = [json.loads(line) for line in await lines(rig, 2, "--user", "ann", "--json")]
     assert [row["changes"][0]["new"] for row in rows] == [15, 14]
     (event,) = map(json.loads, await lines(rig, 1, "--record", "p 1", "--format", "fhir", "--limit", "1"))
     assert (event["resourceType"], event["recorded"]) == ("AuditEvent", rows[0]["timestamp"])

@@ -42,11 +42,13 @@ def activity(
     form: Annotated[
         Format, typer.Option("--format", help="a table, JSON lines, or FHIR R4 AuditEvents, one a line")
     ] = Format.TABLE,
+    as_json: Annotated[bool, typer.Option("--json", help="the same as --format jsonl")] = False,
     limit: Annotated[int | None, typer.Option(help="rows at most; 50 for a table, else all", min=1)] = None,
     actor: Actor = None,
     nats_url: NatsUrl = HERE,
 ) -> None:
     """Show who did what, newest first: in a record, by a person, or both. That you asked is kept, too."""
+    form = Format.JSONL if as_json and form is Format.TABLE else form
     try:
         query = ActivityQuery(
             patient_id=record, session_id=session, user=user, kinds=kind and [k.value for k in kind],

@@ -1,6 +1,7 @@
 """The command `confer`."""
 
 import asyncio
+import json
 import subprocess
 import sys
 from collections.abc import Coroutine
@@ -144,13 +145,16 @@ def provision(
     ] = None,
     activity_days: ActivityDays = None,
     audit_days: AuditDays = None,
+    as_json: Annotated[bool, typer.Option("--json", help="answer in JSON")] = False,
 ) -> None:
     """Make the streams that are missing; what is there stays."""
+    done: list[str] = []
 
     async def make() -> int:
         async with connected(nats_url, PROVISION) as nc:
-            await provision_patiently(nc, replicas, print, Ages(activity_days, audit_days))
-        print("the streams are as they should be")
+            say = done.append if as_json else print
+            await provision_patiently(nc, replicas, say, Ages(activity_days, audit_days))
+        print(json.dumps({"done": done}) if as_json else "the streams are as they should be")
         return 0
 
     _finish(make())
