@@ -209,7 +209,7 @@ export function createPortal(place: Place) {
   link.on("new_message", inbox.messageArrived);
   link.on("notification_counts", inbox.counted);
   for (const what of ["seen", "read", "archive"] as const) link.on(`notification_${what}`, inbox.changed);
-  link.on("notification_preferences", (fact) => (wishes.preferences.value = fact.preferences));
+  link.on("notification_preferences", (fact) => wishes.told(fact.preferences));
   for (const event of ["topic_followed", "topic_unfollowed"] as const) link.on(event, () => void inbox.load());
   link.on("notification_reminder", demands.reminded);
   link.on("notification_closed", demands.closed);

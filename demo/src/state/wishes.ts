@@ -16,7 +16,7 @@ export function createWishes(call: Call, say: Say) {
 
   async function load(): Promise<void> {
     const answer = await call("notification_preferences", {});
-    if (answer.status === "ok") preferences.value = answer.preferences;
+    if (answer.status === "ok") told(answer.preferences);
   }
 
   function muteInfo(muted: boolean): Promise<void> {
@@ -30,11 +30,22 @@ export function createWishes(call: Call, say: Say) {
     return want({ quiet: hours && { ...hours, zone } });
   }
 
+  let wanting = 0; // changes under way: what is said about those before the last one is not shown
+
+  /** Shown at once: the next change builds on it. */
   async function want(change: Partial<Preferences>): Promise<void> {
-    const wanted = { ...preferences.value, ...change };
+    const wanted = (preferences.value = { ...preferences.value, ...change });
+    wanting++;
     const answer = await call("notification_preferences", { preferences: wanted, op: newOp() });
-    if (answer.status === "ok") preferences.value = answer.preferences;
-    else say("warning", "Not changed", answer.message);
+    wanting--;
+    if (answer.status === "ok") return told(answer.preferences);
+    say("warning", "Not changed", answer.message);
+    await load();
+  }
+
+  /** On this tab or on another one of the same person. */
+  function told(now: Preferences): void {
+    if (!wanting) preferences.value = now;
   }
 
   async function beStaff(on: boolean): Promise<void> {
@@ -50,7 +61,7 @@ export function createWishes(call: Call, say: Say) {
     return priority === "critical" || !(quiet || mute.includes(type) || digest?.types.includes(type));
   }
 
-  return { preferences, quietUntil, follows, isStaff, mutesInfo, load, muteInfo, beQuiet, beStaff, wantsToHear };
+  return { preferences, quietUntil, follows, isStaff, mutesInfo, load, told, muteInfo, beQuiet, beStaff, wantsToHear };
 }
 
 export type Wishes = ReturnType<typeof createWishes>;

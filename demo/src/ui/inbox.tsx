@@ -81,10 +81,10 @@ function Wishes({ portal: { wishes } }: { portal: Portal }) {
   return (
     <div class="wishes">
       <label class="switch"><input type="checkbox" data-testid="mute-info" checked={wishes.mutesInfo.value} onChange={(e) => void wishes.muteInfo(e.currentTarget.checked)} />Mute what is for information</label>
+      <label class="switch"><input type="checkbox" data-testid="be-staff" checked={wishes.isStaff.value} onChange={(e) => void wishes.beStaff(e.currentTarget.checked)} />I am staff of the queue</label>
       <label class="switch"><input type="checkbox" data-testid="quiet" checked={quiet !== null} onChange={(e) => void wishes.beQuiet(e.currentTarget.checked ? QUIET : null)} />Quiet hours</label>
       {time("start")}{time("end")}
       {wishes.quietUntil.value && <span class="chip held" data-testid="quiet-until">quiet until {clock(wishes.quietUntil.value)}</span>}
-      <label class="switch"><input type="checkbox" data-testid="be-staff" checked={wishes.isStaff.value} onChange={(e) => void wishes.beStaff(e.currentTarget.checked)} />I am staff of the queue</label>
     </div>
   );
 }
