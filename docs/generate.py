@@ -30,8 +30,6 @@ from confer_ops.dashboards import all as dashboards
 
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH = 132
-# a variable is known only in the file that includes its value
-KEYS = 'include "keys/keys.conf"  # of the installation: `server` of the directory that `confer nats-users` makes\n'
 PROCESSES: dict[str, type[KitSettings]] = {
     "edge": EdgeSettings,
     **{f"{name}-svc": import_module(f"{name}_svc.settings").Settings for name in SERVICES},
@@ -48,7 +46,7 @@ def files() -> dict[Path, str]:
         ROOT / "docs/asyncapi.json": json.dumps(asyncapi.document(), indent=1, ensure_ascii=False) + "\n",
         ROOT / "docs/settings.md": settings(),
         ROOT / "docs/metrics.md": metrics(),
-        ROOT / "deploy/nats/accounts.conf": KEYS + nats_accounts.accounts(),
+        ROOT / "deploy/nats/accounts.conf": nats_accounts.accounts(),
         nats: _USERS.sub(lambda m: m[1] + users() + m[2], nats.read_text()),
         **{
             ROOT / f"deploy/grafana/dashboards/{each.uid}.json": dashboards.text(each) for each in dashboards.DASHBOARDS

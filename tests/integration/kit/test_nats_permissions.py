@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from prometheus_client import REGISTRY
 
-from confer_contracts import nats_accounts
 from confer_contracts.permissions import AUTHORISER, EDGES, OPERATOR, PROVISION, users
 from confer_contracts.subjects import LIVE
 from confer_kit import nats_users
 from confer_kit.nats_link import Link, wait_for_nats
 from confer_kit.settings import KitSettings
 from confer_kit.testing import NatsServer, nats_server
+from confer_kit.testing.nats import with_users
 from confer_ops.provision import existing, provision
 
 OTHERS = [user.name for user in users() if user.name != PROVISION]
@@ -112,8 +112,7 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     keys = tmp_path / "keys"
     nats_users.make(keys)
     log = f'log_file: "{tmp_path / "server.log"}"\n'
-    users_only = nats_users.keys_file(keys).read_text() + nats_accounts.accounts()
-    async with nats_server(log + users_only) as server, AsyncExitStack() as stack:
+    async with nats_server(log + with_users(keys, strict=True)) as server, AsyncExitStack() as stack:
         made = Rig(server, keys, stack)
         await provision((await made.link(PROVISION)).nc)
         yield made

@@ -14,8 +14,8 @@ ANSWERS_WITHIN_S: Final = 60  # longer than any call may take
 _HEAD: Final = """\
 # Who may do what on NATS. Made from the catalogue by `python docs/generate.py`: change it there (docs/adr/0038).
 # The keys are in a file of their own, which `confer nats-users` writes.
-system_account: SYS
 """
+_KEYS: Final = "keys/keys.conf"
 
 
 def variable(user: str) -> str:
@@ -28,9 +28,12 @@ def names() -> tuple[str, ...]:
     return (*(user.name for user in permissions.users()), permissions.SYSTEM)
 
 
-def accounts() -> str:
-    """The text of accounts.conf."""
+def accounts(keys: str = _KEYS) -> str:
+    """The text of accounts.conf. `keys`: the file that gives variables their values, seen from there; a file that is
+    included sees no others."""
     lines = [
+        including(keys),
+        "system_account: SYS",
         "accounts {",
         f"  {APP} {{",
         "    jetstream: enabled",
@@ -42,6 +45,10 @@ def accounts() -> str:
         "}",
     ]
     return _HEAD + "\n".join(lines) + "\n"
+
+
+def including(keys: str = _KEYS) -> str:
+    return f'include "{keys}"'
 
 
 def keys(public: Mapping[str, str]) -> str:

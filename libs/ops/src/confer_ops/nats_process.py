@@ -25,7 +25,6 @@ jetstream {{
   store_dir: "{store}"
   sync_interval: always  # an acknowledged fact survives a power cut
 }}
-include "{keys}"
 """
 _LINE = re.compile(r"\[\d+\] \S+ \S+ \[(\w+)\] (.*)")
 
@@ -42,10 +41,9 @@ def write_config(data: DataDirectory, *, port: int, monitoring: int) -> Path:
     """The configuration, with the users whose keys are beside it, which are made when they are missing."""
     nats_users.make(data.keys)
     quoted = str(data.store).replace("\\", "\\\\").replace('"', '\\"')
-    keys = nats_users.keys_file(data.keys).relative_to(data.path)
-    text = _CONFIG.format(host=HOST, port=port, monitoring=monitoring, store=quoted, keys=keys)
+    text = _CONFIG.format(host=HOST, port=port, monitoring=monitoring, store=quoted)
     path = data.path / "nats.conf"
-    path.write_text(text + nats_accounts.accounts())
+    path.write_text(text + nats_accounts.accounts(str(nats_users.keys_file(data.keys).relative_to(data.path))))
     return path
 
 

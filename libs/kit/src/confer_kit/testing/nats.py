@@ -26,11 +26,11 @@ STARTED_WITHIN_S = 60
 _TESTER = "{ user: tester, password: tester }"
 
 
-def with_users(keys: Path, accounts: str = "") -> str:
+def with_users(keys: Path, accounts: str = "", *, strict: bool = False) -> str:
     """Configuration: every process has to be who it is, with the key in `keys`; whoever is nobody is the test, and may
-    do everything. `accounts`: others than those of the catalogue."""
-    for_test = (accounts or nats_accounts.accounts()).replace("users: [", f"users: [\n      {_TESTER}", 1)
-    return keys_file(keys).read_text() + for_test + "no_auth_user: tester\n"
+    do everything, or (`strict`) nothing. `accounts`: others than those of the catalogue."""
+    text = (accounts or nats_accounts.accounts()).replace(nats_accounts.including(), keys_file(keys).read_text(), 1)
+    return text if strict else text.replace("users: [", f"users: [\n      {_TESTER}", 1) + "no_auth_user: tester\n"
 
 
 def binary() -> str:
