@@ -16,7 +16,7 @@ import queue_svc.metrics
 import sync_svc.metrics
 from confer_kit.metrics import FORESEEN
 from confer_ops.dashboards.all import DASHBOARDS
-from confer_ops.dashboards.model import COLUMNS, Dashboard, Query
+from confer_ops.dashboards.model import Query
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "prometheus" / "confer.rules.yml"
@@ -67,29 +67,6 @@ def test_rules_and_dashboards_were_found() -> None:
 
 def test_every_metric_is_on_a_dashboard_or_wakes_somebody() -> None:
     assert {metrics()[name] for name, _ in SELECTORS} == {*metrics().values()}
-
-
-@pytest.mark.parametrize("board", DASHBOARDS, ids=lambda board: board.uid)
-def test_a_dashboard_explains_itself(board: Dashboard) -> None:
-    assert board.description
-    chosen = {variable.name for variable in board.variables}
-    for panel in board.panels:
-        assert panel.title
-        assert panel.description.endswith("."), panel.title
-        assert panel.unit, panel.title
-        said = " ".join(q.expression if isinstance(q, Query) else q.operation + q.trace for q in panel.queries)
-        assert set(re.findall(r"\$(\w+)", said)) <= {*chosen, "__rate_interval"}, panel.title
-    assert len({(panel.title, panel.description) for panel in board.panels}) == len(board.panels)
-
-
-@pytest.mark.parametrize("board", DASHBOARDS, ids=lambda board: board.uid)
-def test_no_panel_covers_another(board: Dashboard) -> None:
-    taken: set[tuple[int, int]] = set()
-    for place in (panel["gridPos"] for panel in board.json()["panels"]):
-        area = {(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])}
-        assert not area & taken
-        assert max(x for x, _ in area) < COLUMNS
-        taken |= area
 
 
 def test_every_part_that_is_scraped_is_missed_when_it_is_away() -> None:
