@@ -14,7 +14,7 @@ import pytest_asyncio
 from confer_kit.tasks import Tasks, again
 from confer_kit.testing import System, running_system
 from confer_kit.testing.otlp import Sink, otlp_sink
-from confer_kit.testing.prometheus import PATIENCE_S, Prometheus, prometheus
+from confer_kit.testing.prometheus import PATIENCE_S, WINDOW, Prometheus, prometheus
 from confer_kit.testing.raw import raw_client
 from confer_kit.testing.system import SERVICES
 from confer_ops.dashboards.all import DASHBOARDS
@@ -28,6 +28,7 @@ EXEMPLARS = (
     "confer_edge_call_duration_seconds", "confer_request_duration_seconds", "confer_append_duration_seconds",
 )  # fmt: skip
 LOWER = {"consumer_pending > 1000": "consumer_pending > 5"}
+CHOSEN = {"$__rate_interval": WINDOW[1:-1], "$instance": ".+", "$part": "sync-svc", "$route": "field_update"}
 AGAIN_S = 0.05
 FLOOD = 400  # events at once
 
@@ -66,6 +67,13 @@ async def meanwhile(work: Callable[[], Awaitable[object]]) -> AsyncIterator[None
         await tasks.cancel()
 
 
+def chosen(expression: str) -> str:
+    """With a choice for each variable of the dashboards."""
+    for variable, value in CHOSEN.items():
+        expression = expression.replace(variable, value)
+    return expression
+
+
 async def test_every_process_is_scraped(watched: Prometheus) -> None:
     for part in PARTS:
         await watched.until(f'up{{job="confer", part="{part}"}} == 1')
@@ -78,14 +86,6 @@ async def test_nothing_fires_while_all_is_well(watched: Prometheus) -> None:
     await watched.until('absent(ALERTS{alertstate="firing", alertname!~".*(Busy|Slow)"})')
 
 
-async def test_every_query_of_the_dashboards_is_answered(system: System, watched: Prometheus) -> None:
-    queries = [query for board in DASHBOARDS for panel in board.panels for query in panel.queries]
-    expressions = [query.expression for query in queries if isinstance(query, Query)]
-    assert len(expressions) > 80
-    for expression in expressions:
-        await watched.query(expression.replace("$__rate_interval", "10s").replace("$instance", ".+"))
-
-
 async def test_every_number_of_rules_and_dashboards_is_there(system: System, watched: Prometheus) -> None:
     told = "".join(json.dumps(board.json()) for board in DASHBOARDS) + CONFIG.with_name("confer.rules.yml").read_text()
     wanted = set(re.findall(r"\bconfer_[a-z_]+", told))
@@ -96,6 +96,16 @@ async def test_every_number_of_rules_and_dashboards_is_there(system: System, wat
             while missing := wanted - set(await watched.api("label/__name__/values")):
                 await asyncio.sleep(0.2)
     assert not missing
+
+
+async def test_every_query_of_the_dashboards_has_an_answer(watched: Prometheus) -> None:
+    """After the calls of the test before; what asks for trouble alone has none."""
+    queries = [query for board in DASHBOARDS for panel in board.panels for query in panel.queries]
+    expressions = [query.expression for query in queries if isinstance(query, Query)]
+    assert len(expressions) > 80
+    for expression in map(chosen, expressions):
+        assert "$" not in expression
+        await (watched.query if expression.endswith("> 0") or "ALERTS" in expression else watched.until)(expression)
 
 
 @pytest.mark.parametrize("number", EXEMPLARS)
