@@ -18,7 +18,9 @@ HOPS = {  # of a field's change: what ran where
     "send call.sync.field_update": "confer-edge",
     "process call.sync.field_update": "sync-svc",
     "send log.sync.room.{id}.{key}": "sync-svc",
+    "receive room.{id}": "confer-edge",
     "emit field_updated": "confer-edge",
+    "ack field_update": "confer-edge",
     "process log.sync.room.{id}.{key}": "presence-svc",
 }
 
@@ -44,7 +46,7 @@ async def test_a_field_that_was_changed_is_shown_with_all_its_hops(run: Up) -> N
             await page.locator("#traces button", has_text="receive field_update").first.click()
             for name, service in HOPS.items():
                 await expect(hop(page, name)).to_contain_text(service)
-            await expect(hop(page, "emit field_updated")).to_contain_text("fact")
+            await expect(hop(page, "receive room.{id}")).to_contain_text("⇠ fact")
             await hop(page, "process call.sync.field_update").get_by_role("button").click()
             await expect(hop(page, "process call.sync.field_update").locator("dl")).to_contain_text("nats")
             await expect(page.locator("#tiles")).to_contain_text("clients")
