@@ -188,7 +188,7 @@ async def test_what_is_given_up_is_logged(
         while "given up" not in out:
             await asyncio.sleep(0.01)
             out += capsys.readouterr().out
-    assert "still away" in out
+    assert "reason=unavailable" in out
 
 
 async def test_what_was_in_hand_when_a_replica_ended_comes_to_the_next(
