@@ -13,6 +13,7 @@ INTERPOLATED = re.compile(r"\$\{([A-Z0-9_]+)")
 DEFAULTS = re.compile(r"\$\{([A-Z0-9_]+):-([^${}]+)\}")
 SET = re.compile(r"^ +(CONFER_[A-Z0-9_]+):|{ (CONFER_[A-Z0-9_]+):", re.MULTILINE)
 WRITTEN = re.compile(r"^(?:# )?([A-Z][A-Z0-9_]+)=(.*)$", re.MULTILINE)
+MOUNTED = re.compile(r"[ \"]\./([\w./-]+):/")
 COMPOSES_OWN = {"COMPOSE_FILE"}
 
 
@@ -46,3 +47,9 @@ def test_what_a_process_is_told_is_a_setting_of_it() -> None:
 @pytest.mark.parametrize("profile", re.findall(r"^#? ?COMPOSE_FILE=(.+)$", EXAMPLE, re.MULTILINE))
 def test_a_profile_is_made_of_files_that_are_there(profile: str) -> None:
     assert set(profile.split(":")) <= {str(path.relative_to(ROOT)) for path in FILES}
+
+
+def test_what_is_mounted_is_there() -> None:
+    mounted = MOUNTED.findall(everything())
+    assert len(mounted) > 8
+    assert [name for name in mounted if not (ROOT / name).exists()] == []
