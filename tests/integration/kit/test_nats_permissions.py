@@ -210,6 +210,22 @@ async def test_a_fact_reaches_an_edge_by_live(rig: Rig) -> None:
     assert found.data == b"{}"
 
 
+async def test_no_fact_is_forged_by_having_it_delivered(rig: Rig) -> None:
+    """A consumer's deliver subject is out of permissions' reach. A stream is no listener, though, and nobody else may
+    listen to the log: the server has nobody to deliver to."""
+    service, edge, server = [(await rig.link(user)).nc for user in ("sync-svc", EDGES, PROVISION)]
+    wanted = {"deliver_subject": "log.sync.room.r2.record", "deliver_policy": "all", "ack_policy": "none"}
+    body = json.dumps({"stream_name": LIVE, "config": wanted}).encode()
+    made = json.loads((await edge.request(f"$JS.API.CONSUMER.CREATE.{LIVE}", body, timeout=10)).data)
+    for _ in range(2):
+        await service.request("log.sync.room.r1.record", b"{}", timeout=10)
+    while (info := await server.jetstream().consumer_info(LIVE, made["name"])).num_pending != 2:
+        assert info.delivered is not None
+        assert info.delivered.consumer_seq == 0
+    log = (await server.jetstream().stream_info("SYNC", subjects_filter=">")).state
+    assert log.subjects == {"log.sync.room.r1.record": 2}
+
+
 async def test_who_has_no_key_does_not_come_in(rig: Rig) -> None:
     with pytest.raises(SystemExit, match="does not know this user: see CONFER_NATS_NKEY_SEED_FILE"):
         await wait_for_nats(Link(), KitSettings(nats_url=rig.server.url, nats_connect_s=2), "sync-svc")

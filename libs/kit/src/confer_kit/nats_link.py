@@ -30,6 +30,7 @@ class Link:
         self.on_closed: list[Callable[[], None]] = []
         self.judged: Callable[[], str | None] = lambda: "it is starting"
         self.last_error = ""
+        self.refused = ""  # the last error that says why a server does not let us in
         self._servers = ""
         metrics.NATS_CONNECTED.set_function(lambda: self.nc.is_connected)
         self._up = False  # connected, and nobody has closed it: only then its end is news
@@ -84,6 +85,8 @@ class Link:
         if text != self.last_error:  # a server that is away gives the same error several times a second
             log.warning("NATS", error=text, servers=self._servers)
         self.last_error = text
+        if refusal(self._servers, text):  # the connection that ends by it may be told as reset next
+            self.refused = text
 
     async def _disconnected(self) -> None:
         if self._up:
@@ -93,7 +96,7 @@ class Link:
             told()
 
     async def _reconnected(self) -> None:
-        self.last_error = ""
+        self.last_error = self.refused = ""
         url = self.nc.connected_url
         metrics.NATS_RECONNECTS.inc()
         log.info("NATS is back", server=f"{url.hostname}:{url.port}" if url else "?")
@@ -124,7 +127,7 @@ async def wait_for_nats(link: Link, settings: KitSettings, name: str) -> None:
         where = addresses(settings.nats_url)
         why = str(error) or f"no answer in {settings.nats_connect_s:g} s"
         nobody = f"no NATS server at {where} ({why}). Start one, or set CONFER_NATS_URL."
-        raise SystemExit(f"{name}: {refusal(where, link.last_error) or nobody}") from error
+        raise SystemExit(f"{name}: {refusal(where, link.refused) or nobody}") from error
 
 
 async def settled(nc: Client) -> None:
