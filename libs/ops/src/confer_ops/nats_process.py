@@ -21,6 +21,8 @@ server_name: confer
 listen: "{host}:{port}"
 http: "{host}:{monitoring}"
 max_payload: 1MB
+ping_interval: "5s"  # a process that hangs is found out in 15 s, and asked nothing any more
+ping_max: 2
 jetstream {{
   store_dir: "{store}"
   sync_interval: always  # an acknowledged fact survives a power cut
