@@ -1,8 +1,6 @@
 """docs/new-service.md, step by step: a service from the template answers through an edge that nobody has changed, while
 the other services run on as they were."""
 
-import asyncio
-import os
 import re
 import shutil
 import sys
@@ -16,7 +14,7 @@ import pytest_asyncio
 from confer_kit.tasks import Tasks
 from confer_kit.testing import System, running_system
 from confer_kit.testing.client import Client
-from confer_kit.testing.command import confer
+from confer_kit.testing.command import confer, printed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 ROOT = Path(__file__).parents[2]
@@ -47,14 +45,8 @@ class Copy:
 
     async def does(self, commands: str, **variables: str) -> str:
         """What a block prints; it must do well."""
-        process = await asyncio.create_subprocess_exec(
-            "sh", "-ec", commands, cwd=self.path, env={**os.environ, "PYTHONPATH": self.python_path, **variables},
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        )  # fmt: skip
-        async with asyncio.timeout(STEP_S):
-            out, _ = await process.communicate()
-        assert process.returncode == 0, f"{commands}\n{out.decode()}"
-        return out.decode()
+        path = self.python_path
+        return await printed("sh", "-ec", commands, within_s=STEP_S, cwd=self.path, PYTHONPATH=path, **variables)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

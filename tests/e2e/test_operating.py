@@ -15,6 +15,7 @@ import pytest_asyncio
 from confer_kit.tasks import Tasks
 from confer_kit.testing import System, running_system
 from confer_kit.testing.client import Client
+from confer_kit.testing.command import printed, ran
 from confer_kit.testing.nats import NatsCluster
 from confer_kit.testing.up import running
 from confer_ops.connection import connected
@@ -61,15 +62,9 @@ class Shell:
         }
 
     async def runs(self, commands: str) -> tuple[int, str]:
-        process = await asyncio.create_subprocess_exec(
-            "sh", "-c", commands, cwd=self._folder, env={**os.environ, **self.variables},
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        )  # fmt: skip
-        async with asyncio.timeout(WITHIN_S):
-            out, _ = await process.communicate()
-        assert process.returncode is not None
-        assert "Traceback" not in out.decode(), out.decode()
-        return process.returncode, out.decode()
+        code, out = await ran("sh", "-c", commands, within_s=WITHIN_S, cwd=self._folder, **self.variables)
+        assert "Traceback" not in out, out
+        return code, out
 
     async def sees(self, condition: Callable[[list[Process]], object]) -> list[Process]:
         async with asyncio.timeout(WITHIN_S), connected(self._url, "test") as nc:
@@ -219,10 +214,8 @@ async def test_a_backup_gives_everything_back(tmp_path: Path) -> None:
         await ann.until_ok("field_update", patient_id="B-1", field="note", value="kept")
         await ann.close()
         await first.interrupted()
-    shell = {**os.environ, "DATA": str(data)}
     for command in (backup, restore):
-        process = await asyncio.create_subprocess_exec("sh", "-ec", command, cwd=tmp_path, env=shell)
-        assert await asyncio.wait_for(process.wait(), WITHIN_S) == 0
+        await printed("sh", "-ec", command, within_s=WITHIN_S, cwd=tmp_path, DATA=str(data))
     async with running(f"--data={data}") as second:
         await second.up()
         ann = await Client("anna").connect(f"http://127.0.0.1:{second.port}")

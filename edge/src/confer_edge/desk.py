@@ -1,11 +1,11 @@
 """What operators are told of this edge over NATS, and ask of it: `confer status` and `confer drain`."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
-from confer_contracts.errors import ErrorCode
+from confer_contracts.errors import FAILURES
 from confer_contracts.subjects import LIVE, drain
 from confer_edge import metrics
 from confer_edge.feed import Feed
@@ -15,8 +15,6 @@ from confer_kit.micro import Micro
 from confer_kit.nats_link import Link
 
 log = logger(__name__)
-
-_OURS: Final = {ErrorCode.INTERNAL.value, ErrorCode.UNAVAILABLE.value, ErrorCode.OUTCOME_UNKNOWN.value}
 
 
 class Desk:
@@ -42,7 +40,7 @@ class Desk:
             "edge": self._incarnation, "address": self._address, "clients": self._clients(),
             "stream": LIVE, "position": self._feed.position, "ready": complaint is None, "reason": complaint,
             "calls": int(sum(sample.value for sample in calls)),
-            "errors": int(sum(sample.value for sample in calls if sample.labels["outcome"] in _OURS)),
+            "errors": int(sum(sample.value for sample in calls if sample.labels["outcome"] in FAILURES)),
         }  # fmt: skip
 
     def _drain(self, reply: str, body: bytes, headers: Mapping[str, str]) -> Awaitable[None] | None:

@@ -7,10 +7,11 @@ from typing import Any
 import nats.errors
 import pytest
 
+from confer_contracts.errors import FAILURES
 from confer_contracts.message import Identity
 from confer_contracts.sync import ACTIVITY_LOG, FIELD_UPDATE
 from confer_kit import clock
-from confer_kit.audit import BURST_S, FAILURES, Audit, Audited
+from confer_kit.audit import BURST_S, Audit, Audited
 from confer_kit.calls import Context, nobody
 from confer_kit.metrics import REGISTRY
 from confer_kit.nats_link import Link

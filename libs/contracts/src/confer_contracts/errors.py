@@ -32,6 +32,9 @@ class ErrorCode(StrEnum):
         return self in RETRYABLE
 
 
+FAILURES = frozenset(
+    {ErrorCode.INTERNAL, ErrorCode.UNAVAILABLE, ErrorCode.OUTCOME_UNKNOWN}
+)  # ours; others are refusals
 RETRYABLE = frozenset({ErrorCode.UNAVAILABLE, ErrorCode.OUTCOME_UNKNOWN, ErrorCode.LIMIT_EXCEEDED})
 
 

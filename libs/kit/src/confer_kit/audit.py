@@ -12,7 +12,7 @@ import nats.errors
 
 from confer_contracts import subjects
 from confer_contracts.audit import AuditFact, Event, subject
-from confer_contracts.errors import ErrorCode
+from confer_contracts.errors import FAILURES
 from confer_contracts.ids import token
 from confer_contracts.message import Identity
 from confer_contracts.subjects import Header, Kind
@@ -22,7 +22,6 @@ from confer_kit.nats_link import Link
 
 BURST_S: Final = 5.0  # seconds' worth of the rate that may come at once
 # failures are not refusals: the caller sends it again, and what became of it is in the log
-FAILURES: Final = frozenset({ErrorCode.UNAVAILABLE, ErrorCode.OUTCOME_UNKNOWN, ErrorCode.INTERNAL})
 OK: Final = "ok"
 
 

@@ -4,6 +4,7 @@ import time
 from typing import Final
 
 from confer_contracts import catalogue
+from confer_contracts.errors import FAILURES
 from confer_kit import logs, telemetry
 
 log = logs.logger("handled")  # its level can be set as that of any module
@@ -42,7 +43,7 @@ def handled(
 ) -> None:  # fmt: skip
     """`field`: which one was refused; told where it is the name of one of ours. `error`: what went wrong, if that was
     a surprise. The next line after `left_out` ones says how many those were."""
-    failed = outcome in telemetry.FAILURES
+    failed = outcome in FAILURES
     if (log.threshold > 20 and not failed) or log.threshold > 30 or not _limit.allows():
         return
     told: dict[str, object] = {"outcome": str(outcome), "ms": round(seconds * 1000, 1), "trace": telemetry.trace_id()}

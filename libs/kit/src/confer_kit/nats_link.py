@@ -29,7 +29,7 @@ class Link:
         self.on_disconnect: list[Callable[[], None]] = []
         self.on_closed: list[Callable[[], None]] = []
         self.judged: Callable[[], str | None] = lambda: "it is starting"
-        self.last_error = ""
+        self._last_error = ""
         self.refused = ""  # the last error that says why a server does not let us in
         self._servers = ""
         metrics.NATS_CONNECTED.set_function(lambda: self.nc.is_connected)
@@ -82,9 +82,9 @@ class Link:
             log.error(NOT_PERMITTED, operation=refused.operation, subject=refused.subject)
             return
         text = f"{type(error).__name__}: {error}"
-        if text != self.last_error:  # a server that is away gives the same error several times a second
+        if text != self._last_error:  # a server that is away gives the same error several times a second
             log.warning("NATS", error=text, servers=self._servers)
-        self.last_error = text
+        self._last_error = text
         if refusal(self._servers, text):  # the connection that ends by it may be told as reset next
             self.refused = text
 
@@ -96,7 +96,7 @@ class Link:
             told()
 
     async def _reconnected(self) -> None:
-        self.last_error = self.refused = ""
+        self._last_error = self.refused = ""
         url = self.nc.connected_url
         metrics.NATS_RECONNECTS.inc()
         log.info("NATS is back", server=f"{url.hostname}:{url.port}" if url else "?")

@@ -11,7 +11,7 @@ from nats.aio.client import Client
 from prometheus_client import Counter
 from pydantic import BaseModel, ValidationError
 
-from confer_contracts.errors import ErrorCode, Rejection
+from confer_contracts.errors import FAILURES, ErrorCode, Rejection
 from confer_contracts.message import failed
 from confer_kit import metrics, telemetry
 from confer_kit.audit import Audit, Audited
@@ -80,7 +80,7 @@ class Endpoint:
         with telemetry.span(self._span, telemetry.Kind.CONSUMER, parent, attributes=self._attributes) as span:
             done = await self._outcome(body, headers)
             await self._respond(reply, done)
-            if done.outcome in telemetry.FAILURES:
+            if done.outcome in FAILURES:
                 self.failures += 1
             if span.is_recording():
                 telemetry.ended(span, done.outcome)

@@ -22,7 +22,7 @@ from opentelemetry import context, trace
 from opentelemetry.trace import INVALID_SPAN, Link, Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from confer_contracts.errors import ErrorCode
+from confer_contracts.errors import FAILURES
 from confer_contracts.message import Identity
 from confer_contracts.subjects import Header
 
@@ -39,7 +39,6 @@ AUDIENCE_KIND: Final = "confer.audience.kind"
 MEMBERS: Final = "confer.members"
 
 FLUSH_S: Final = 3.0
-FAILURES: Final = (ErrorCode.INTERNAL, ErrorCode.UNAVAILABLE, ErrorCode.OUTCOME_UNKNOWN)  # refusals are outcomes
 
 Trace = context.Context | str  # of a message: the SDK's; of one that is not recorded the traceparent itself
 Attributes = Mapping[str, str | int | tuple[str, ...]]

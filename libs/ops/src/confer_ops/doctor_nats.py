@@ -76,7 +76,7 @@ def clock_of(whose: str, seconds: float) -> Iterator[Finding]:
 
 async def monitoring(urls: str) -> AsyncIterator[Finding]:
     """What a server tells at its monitoring port alone."""
-    for url in (each.strip().rstrip("/") for each in urls.split(",")):
+    for url in nats_monitoring.monitored(urls):
         try:
             told = await asyncio.to_thread(nats_monitoring.get, f"{url}/varz")
         except (OSError, http.client.HTTPException, ValueError) as error:

@@ -3,7 +3,6 @@
 import asyncio
 import http.client
 import json
-import urllib.request
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -14,14 +13,12 @@ from confer_kit.exposition import exposed
 from confer_kit.process import read_settings, stop_event, unless_stopped
 from confer_kit.settings import KitSettings
 from confer_kit.tasks import again, together
+from confer_ops.fetching import directly
 from confer_ops.nats_metrics import REGISTRY, Shown, Told
 
 PROCESS: Final = "nats-metrics"
 ASKED_WITHIN_S: Final = 2.0
 ANSWER_BYTES_MAX: Final = 16 << 20
-_directly: Final = urllib.request.build_opener(
-    urllib.request.ProxyHandler({})
-)  # they are near, whatever HTTP_PROXY says
 
 
 class Settings(KitSettings):
@@ -36,7 +33,7 @@ class Monitoring:
     """`urls` as in the setting. `ask` once before anything is shown."""
 
     def __init__(self, urls: str) -> None:
-        self._servers = {urlsplit(url).netloc: url for url in (each.strip().rstrip("/") for each in urls.split(","))}
+        self._servers = {urlsplit(url).netloc: url for url in monitored(urls)}
         self._shown = Shown()
 
     async def ask(self) -> None:
@@ -53,8 +50,13 @@ class Monitoring:
         return (server, jetstream) if "config" in jetstream else None  # JetStream is off, or not up yet
 
 
+def monitored(urls: str) -> list[str]:
+    """Each of the addresses in the setting."""
+    return [each.strip().rstrip("/") for each in urls.split(",")]
+
+
 def get(url: str) -> dict[str, Any]:
-    with _directly.open(url, timeout=ASKED_WITHIN_S) as answer:
+    with directly.open(url, timeout=ASKED_WITHIN_S) as answer:
         found: dict[str, Any] = json.loads(answer.read(ANSWER_BYTES_MAX))
         return found
 

@@ -18,6 +18,7 @@ from confer_contracts.permissions import OPERATOR
 from confer_kit.settings import KitSettings
 from confer_kit.testing.chaos.crowd import Crowd, crowd
 from confer_kit.testing.chaos.truth import Recorder
+from confer_kit.testing.command import printed
 from confer_kit.testing.javascript import Node
 from confer_kit.testing.ports import free_port
 from confer_kit.testing.system import get
@@ -54,15 +55,10 @@ class Compose:
     async def command(self, *words: str, **variables: str) -> str:
         """`docker compose` with these words; what it prints. AssertionError where it fails."""
         files = [word for file in self._files for word in ("-f", str(file))]
-        process = await asyncio.create_subprocess_exec(
-            "docker", "compose", "-p", self.name, "--env-file", os.devnull, *files, *words, cwd=self._checkout,
-            env={**os.environ, **self.variables, **variables},  # noqa: TID251 - children inherit it
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        return await printed(
+            "docker", "compose", "-p", self.name, "--env-file", os.devnull, *files, *words,
+            within_s=BUILT_AND_UP_WITHIN_S, cwd=self._checkout, **(self.variables | variables),
         )  # fmt: skip
-        async with asyncio.timeout(BUILT_AND_UP_WITHIN_S):
-            output, _ = await process.communicate()
-        assert process.returncode == 0, f"docker compose {' '.join(words)}:\n{output.decode()[-4000:]}"
-        return output.decode()
 
     async def build(self) -> None:
         """One at a time: what the images share is made once, also where tests run side by side."""

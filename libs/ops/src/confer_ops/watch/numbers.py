@@ -8,13 +8,13 @@ from typing import Any, Final, NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from confer_ops.ports import HOST
+from confer_contracts.errors import FAILURES
+from confer_ops.fetching import body_of
 
 WINDOW_S: Final = 60.0  # over which rates are told
 SCRAPE_S: Final = 2.0  # how long a process may take
 APART_S: Final = 1.0
 ANSWER_BYTES_MAX: Final = 4 * 1024 * 1024
-_FAILURES: Final = ("internal", "unavailable", "outcome_unknown")
 _CALLS: Final = ("confer_edge_calls_total", "confer_requests_total")
 _SECONDS: Final = ("confer_edge_call_duration_seconds_bucket", "confer_request_duration_seconds_bucket")
 _CLIENTS, _PENDING = "confer_edge_clients", "confer_follower_pending"
@@ -43,7 +43,7 @@ def read(text: str, at: float) -> Scrape:
         for name, labels, value, *_ in family.samples:
             if name in _CALLS:
                 calls += value
-                failures += value if labels["outcome"] in _FAILURES else 0
+                failures += value if labels["outcome"] in FAILURES else 0
             elif name == _CLIENTS:
                 clients = (clients or 0) + value
             elif name == _PENDING:
@@ -90,11 +90,11 @@ class Numbers:
 
     async def _scrape(self, name: str, at: float) -> None:
         scrapes = self._scrapes[name]
-        text = await _text(self._ports[name])
-        if text is None:
+        body = await body_of(self._ports[name], "/metrics", within_s=SCRAPE_S, bytes_max=ANSWER_BYTES_MAX)
+        if body is None:
             scrapes.clear()  # its counters begin anew when it is back
             return
-        scrape = read(text, at)
+        scrape = read(body.decode(), at)
         if scrapes and scrape.calls < scrapes[-1].calls:
             scrapes.clear()
         scrapes.append(scrape)
@@ -124,21 +124,3 @@ def _shown(name: str, scrapes: Sequence[Scrape]) -> dict[str, Any]:
 
 def _ms(seconds: float | None) -> float | None:
     return None if seconds is None else seconds * 1000
-
-
-async def _text(port: int) -> str | None:
-    """What a process shows; None when it does not answer."""
-    try:
-        async with asyncio.timeout(SCRAPE_S):
-            reader, writer = await asyncio.open_connection(HOST, port)
-            try:
-                writer.write(f"GET /metrics HTTP/1.1\r\nHost: {HOST}:{port}\r\nConnection: close\r\n\r\n".encode())
-                answer = await reader.read(ANSWER_BYTES_MAX)
-                while more := await reader.read(ANSWER_BYTES_MAX - len(answer)):
-                    answer += more
-            finally:
-                writer.close()
-    except (OSError, TimeoutError):
-        return None
-    head, _, body = answer.partition(b"\r\n\r\n")
-    return body.decode() if head.split(b" ")[1:2] == [b"200"] else None
