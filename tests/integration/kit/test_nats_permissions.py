@@ -2,13 +2,16 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import nats.errors
 import pytest
 from prometheus_client import REGISTRY
 
+from confer_contracts import nats_accounts
 from confer_contracts.permissions import AUTHORISER, EDGES, OPERATOR, PROVISION, users
 from confer_contracts.subjects import LIVE
 from confer_kit import nats_users
@@ -224,6 +227,35 @@ async def test_no_fact_is_forged_by_having_it_delivered(rig: Rig) -> None:
         assert info.delivered.consumer_seq == 0
     log = (await server.jetstream().stream_info("SYNC", subjects_filter=">")).state
     assert log.subjects == {"log.sync.room.r1.record": 2}
+
+
+async def test_the_operators_account_is_a_boundary_of_its_own(tmp_path: Path) -> None:
+    """Were its user allowed everything, no more would cross: no fact, no end of a stream, nobody's words."""
+    keys = tmp_path / "keys"
+    nats_users.make(keys)
+    before, ours, after = re.split(r"(  OPS \{.*?    \]\n    imports)", nats_accounts.accounts(), flags=re.DOTALL)
+    unlimited = re.sub(r"permissions \{.*?\n        \}\n", "", ours, flags=re.DOTALL)
+    assert unlimited.count("\n") < 10
+    async with (
+        nats_server(with_users(keys, before + unlimited + after, strict=True)) as server,
+        AsyncExitStack() as stack,
+    ):
+        rig = Rig(server, keys, stack)
+        operator, sync, admin = [(await rig.link(user)).nc for user in (OPERATOR, "sync-svc", PROVISION)]
+        await provision(admin)
+        for subject in ("log.queue.queue.q1.t1", "room.r1", "session.a", "$JS.API.STREAM.DELETE.SYNC"):
+            with pytest.raises(nats.errors.NoRespondersError):
+                await operator.request(subject, b"{}", timeout=10)
+        everything = await operator.subscribe(">")
+        await (await rig.link(OPERATOR)).settled()
+        await sync.request("log.sync.room.r1.record", b"{}", timeout=10)
+        await sync.publish("view.room.r1.steps", b"{}")
+        heard = [await everything.next_msg(timeout=10)]
+        while heard[-1].subject != "view.room.r1.steps":
+            heard.append(await everything.next_msg(timeout=10))
+        assert {each.subject.split(".")[0] for each in heard[:-1]} <= {"_INBOX_confer_operator", "_R_", "$JS"}, heard
+        states = {name: (await admin.jetstream().stream_info(name)).state.messages for name in await existing(admin)}
+        assert {name for name, count in states.items() if count} <= {"SYNC", LIVE, "ACTIVITY"}
 
 
 async def test_who_has_no_key_does_not_come_in(rig: Rig) -> None:

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from confer_contracts import permissions
-from confer_contracts.permissions import User
+from confer_contracts.permissions import APP, OPS, User
 
-APP: Final = "APP"
 ANSWERS_WITHIN_S: Final = 60  # longer than any call may take
 _HEAD: Final = """\
 # Who may do what on NATS. Made from the catalogue by `python docs/generate.py`: change it there (docs/adr/0038).
 # The keys are in a file of their own, which `confer nats-users` writes.
 """
 _KEYS: Final = "keys/keys.conf"
+_MANY: Final = ("$SRV.", "$JS.API.DIRECT.GET.")  # what is asked there has more than one answer
 
 
 def variable(user: str) -> str:
@@ -37,9 +37,12 @@ def accounts(keys: str = _KEYS) -> str:
         "accounts {",
         f"  {APP} {{",
         "    jetstream: enabled",
-        "    users: [",
-        *(line for user in permissions.users() for line in _user(user)),
-        "    ]",
+        *_users(APP),
+        *_exports(),
+        "  }",
+        f"  {OPS} {{",
+        *_users(OPS),
+        *_imports(),
         "  }",
         f"  SYS {{ users: [{{ nkey: ${variable(permissions.SYSTEM)} }}] }}  # connections, and the servers' own state",
         "}",
@@ -54,6 +57,38 @@ def including(keys: str = _KEYS) -> str:
 def keys(public: Mapping[str, str]) -> str:
     """The text of the file with the keys: by user, the public one."""
     return "".join(f"{variable(user)}: {key}\n" for user, key in public.items())
+
+
+def _users(account: str) -> Iterator[str]:
+    yield "    users: ["
+    yield from (line for user in _of(account) for line in _user(user))
+    yield "    ]"
+
+
+def _exports() -> Iterator[str]:
+    """What operators may send to services and hear of them; nothing else crosses, whatever a user of OPS may."""
+    yield "    exports: ["
+    for kind, subject in _crossing():
+        many = ", response_type: Stream" if subject.startswith(_MANY) else ""
+        yield f'      {{ {kind}: "{subject}", accounts: [{OPS}]{many} }}'
+    yield "    ]"
+
+
+def _imports() -> Iterator[str]:
+    yield "    imports: ["
+    for kind, subject in _crossing():
+        yield f'      {{ {kind}: {{ account: {APP}, subject: "{subject}" }} }}'
+    yield "    ]"
+
+
+def _crossing() -> Iterator[tuple[str, str]]:
+    for user in _of(OPS):
+        yield from (("service", subject) for subject in dict.fromkeys(user.publish))
+        yield from (("stream", subject) for subject in dict.fromkeys(user.subscribe))
+
+
+def _of(account: str) -> Iterator[User]:
+    return (user for user in permissions.users() if user.account == account)
 
 
 def _user(user: User) -> Iterator[str]:

@@ -18,6 +18,8 @@ PROVISION: Final = "confer-provision"
 OPERATOR: Final = "confer-operator"
 AUTHORISER: Final = "confer-authoriser"
 SYSTEM: Final = "confer-system"
+APP: Final = "APP"  # the account of all who take part
+OPS: Final = "OPS"  # that of operators: what crosses the boundary is what they may do, and nothing else
 DELIVERS: Final = (notify.SERVICE,)  # by durable consumers of their own, whose names are settings
 
 # whose state another service's needs, and calls that are not for edges: those of operators, and between services
@@ -33,6 +35,7 @@ class User:
 
     name: str
     about: str
+    account: str = APP
     publish: tuple[str, ...] = ()
     never: tuple[str, ...] = ()
     subscribe: tuple[str, ...] = ()
@@ -45,7 +48,7 @@ def sourced(service: str) -> tuple[str, ...]:
 
 
 def users() -> tuple[User, ...]:
-    """Of the account APP: everybody who takes part."""
+    """Everybody who takes part, and operators."""
     return (_edge(), *map(_service, SERVICES), _authoriser(), _provision(), _operator())
 
 
@@ -101,16 +104,18 @@ def _provision() -> User:
 
 
 def _operator() -> User:
-    """Sees everything and asks services; changes rights, and nothing else in the log."""
+    """Sees everything and asks services; changes rights, and nothing else in the log. No two subjects meet: what is
+    imported twice is asked twice."""
     readable = [*map(stream_of, SERVICES), ACTIVITY, access.STREAM, audit.STREAM, stream_of(EDGE), SESSIONS]
     return User(
         name=OPERATOR,
         about="the command `confer`",
+        account=OPS,
         publish=(
             "call.*.*", "$SRV.>", access.SUBJECTS, subjects.drain("*"),
             "$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST", "$JS.API.STREAM.INFO.*",
             "$JS.API.CONSUMER.LIST.*", "$JS.API.CONSUMER.INFO.*.*",
-            *_reads(LIVE), *_follows(LIVE), *(subject for stream in readable for subject in _reads(stream)),
+            *_follows(LIVE), *(subject for stream in (LIVE, *readable) for subject in _gets(stream)),
         ),
         subscribe=("view.>", f"{inbox(OPERATOR)}.>"),
     )  # fmt: skip
@@ -135,6 +140,10 @@ def _told(user: str) -> Iterator[str]:
 
 def _reads(stream: str) -> Iterator[str]:
     yield f"$JS.API.STREAM.INFO.{stream}"
+    yield from _gets(stream)
+
+
+def _gets(stream: str) -> Iterator[str]:
     yield f"$JS.API.STREAM.MSG.GET.{stream}"
     yield f"$JS.API.DIRECT.GET.{stream}"
 

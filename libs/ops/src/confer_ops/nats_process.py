@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from confer_contracts import nats_accounts
+from confer_contracts.permissions import APP
 from confer_kit import nats_users
 from confer_ops.child import Child
 from confer_ops.data import DataDirectory
@@ -51,7 +52,7 @@ def write_config(data: DataDirectory, *, port: int, monitoring: int) -> Path:
 
 def take_over(store: Path) -> None:
     """What was stored before there were accounts is the account's: nats-server has a directory for each."""
-    before, now = (store / "jetstream" / account for account in ("$G", nats_accounts.APP))
+    before, now = (store / "jetstream" / account for account in ("$G", APP))
     if before.is_dir() and not now.exists():
         before.rename(now)
 
