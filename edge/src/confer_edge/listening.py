@@ -16,6 +16,7 @@ from confer_edge.census import Census
 from confer_edge.http_protocol import PER_SESSION, Http, Open, Surroundings, allow_open_files
 from confer_edge.settings import EdgeSettings
 from confer_edge.websocket import WebSocket
+from confer_kit import bind_error
 
 BACKLOG: Final = 4096  # connections that wait to be taken
 
@@ -84,8 +85,6 @@ def _bound(settings: EdgeSettings, *, shared: bool) -> socket.socket:
     try:
         listener.bind((settings.host, settings.port))
     except OSError as error:
-        raise SystemExit(
-            f"confer-edge: cannot listen on {settings.host}:{settings.port} ({error.strerror}). "
-            "Another program uses the port: stop it, or choose one with --port or CONFER_PORT."
-        ) from error
+        why = bind_error.advice(error, "CONFER_HOST", "CONFER_PORT (or --port)")
+        raise SystemExit(f"confer-edge: cannot listen on {settings.host}:{settings.port}: {why}.") from error
     return listener

@@ -1,8 +1,10 @@
 """The edge's settings. `CONFER_` + name in capitals, or the alias that is told."""
 
-from typing import Annotated
+import re
+from ipaddress import ip_network
+from typing import Annotated, Final, Self
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from confer_kit.settings import KitSettings
@@ -10,6 +12,7 @@ from confer_kit.settings import KitSettings
 PORTAL_ORIGINS = (
     "https://portal.evep.my-firstcare.com,https://evep.my-firstcare.com,http://localhost:3000,http://localhost:3001"
 )
+_ORIGIN: Final = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://[^/\s]+", re.IGNORECASE)
 
 
 class EdgeSettings(KitSettings):
@@ -152,6 +155,32 @@ class EdgeSettings(KitSettings):
     tick_s: float = Field(2, gt=0, description="how often the edge probes its own live feed")
     tick_late_s: float = Field(7, gt=0, description="without a probe for so long the edge is not ready")
     health_check_s: float = Field(60, gt=0, description="how often clients get the event health_check")
+
+    @field_validator("origins", "public_origins")
+    @classmethod
+    def _must_be_origins(cls, value: str) -> str:
+        """What no browser sends would shut every page out, without a word."""
+        for origin in filter(None, map(str.strip, value.split(","))):
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin} is no origin: scheme and host, such as https://portal.example.org, no path")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _must_be_addresses(cls, value: str) -> str:
+        """A name would never be met: all clients would share the proxy's address, and its limits."""
+        for proxy in filter(lambda each: each not in ("", "*"), map(str.strip, value.split(","))):
+            try:
+                ip_network(proxy)
+            except ValueError:
+                raise ValueError(f"{proxy} is no address and no network, such as 10.0.0.0/8") from None
+        return value
+
+    @model_validator(mode="after")
+    def _a_tick_must_come_in_time(self) -> Self:
+        if self.tick_late_s <= self.tick_s:
+            raise ValueError("CONFER_TICK_LATE_S must be more than CONFER_TICK_S: the edge would never be ready")
+        return self
 
     @property
     def served_transports(self) -> list[str]:

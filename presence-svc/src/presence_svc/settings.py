@@ -1,6 +1,8 @@
 """The settings of presence-svc, beside those that every process has."""
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from confer_kit.settings import KitSettings
 
@@ -27,3 +29,9 @@ class Settings(KitSettings):
     presence_lock_s: float = Field(60, gt=0, description="how long a field stays locked without activity of its holder")
     presence_lock_max_s: float = Field(600, gt=0, description="the longest time that a client may lock a field for")
     presence_room_locks_max: int = Field(200, gt=0, description="fields that are locked in one room; more are refused")
+
+    @model_validator(mode="after")
+    def _a_lock_must_be_allowed(self) -> Self:
+        if self.presence_lock_s > self.presence_lock_max_s:
+            raise ValueError("CONFER_PRESENCE_LOCK_S must not be more than CONFER_PRESENCE_LOCK_MAX_S")
+        return self

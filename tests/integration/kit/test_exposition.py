@@ -95,7 +95,7 @@ async def test_a_busy_port_ends_the_process_with_a_sentence() -> None:
         other.bind(("127.0.0.1", 0))
         other.listen()
         settings = KitSettings(metrics_port=other.getsockname()[1])
-        with pytest.raises(SystemExit, match=rf"test: .*:{settings.metrics_port} .*CONFER_METRICS_PORT"):
+        with pytest.raises(SystemExit, match=rf"test: .*:{settings.metrics_port}: .*CONFER_METRICS_PORT"):
             async with exposed(settings, "test", ready):
                 pass
 

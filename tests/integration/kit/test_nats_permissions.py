@@ -16,6 +16,7 @@ from confer_contracts.permissions import AUTHORISER, EDGES, OPERATOR, PROVISION,
 from confer_contracts.subjects import LIVE
 from confer_kit import nats_users
 from confer_kit.nats_link import Link, wait_for_nats
+from confer_kit.process import wait_for_stream
 from confer_kit.settings import KitSettings
 from confer_kit.testing import NatsServer, nats_server
 from confer_kit.testing.nats import with_users
@@ -261,6 +262,13 @@ async def test_the_operators_account_is_a_boundary_of_its_own(tmp_path: Path) ->
 async def test_who_has_no_key_does_not_come_in(rig: Rig) -> None:
     with pytest.raises(SystemExit, match="does not know this user: see CONFER_NATS_NKEY_SEED_FILE"):
         await wait_for_nats(Link(), KitSettings(nats_url=rig.server.url, nats_connect_s=2), "sync-svc")
+
+
+async def test_the_key_of_another_process_is_said(rig: Rig) -> None:
+    """And not that the stream is missing, which it cannot see."""
+    link = await rig.link("queue-svc")
+    with pytest.raises(SystemExit, match=r"NATS does not permit .*CONFER_NATS_NKEY_SEED_FILE is the key of another"):
+        await wait_for_stream(link, "SYNC", KitSettings(nats_connect_s=0.1))
 
 
 async def test_a_key_of_another_installation_does_not_fit(rig: Rig, tmp_path: Path) -> None:

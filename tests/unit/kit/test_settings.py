@@ -88,7 +88,7 @@ def test_no_file_or_an_empty_one_is_no_secret(monkeypatch: pytest.MonkeyPatch, p
 def test_a_secrets_file_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     file = tmp_path / "password"
     monkeypatch.setenv(f"{PASSWORD}_FILE", str(file))
-    with pytest.raises(SystemExit, match=f"{PASSWORD}_FILE={file} cannot be read .*No such file"):
+    with pytest.raises(SystemExit, match=f"wrong:\n  {PASSWORD}_FILE={file} cannot be read .*No such file"):
         read_settings(KitSettings)
     file.write_text("x" * (SECRET_CHARS_MAX + 1))
     with pytest.raises(SystemExit, match=f"{PASSWORD}_FILE=.* has more than {SECRET_CHARS_MAX} characters"):

@@ -15,7 +15,7 @@ from importlib.metadata import version
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from confer_kit import loop_delay, metrics
+from confer_kit import bind_error, loop_delay, metrics
 from confer_kit.logs import logger
 from confer_kit.settings import KitSettings
 from confer_kit.tasks import Tasks
@@ -43,10 +43,8 @@ async def exposed(
     try:
         server = await asyncio.start_server(partial(_serve, complaint, registry), host, port, limit=REQUEST_BYTES_MAX)
     except OSError as error:
-        raise SystemExit(
-            f"{process}: cannot serve metrics on {host}:{port} ({error.strerror}). Another program uses the port, "
-            "perhaps another replica: set CONFER_METRICS_PORT to a free one, or to 0 to go without."
-        ) from error
+        why = bind_error.advice(error, "CONFER_METRICS_HOST", "CONFER_METRICS_PORT")
+        raise SystemExit(f"{process}: cannot serve metrics on {host}:{port}: {why}; 0 is to go without.") from error
     log.info(f"metrics on http://{host}:{port}/metrics")
     tasks = Tasks()
     tasks.start(loop_delay.watch(), "loop delay")

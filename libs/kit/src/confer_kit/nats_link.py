@@ -31,6 +31,7 @@ class Link:
         self.judged: Callable[[], str | None] = lambda: "it is starting"
         self._last_error = ""
         self.refused = ""  # the last error that says why a server does not let us in
+        self.forbidden = ""  # the subject of the last thing that it did not permit
         self._servers = ""
         metrics.NATS_CONNECTED.set_function(lambda: self.nc.is_connected)
         self._up = False  # connected, and nobody has closed it: only then its end is news
@@ -80,6 +81,7 @@ class Link:
         if (refused := Violation.of(error)) is not None:
             metrics.NATS_VIOLATIONS.labels(refused.operation).inc()
             log.error(NOT_PERMITTED, operation=refused.operation, subject=refused.subject)
+            self.forbidden = refused.subject
             return
         text = f"{type(error).__name__}: {error}"
         if text != self._last_error:  # a server that is away gives the same error several times a second
@@ -87,6 +89,11 @@ class Link:
         self._last_error = text
         if refusal(self._servers, text):  # the connection that ends by it may be told as reset next
             self.refused = text
+
+    @property
+    def last_error(self) -> str:
+        """Of the connection, with its type; empty: there was none since it stands."""
+        return self._last_error
 
     async def _disconnected(self) -> None:
         if self._up:
@@ -125,7 +132,8 @@ async def wait_for_nats(link: Link, settings: KitSettings, name: str) -> None:
         raise SystemExit(f"{name}: {error}") from None
     except (OSError, TimeoutError, nats.errors.Error) as error:
         where = addresses(settings.nats_url)
-        why = str(error) or f"no answer in {settings.nats_connect_s:g} s"
+        no_answer = "; ".join(filter(None, [f"no answer in {settings.nats_connect_s:g} s", link.last_error]))
+        why = str(error) or no_answer
         nobody = f"no NATS server at {where} ({why}). Start one, or set CONFER_NATS_URL."
         raise SystemExit(f"{name}: {refusal(where, link.refused) or nobody}") from error
 

@@ -31,13 +31,19 @@ def read_settings(settings: type[T], **given: Any) -> T:
     try:
         return settings(**given)
     except ValidationError as error:
-        lines = [f"  {_variable(settings, e['loc'])}: {e['msg']}" for e in error.errors()]
+        lines = [f"  {each}" for each in complaints(settings, error)]
         raise SystemExit("\n".join(["these settings are wrong:", *lines])) from None
+
+
+def complaints(settings: type[KitSettings], error: ValidationError) -> list[str]:
+    """What is wrong, a line each. One about several variables names them itself."""
+    told = [(each["loc"], each["msg"].removeprefix("Value error, ")) for each in error.errors()]
+    return [f"{_variable(settings, where)}: {what}" if where else what for where, what in told]
 
 
 def _variable(settings: type[KitSettings], location: tuple[int | str, ...]) -> str:
     """The variable that an error is about: pydantic tells the field's name, or the first of its aliases."""
-    name = str(location[0]) if location else "all together"
+    name = str(location[0])
     if name in settings.model_fields:
         return f"CONFER_{name.upper()}"
     aliases = (f.validation_alias for f in settings.model_fields.values())
@@ -119,11 +125,22 @@ async def wait_for_stream(link: Link, stream: str, settings: KitSettings) -> Non
             await link.nc.jetstream(timeout=2).stream_info(stream)
         except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
             if clock.now() > deadline:
-                text = f"the stream {stream} is missing ({error}). Run `confer provision` first."
-                raise SystemExit(text) from error
+                missing = f"the stream {stream} is missing ({error}). Run `confer provision` first."
+                kept_from_it = not_ours(link) if isinstance(error, TimeoutError) else None
+                raise SystemExit(kept_from_it or missing) from error
             await asyncio.sleep(0.25)
         else:
             return
+
+
+def not_ours(link: Link) -> str | None:
+    """The sentence where the key is another user's, who may not do what this process must; None: it may."""
+    if not link.forbidden:
+        return None
+    return (
+        f"NATS does not permit {link.forbidden} to this process: CONFER_NATS_NKEY_SEED_FILE is the key of another one, "
+        "or the servers' accounts.conf is older than this version (docs/nats.md)."
+    )
 
 
 async def unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 import nats.errors
 from nats.aio.client import Client
@@ -16,6 +17,8 @@ from confer_kit.settings import KitSettings
 from confer_ops.checkout import root
 from confer_ops.data import DataDirectory
 from confer_ops.trouble import Trouble
+
+CONNECT_S: Final = 5
 
 
 @asynccontextmanager
@@ -31,7 +34,7 @@ async def connected(url: str, user: str = OPERATOR, keys: Path | None = None) ->
         await nc.log_in(
             settings,
             user,
-            connect_timeout=5,
+            connect_timeout=CONNECT_S,
             allow_reconnect=False,
             max_reconnect_attempts=1,
             error_cb=_told_by_raising,
@@ -40,7 +43,8 @@ async def connected(url: str, user: str = OPERATOR, keys: Path | None = None) ->
         raise Trouble(str(error)) from None
     except (OSError, TimeoutError, nats.errors.Error) as error:
         where = addresses(url)
-        raise Trouble(refusal(where, str(error)) or f"No NATS server answers at {where} ({error}).") from None
+        why = str(error) or f"no answer in {CONNECT_S:g} s"  # it is frozen, or the network loses what is sent
+        raise Trouble(refusal(where, why) or f"No NATS server answers at {where} ({why}).") from None
     try:
         yield nc
     finally:
