@@ -1,5 +1,5 @@
-"""Writes what is generated from the code: docs/asyncapi.json, docs/settings.md, docs/metrics.md, who may do what on
-NATS (deploy/nats/accounts.conf, docs/nats.md), Grafana's dashboards and the README's examples.
+"""Writes what is generated from the code: docs/asyncapi.json, docs/confer.d.ts, docs/settings.md, docs/metrics.md, who
+may do what on NATS (deploy/nats/accounts.conf, docs/nats.md), Grafana's dashboards and the README's examples.
 
 `python docs/generate.py` writes; a contract test compares.
 """
@@ -21,7 +21,7 @@ import confer_edge.metrics
 import confer_kit.metrics
 import confer_ops.nats_metrics
 import confer_ops.nats_monitoring
-from confer_contracts import asyncapi, nats_accounts, permissions
+from confer_contracts import asyncapi, nats_accounts, permissions, typescript
 from confer_contracts.catalogue import SERVICES
 from confer_contracts.examples import EXAMPLES
 from confer_edge.settings import EdgeSettings
@@ -44,6 +44,7 @@ def files() -> dict[Path, str]:
     readme, nats = ROOT / "README.md", ROOT / "docs/nats.md"
     return {
         ROOT / "docs/asyncapi.json": json.dumps(asyncapi.document(), indent=1, ensure_ascii=False) + "\n",
+        ROOT / "docs/confer.d.ts": typescript.declarations(),
         ROOT / "docs/settings.md": settings(),
         ROOT / "docs/metrics.md": metrics(),
         ROOT / "deploy/nats/accounts.conf": nats_accounts.accounts(),

@@ -1,4 +1,5 @@
-// What the portal sends and gets: the part of Confer's contract (docs/asyncapi.json) that this page uses.
+// What the portal sends and gets: the part of Confer's contract (docs/confer.d.ts) that this page uses; a test
+// compares the two.
 
 export type Json = string | number | boolean | null | Json[] | { [name: string]: Json };
 
@@ -14,8 +15,8 @@ export interface Failure {
   [detail: string]: unknown;
 }
 export type Answer<Reply> = (Reply & { status: "ok" }) | Failure;
-/** A part of a join's answer; its service may be away. */
-export type Part<Body> = (Body & { status?: "ok" }) | { status: "unavailable" };
+/** A part of a join's answer; its service may be away, or this person may not see it. */
+export type Part<Body> = (Body & { status?: "ok" }) | { status: "unavailable" | "forbidden" };
 
 // --- presence ---
 export interface ActiveUser {

@@ -228,7 +228,7 @@ export function createPortal(place: Place) {
       history.changed(history.field.peek() ?? "");
       say("info", "Brought up to date", "This window had missed something. Everything shown is fresh.");
     }
-    const rows = snapshot.queue?.status === "unavailable" ? null : snapshot.queue;
+    const rows = snapshot.queue;
     if (rows && "rows" in rows && name === `queue.${QUEUE}`) setRows(rows.rows); // beside a room there are only the first
     void inbox.load();
     activity.soon();
@@ -299,7 +299,7 @@ export function createPortal(place: Place) {
 }
 
 function take<Body>(part: Part<Body> | undefined, available: { value: boolean }): Body | null {
-  const known = part !== undefined && part.status !== "unavailable" ? (part as Body) : null;
+  const known = part !== undefined && part.status !== "unavailable" && part.status !== "forbidden" ? (part as Body) : null;
   available.value = known !== null;
   return known;
 }

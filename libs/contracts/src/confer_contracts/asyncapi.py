@@ -12,6 +12,7 @@ from importlib.metadata import version
 from typing import Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema
 
 from confer_contracts import access, answers, portal
 from confer_contracts.catalogue import CALLS, EDGE_EVENTS, FACTS, SNAPSHOTS, VIEWS
@@ -56,9 +57,9 @@ def server_events() -> dict[str, Emitted]:
     return told
 
 
-def document() -> Json:
+def document(generator: type[GenerateJsonSchema] = GenerateJsonSchema) -> Json:
     """The whole document, in a stable order."""
-    schemas = _Schemas()
+    schemas = _Schemas(generator)
     channels: Json = {}
     operations: Json = {}
     for name, channel, operation in (*_socketio(schemas), *_nats(schemas)):
@@ -90,7 +91,8 @@ def document() -> Json:
 class _Schemas:
     """Collects the types that are mentioned; `all` resolves them together, so that equal names stay apart."""
 
-    def __init__(self) -> None:
+    def __init__(self, generator: type[GenerateJsonSchema]) -> None:
+        self._generator = generator
         self._wanted: dict[tuple[str, Mode], tuple[Any, Json]] = {}
 
     def ref(self, body: Any, mode: Mode = "serialization") -> Json:
@@ -99,7 +101,9 @@ class _Schemas:
 
     def all(self) -> Json:
         inputs = [(key, mode, TypeAdapter(body)) for (key, mode), (body, _) in self._wanted.items()]
-        found, shared = TypeAdapter.json_schemas(inputs, ref_template=SCHEMAS + "{model}")
+        found, shared = TypeAdapter.json_schemas(
+            inputs, ref_template=SCHEMAS + "{model}", schema_generator=self._generator
+        )
         for (key, mode), (_, place) in self._wanted.items():
             place.update(found[key, mode])
         return dict(sorted(shared["$defs"].items()))

@@ -76,7 +76,7 @@ class Failed(Body):
     message: str
     retry: bool
     op: str | None = None
-    field: str | None = None
+    field: str | None = Field(default=None, exclude_if=lambda field: field is None)
 
 
 def json_depth(value: object) -> int:
