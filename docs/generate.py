@@ -134,13 +134,8 @@ def users() -> str:
     """A table for each user of NATS."""
     lines = []
     for user in permissions.users():
-        lines += [
-            "",
-            f"### {user.name}: {user.about}{'' if user.account == permissions.APP else f' (account {user.account})'}",
-            "",
-            "| | |",
-            "|---|---|",
-        ]
+        account = "" if user.account == permissions.APP else f" (account {user.account})"
+        lines += ["", f"### {user.name}: {user.about}{account}", "", "| | |", "|---|---|"]
         groups = {"may send": user.publish, "but never": user.never, "hears": user.subscribe}
         for what, subjects in groups.items():
             if subjects:

@@ -9,8 +9,12 @@ import nats
 import pytest
 from nats.js.api import ConsumerConfig, StreamConfig
 
-from confer_kit.testing.nats import NatsCluster
-from confer_ops.nats_metrics import REGISTRY
+from confer_kit import clock, nats_certificates, nats_users
+from confer_kit.nats_link import Link, wait_for_nats
+from confer_kit.settings import KitSettings
+from confer_kit.testing import nats_server
+from confer_kit.testing.nats import NatsCluster, with_users
+from confer_ops.nats_metrics import REGISTRY, Shown
 from confer_ops.nats_monitoring import Monitoring
 
 COPIES = 3
@@ -93,3 +97,45 @@ async def test_a_stream_that_is_gone_is_shown_no_longer(cluster: NatsCluster) ->
     await nc.close()
     await until(monitoring, lambda: value("confer_jetstream_stream_messages", stream="S") is None)
     assert value("confer_jetstream_consumer_pending", stream="S", consumer="reader") is None
+
+
+async def test_strangers_are_counted_and_the_certificates_end_is_told(tmp_path: Path) -> None:
+    nats_users.make(tmp_path)
+    nats_certificates.make(tmp_path, ["127.0.0.1"])
+    server = tmp_path / nats_users.SERVER
+    tls = f'tls {{ cert_file: "{server / "server.pem"}", key_file: "{server / "server.key"}" }}\n'
+    async with nats_server(tls + with_users(tmp_path, strict=True)) as running:
+        monitoring, name = Monitoring(running.monitoring), running.monitoring.removeprefix("http://")
+        await until(monitoring, lambda: refused(name, "tls") == refused(name, "authentication") == 0)
+        ends = value("confer_nats_server_certificate_end_timestamp_seconds", server=name)
+        assert ends is not None
+        assert ends > clock.now() + 3000 * 86400
+        trusting = KitSettings(nats_url=running.url, nats_connect_s=2, nats_tls_ca=server / nats_certificates.CA)
+        with pytest.raises(SystemExit, match="does not know this user"):
+            await wait_for_nats(Link(), trusting, "stranger")
+        await until(monitoring, lambda: bool(refused(name, "authentication")))
+        assert refused(name, "tls") == 0
+        with pytest.raises(SystemExit, match="not trusted"):
+            await wait_for_nats(Link(), trusting.model_copy(update={"nats_tls_ca": None}), "stranger")
+        await until(monitoring, lambda: bool(refused(name, "tls")))
+
+
+def test_a_stranger_is_counted_once() -> None:
+    def told(*closed: tuple[int, str, str]) -> dict[str, object]:
+        return {"connections": [{"cid": cid, "start": start, "reason": reason} for cid, start, reason in closed]}
+
+    shown, failed = Shown(), "Authentication Failure"
+    before, came, after_restart = (1, "10:00", failed), (2, "10:01", failed), (1, "10:02", failed)
+    for closed, count in [
+        ((before,), 0),  # it was there before us
+        ((before, came, (3, "10:01", "Client Closed")), 1),
+        ((came,), 1),
+        ((after_restart,), 2),
+        ((), 2),
+    ]:
+        shown._strangers("once:8222", told(*closed))
+        assert refused("once:8222", "authentication") == count
+
+
+def refused(server: str, reason: str) -> float | None:
+    return value("confer_nats_server_refused_total", server=server, reason=reason)

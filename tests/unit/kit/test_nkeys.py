@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from confer_contracts import nats_accounts
-from confer_kit import nats_users
+from confer_kit import nats_certificates, nats_users
+from confer_kit.certificates import hosts_of
 from confer_kit.nats_login import Violation
 from confer_kit.nkeys import UserKey
 
@@ -49,6 +50,23 @@ def test_each_user_has_a_seed_that_others_cannot_read_and_keeps_it(tmp_path: Pat
     for user, path in seeds.items():
         assert f"{nats_accounts.variable(user)}: {UserKey.read(path).public}\n" in public
         assert f"${nats_accounts.variable(user)}" in nats_accounts.accounts()
+
+
+def test_a_certificate_is_made_once_and_everybody_has_what_trusts_it(tmp_path: Path) -> None:
+    nats_users.make(tmp_path)
+    assert nats_certificates.make(tmp_path, ["nats", "10.0.0.7"])
+    server = tmp_path / "server"
+    assert stat.S_IMODE((server / "server.key").stat().st_mode) == 0o600
+    before = (server / "server.pem").read_bytes()
+    assert hosts_of(before) == {"nats", "10.0.0.7"}
+    nats_users.seed_file(tmp_path, "sync-svc").unlink()
+    assert not nats_certificates.make(tmp_path, ["nats"])
+    assert (server / "server.pem").read_bytes() == before
+    assert {(tmp_path / user / "ca.pem").read_bytes() for user in nats_accounts.names()} == {
+        (server / "ca.pem").read_bytes()
+    }
+    with pytest.raises(ValueError, match=r"not for nats-2: delete .*ca\.pem"):
+        nats_certificates.make(tmp_path, ["nats", "nats-2"])
 
 
 def test_a_violation_is_told_without_ids() -> None:

@@ -4,7 +4,8 @@ Served by a process of its own, or by that of `./run`; a registry of its own, fo
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 
@@ -34,6 +35,14 @@ MESSAGES: Final = Counter(
 BYTES: Final = Counter("confer_nats_server_bytes", "Of those messages", ["server", "direction"], registry=REGISTRY)
 SLOW: Final = Counter(
     "confer_nats_server_slow_consumers", "Clients that a NATS server cut off because they did not read in time",
+    ["server"], registry=REGISTRY,
+)  # fmt: skip
+REFUSED: Final = Counter(
+    "confer_nats_server_refused", "Connections that a NATS server did not let in; reason: authentication or tls",
+    ["server", "reason"], registry=REGISTRY,
+)  # fmt: skip
+CERTIFICATE_END: Final = Gauge(
+    "confer_nats_server_certificate_end_timestamp_seconds", "When the certificate of a NATS server ends, Unix time",
     ["server"], registry=REGISTRY,
 )  # fmt: skip
 API_ERRORS: Final = Counter(
@@ -82,19 +91,35 @@ _OF_A_SERVER: Final = (CONNECTIONS, MEMORY, CPU, STORAGE, STORAGE_MAX)
 
 Told = Mapping[str, Any]
 
+_REFUSALS: Final = {  # as a server says why it closed a connection
+    "Authentication Failure": "authentication",
+    "Authentication Timeout": "authentication",
+    "TLS Handshake Failure": "tls",
+}
+
+
+class Answer(NamedTuple):
+    """Of a server: its /varz, its /jsz, and the connections that it closed last."""
+
+    server: Told
+    jetstream: Told
+    closed: Told
+
 
 class Shown:
     """What servers told, in the registry. A stream that is told of no longer is shown no longer."""
 
     def __init__(self) -> None:
         self._counts: dict[Counter, float] = {}
+        self._refused: dict[str, set[tuple[int, str]]] = {}
 
-    def show(self, answers: Mapping[str, tuple[Told, Told] | None]) -> None:
-        """By address of each server: its /varz and its /jsz; None: it does not answer."""
+    def show(self, answers: Mapping[str, Answer | None]) -> None:
+        """By address of each server; None: it does not answer."""
         for server, answer in answers.items():
             SERVER_UP.labels(server).set(answer is not None)
             if answer is not None:
-                self._server(server, *answer)
+                self._server(server, answer.server, answer.jetstream)
+                self._strangers(server, answer.closed)
             else:
                 for gauge in _OF_A_SERVER:
                     gauge.remove(server)
@@ -102,7 +127,7 @@ class Shown:
             gauge.clear()
         for answer in answers.values():
             if answer is not None:
-                self._streams(*answer)
+                self._streams(answer.server, answer.jetstream)
 
     def _server(self, server: str, told: Told, jetstream: Told) -> None:
         CONNECTIONS.labels(server).set(told["connections"])
@@ -115,6 +140,17 @@ class Shown:
         self._count(API_ERRORS.labels(server), jetstream["api"]["errors"])
         STORAGE.labels(server).set(jetstream["storage"])
         STORAGE_MAX.labels(server).set(jetstream["config"]["max_storage"])
+        if ends := told.get("tls_cert_not_after"):
+            CERTIFICATE_END.labels(server).set(datetime.fromisoformat(ends).timestamp())
+
+    def _strangers(self, server: str, told: Told) -> None:
+        """Those that have come since it was asked last; what was before us is nobody's news."""
+        refused = {(each["cid"], each["start"]): each["reason"] for each in told["connections"] or ()}
+        refused = {which: _REFUSALS[reason] for which, reason in refused.items() if reason in _REFUSALS}
+        known = self._refused.get(server, refused.keys())
+        for reason in set(_REFUSALS.values()):
+            REFUSED.labels(server, reason).inc(sum(refused[which] == reason for which in refused.keys() - known))
+        self._refused[server] = {*refused}
 
     def _count(self, counter: Counter, now: float) -> None:
         """A server counts from 0 when it starts again; ours goes on."""

@@ -14,10 +14,11 @@ from confer_kit.process import read_settings, stop_event, unless_stopped
 from confer_kit.settings import KitSettings
 from confer_kit.tasks import again, together
 from confer_ops.fetching import directly
-from confer_ops.nats_metrics import REGISTRY, Shown, Told
+from confer_ops.nats_metrics import REGISTRY, Answer, Shown
 
 PROCESS: Final = "nats-metrics"
 ASKED_WITHIN_S: Final = 2.0
+CLOSED: Final = "/connz?state=closed&sort=stop&limit=256"  # the last ones
 ANSWER_BYTES_MAX: Final = 16 << 20
 
 
@@ -41,13 +42,13 @@ class Monitoring:
         self._shown.show(dict(zip(self._servers, answers, strict=True)))
 
     @staticmethod
-    async def _answer(url: str) -> tuple[Told, Told] | None:
-        paths = ("/varz", "/jsz?streams=true&consumers=true&config=true")
+    async def _answer(url: str) -> Answer | None:
+        paths = ("/varz", "/jsz?streams=true&consumers=true&config=true", CLOSED)
         try:
-            server, jetstream = [await asyncio.to_thread(get, url + path) for path in paths]
+            server, jetstream, closed = [await asyncio.to_thread(get, url + path) for path in paths]
         except (OSError, http.client.HTTPException, ValueError):
             return None
-        return (server, jetstream) if "config" in jetstream else None  # JetStream is off, or not up yet
+        return Answer(server, jetstream, closed) if "config" in jetstream else None  # JetStream is off, or not up yet
 
 
 def monitored(urls: str) -> list[str]:

@@ -81,11 +81,14 @@ class Compose:
     async def operator(self) -> KitSettings:
         """How an operator logs in to its NATS from outside, who may read everything. The key's copy is gone at the
         end."""
-        words = "run", "--rm", "-T", "--no-deps", "--entrypoint", "cat", "confer", "/keys/seed.nk"
-        (seed,) = re.findall(r"^SU\w+$", await self.command(*words), re.MULTILINE)
-        file = Path(self._keys.name) / "seed.nk"
-        file.write_text(seed)
-        return KitSettings(nats_url=self._nats_url, nats_nkey_seed_file=file)
+        words = "run", "--rm", "-T", "--no-deps", "--entrypoint", "cat", "confer", "/keys/seed.nk", "/keys/ca.pem"
+        told = await self.command(*words)
+        files = Path(self._keys.name) / "seed.nk", Path(self._keys.name) / "ca.pem"
+        for file, form in zip(files, (r"^SU\w+$", r"^-----BEGIN(?s:.+)^-----END.+$"), strict=True):
+            (found,) = re.findall(form, told, re.MULTILINE)
+            file.write_text(found)
+        seed, ca = files
+        return KitSettings(nats_url=self._nats_url, nats_nkey_seed_file=seed, nats_tls_ca=ca)
 
     async def image(self, name: str) -> dict[str, Any]:
         """What the engine knows of one of ours (`edge`), or of another with its tag."""
