@@ -1,6 +1,7 @@
 """What `confer nats-metrics` tells of three real servers: whose word counts, and what is missed when one is gone."""
 
 import asyncio
+import math
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -72,6 +73,7 @@ async def test_servers_streams_and_consumers(cluster: NatsCluster) -> None:
     assert value("confer_jetstream_stream_limit", stream="S", what="messages") == 10
     assert value("confer_jetstream_stream_limit", stream="S", what="bytes") is None
     assert value("confer_jetstream_stream_replicas_wanted", stream="S") == COPIES
+    assert value("confer_nats_server_certificate_end_timestamp_seconds", server=servers[0]) == math.inf
     assert all(value("confer_nats_server_up", server=server) == 1 for server in servers)
     counted = value("confer_nats_server_messages_total", server=servers[2], direction="in")
 

@@ -3,6 +3,7 @@
 Served by a process of its own, or by that of `./run`; a registry of its own, for the kit's numbers are others'.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -42,8 +43,8 @@ REFUSED: Final = Counter(
     ["server", "reason"], registry=REGISTRY,
 )  # fmt: skip
 CERTIFICATE_END: Final = Gauge(
-    "confer_nats_server_certificate_end_timestamp_seconds", "When the certificate of a NATS server ends, Unix time",
-    ["server"], registry=REGISTRY,
+    "confer_nats_server_certificate_end_timestamp_seconds",
+    "When the certificate of a NATS server ends, Unix time; it has none: never", ["server"], registry=REGISTRY,
 )  # fmt: skip
 API_ERRORS: Final = Counter(
     "confer_jetstream_api_errors", "Requests that JetStream refused; also for want of what was asked for",
@@ -140,8 +141,8 @@ class Shown:
         self._count(API_ERRORS.labels(server), jetstream["api"]["errors"])
         STORAGE.labels(server).set(jetstream["storage"])
         STORAGE_MAX.labels(server).set(jetstream["config"]["max_storage"])
-        if ends := told.get("tls_cert_not_after"):
-            CERTIFICATE_END.labels(server).set(datetime.fromisoformat(ends).timestamp())
+        ends = told.get("tls_cert_not_after")
+        CERTIFICATE_END.labels(server).set(datetime.fromisoformat(ends).timestamp() if ends else math.inf)
 
     def _strangers(self, server: str, told: Told) -> None:
         """Those that have come since it was asked last; what was before us is nobody's news."""
