@@ -15,6 +15,8 @@ SET = re.compile(r"^ +(CONFER_[A-Z0-9_]+):|{ (CONFER_[A-Z0-9_]+):", re.MULTILINE
 WRITTEN = re.compile(r"^(?:# )?([A-Z][A-Z0-9_]+)=(.*)$", re.MULTILINE)
 MOUNTED = re.compile(r"[ \"]\./([\w./-]+):/")
 COMPOSES_OWN = {"COMPOSE_FILE"}
+OTHERWISE_WITH_FRONT = {"CONFER_TRUSTED_PROXIES", "CONFER_IDENTITY"}
+SOURCES = re.compile(r"^COPY (?!--from)(.+) \S+$", re.MULTILINE)
 
 
 def everything() -> str:
@@ -30,7 +32,7 @@ def test_every_variable_of_the_compose_files_is_explained_and_no_other_is() -> N
 def test_the_example_shows_the_defaults() -> None:
     shown = dict(WRITTEN.findall(EXAMPLE))
     for name, default in DEFAULTS.findall(everything()):
-        if default != "/dev/null" and name != "CONFER_TRUSTED_PROXIES":  # no secret; another default with front.yml
+        if default != "/dev/null" and name not in OTHERWISE_WITH_FRONT:  # /dev/null: no secret
             assert shown[name] == default, name
 
 
@@ -53,3 +55,8 @@ def test_what_is_mounted_is_there() -> None:
     mounted = MOUNTED.findall(everything())
     assert len(mounted) > 8
     assert [name for name in mounted if not (ROOT / name).exists()] == []
+
+
+def test_an_image_is_made_of_its_folder_the_libraries_and_the_lock() -> None:
+    recipe = (ROOT / "deploy" / "service.Dockerfile").read_text()
+    assert set(SOURCES.findall(recipe)) == {"requirements.lock", "libs/contracts", "libs/kit", "${SERVICE}"}

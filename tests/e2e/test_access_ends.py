@@ -291,7 +291,7 @@ async def test_a_stream_that_is_lost_restores_nobody_and_is_told(system: System)
 
 async def test_without_tokens_a_revoked_user_is_refused_until_restored(system: System) -> None:
     user, _ = fresh()
-    await system.add_edge("trusting", CONFER_IDENTITY="trusted-query")
+    await system.add_edge("trusting", CONFER_IDENTITY="trusted-query", CONFER_JWT_SECRET="")
     await system.healthy("trusting")
     url, query = system.url("trusting"), {"user_id": user}
 

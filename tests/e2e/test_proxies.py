@@ -65,7 +65,11 @@ async def proxy(kind: str, directory: Path, edges: dict[str, int]) -> AsyncItera
     port = free_port()
     listen = {"haproxy": "bind :80", "nginx": "listen 80"}[kind]
     replacements = {listen: f"{listen.split()[0]} 127.0.0.1:{port}"}
-    replacements |= {f"{name}:8000": f"127.0.0.1:{at}" for name, at in edges.items()}
+    if kind == "haproxy":
+        servers = "\n    ".join(f"server {name} 127.0.0.1:{at}" for name, at in edges.items())
+        replacements |= {"server-template edge 8 edge:8000": servers}
+    else:
+        replacements |= {f"{name}:8000": f"127.0.0.1:{at}" for name, at in edges.items()}
     with (directory / "proxy.log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(*command(kind, directory, replacements), stdout=log, stderr=log)
     try:

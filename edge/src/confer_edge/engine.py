@@ -41,6 +41,7 @@ _REFUSALS: Final = {
     "The client is using": (5, "Unsupported protocol version", "version"),
 }
 _ENCODED: Final = re.compile("[%+]")
+ROUTE: Final = "X-Confer-Route"  # told with a new session, so that a balancer need not know it beforehand
 _SPECIAL: Final = {"sid", "j"}  # a session that polls; JSONP
 TOO_MANY, NOT_NOW = "429 TOO MANY REQUESTS", "503 SERVICE UNAVAILABLE"
 _TOO_MANY: Final = {
@@ -57,7 +58,7 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        self.prefix = ""  # of the ids of sessions
+        self.route = ""  # what the ids of sessions begin with, for balancers
         self.queued_max = 0
         self.unsent_max = 0
         self.patience_s = 0.0
@@ -216,12 +217,13 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         if transport == "websocket":
             return await socket.handle_get_request(environ)
         socket.connected = True
-        return self._ok(await socket.poll(), jsonp_index=jsonp_index)
+        headers = [(ROUTE, self.route)] if self.route else []
+        return self._ok(await socket.poll(), headers=headers, jsonp_index=jsonp_index)
 
     def _begun(self, transport: str, query: str, address: str) -> Socket:
         if self._wheel is None:
             self._wheel = Wheel(self.ping_interval, self.ping_timeout)
-        sid = self.prefix + self.generate_id()
+        sid = f"{self.route}.{self.generate_id()}" if self.route else self.generate_id()
         self.addresses.enter(sid, address)
         socket = self.sockets[sid] = Socket(self, sid, query)
         self._wheel.add(socket)

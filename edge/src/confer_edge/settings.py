@@ -28,7 +28,8 @@ class EdgeSettings(KitSettings):
     )  # fmt: skip
     route: str = Field(
         "", pattern="^[A-Za-z0-9_-]{0,32}$",
-        description="what the Engine.IO ids of this edge begin with, followed by a dot, for balancers; none: nothing",
+        description="what the Engine.IO ids of this edge begin with, followed by a dot, for balancers; auto: something "
+        "of its own at each start; none: nothing",
     )  # fmt: skip
     transports: str = Field(
         "polling,websocket", pattern="^(polling,websocket|websocket)$",

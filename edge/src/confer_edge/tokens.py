@@ -113,6 +113,11 @@ def algorithms(settings: EdgeSettings) -> list[str]:
 def provider(settings: EdgeSettings) -> Identities:
     """What the settings ask for; SystemExit with a sentence when that cannot be."""
     if settings.identity == "trusted-query":
+        if settings.jwt_secret or settings.jwks_file or settings.jwks_url:
+            raise SystemExit(
+                "confer-edge: CONFER_IDENTITY=trusted-query believes what clients say, yet there are keys to check "
+                "it: set CONFER_IDENTITY=jwt, or unset CONFER_JWT_SECRET, CONFER_JWKS_FILE and CONFER_JWKS_URL."
+            )
         log.warning("INSECURE: identity=trusted-query believes whatever a client says about itself. Local demo only.")
         return TrustedQuery()
     return JsonWebToken(_keys(settings), settings)

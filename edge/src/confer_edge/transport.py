@@ -3,6 +3,7 @@ we promise. Each correction is a small named method that cites its reason."""
 
 import asyncio
 import random
+import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -68,7 +69,7 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
         self.eio.upgrade_s = settings.upgrade_s
         self.eio.queued_max = settings.queued_packets_max
         self.eio.unsent_max = settings.unsent_bytes_max
-        self.eio.prefix = settings.route and f"{settings.route}."
+        self.eio.route = secrets.token_hex(4) if settings.route == "auto" else settings.route
         self.eio.patience_s = settings.slow_client_s
         self.eio.on_open = lambda socket: self._expected.start(socket.sid)
         self.eio.on_end = self._ended

@@ -311,6 +311,8 @@ async def test_while_there_are_no_keys_a_client_is_told_to_try_again(
         ({"jwt_secret": SECRET, "jwt_algorithms": "none"}, "CONFER_JWT_ALGORITHMS"),
         ({"jwt_secret": SECRET, "jwt_algorithms": "HS256,RS256"}, "CONFER_JWT_ALGORITHMS"),
         ({"jwks_url": "https://x", "jwt_algorithms": "RS256, HS256"}, "CONFER_JWT_ALGORITHMS"),
+        ({"identity": "trusted-query", "jwt_secret": SECRET}, "CONFER_IDENTITY=jwt"),
+        ({"identity": "trusted-query", "jwks_url": "https://x"}, "CONFER_IDENTITY=jwt"),
     ],
 )
 def test_jwt_is_the_default_and_what_cannot_be_is_said(

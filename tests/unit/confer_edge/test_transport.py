@@ -22,6 +22,18 @@ async def test_of_a_connections_request_headers_and_cookies_are_not_kept() -> No
     assert "secret" not in repr(vars(socket))
 
 
+async def test_who_polls_is_told_the_route_that_its_id_begins_with() -> None:
+    routes = set()
+    for _ in range(2):
+        server = Server(EdgeSettings(route="auto"), [])
+        answer = await server.eio._handle_connect({"asgi.scope": {"client": ("127.0.0.1", 1)}}, "polling")
+        ((sid, _),) = server.eio.sockets.items()
+        route = dict(answer["headers"])["X-Confer-Route"]
+        assert sid.startswith(f"{route}.")
+        routes.add(route)
+    assert len(routes) == 2, "each start has its own"
+
+
 async def test_one_client_is_found_by_its_sid_alone() -> None:
     manager = Server(EdgeSettings(), []).manager
     manager.admit("s1", "e1")
