@@ -16,14 +16,17 @@ export function createBoard(queue: string, token: string | null) {
   const refusal = signal<string | null>(null);
   const fresh = signal<ReadonlySet<string>>(new Set()); // calls that are new, for a moment
   const now = signal(new Date());
+  const lostAt = signal<Date | null>(null); // what is shown was true until then
   const socket = io("/board", { auth: token ? { queue, token } : { queue } });
 
   socket.on("connect", () => {
     link.value = "connected";
+    lostAt.value = null;
     refusal.value = null;
   });
   socket.on("disconnect", () => {
     link.value = "reconnecting";
+    lostAt.value = new Date();
     revive();
   });
   socket.on("connect_error", (error) => {
@@ -56,7 +59,7 @@ export function createBoard(queue: string, token: string | null) {
   }
   tick();
 
-  return { queue, shown, link, refusal, fresh, now };
+  return { queue, shown, link, refusal, fresh, now, lostAt };
 }
 
 /** A ticket that is called again is a new call. */

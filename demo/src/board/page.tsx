@@ -4,7 +4,7 @@ import type { BoardTicket } from "../contract";
 import { waitText } from "../ui/format";
 import { callKey, type BoardState } from "./board";
 
-const OTHERS_SHOWN = 8;
+const OTHERS_SHOWN = { besideAHero: 6, alone: 10 }; // as many as a screen of 16 to 9 has room for
 const NEXT_SHOWN = 12;
 
 export function BoardPage({ board }: { board: BoardState }) {
@@ -13,8 +13,8 @@ export function BoardPage({ board }: { board: BoardState }) {
     <div class={`board ${board.link.value}`} data-testid="board" data-link={board.link.value}>
       <header>
         <h1>{board.queue}</h1>
-        <p class="trouble" role="status">{board.refusal.value ?? (board.link.value === "reconnecting" ? "Reconnecting…" : "")}</p>
-        <time>{board.now.value.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })}</time>
+        <p class="trouble" role="status" data-testid="board-trouble">{trouble(board)}</p>
+        <time>{clock(board.now.value)}</time>
       </header>
       {shown && (
         <main>
@@ -37,15 +37,29 @@ export function BoardPage({ board }: { board: BoardState }) {
   );
 }
 
-/** Whoever was called last and has not come yet is the biggest. */
+function trouble(board: BoardState): string {
+  const since = board.lostAt.value;
+  if (board.refusal.value) return board.refusal.value;
+  if (board.link.value === "connecting") return "Connecting…";
+  return since ? `No connection since ${clock(since)}: please ask at the desk` : "";
+}
+
+function clock(time: Date): string {
+  return time.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+}
+
+/** Whoever was called last and has not come yet is the biggest; who is being served comes last. */
 function Calls({ board, called }: { board: BoardState; called: readonly BoardTicket[] }) {
-  const hero = called.find((call) => !call.serving);
-  const others = called.filter((call) => call !== hero).slice(0, OTHERS_SHOWN);
+  const [hero, ...awaited] = called.filter((call) => !call.serving);
+  const others = [...awaited, ...called.filter((call) => call.serving)];
+  const shown = others.slice(0, hero ? OTHERS_SHOWN.besideAHero : OTHERS_SHOWN.alone);
+  const hidden = others.length - shown.length;
   return (
     <section class="calls">
-      <h2>{hero ? "Please come" : called.length > 0 ? "In progress" : "Please wait for your number"}</h2>
+      {called.length > 0 ? <h2>{hero ? "Please come" : "In progress"}</h2> : <p class="idle">Please wait for your number.</p>}
       <div aria-live="polite">{hero && <Call key={callKey(hero)} call={hero} board={board} hero />}</div>
-      <ul class="others">{others.map((call) => <li key={callKey(call)}><Call call={call} board={board} /></li>)}</ul>
+      <ul class="others">{shown.map((call) => <li key={callKey(call)}><Call call={call} board={board} /></li>)}</ul>
+      {hidden > 0 && <p class="soft more" data-testid="board-more">and {hidden} more</p>}
     </section>
   );
 }

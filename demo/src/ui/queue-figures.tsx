@@ -2,7 +2,6 @@
 
 import type { FiguresSince } from "../contract";
 import type { Portal } from "../portal";
-import { QUEUE } from "../state/queue";
 import { minutes, waitText } from "./format";
 
 export function QueueFiguresLine({ portal }: { portal: Portal }) {
@@ -22,7 +21,6 @@ export function QueueFiguresLine({ portal }: { portal: Portal }) {
       <summary>{facts.join(" · ")}</summary>
       <Since title="Last hour" figures={hour} />
       <Since title="Today" figures={today} />
-      <a class="button" href={`board/?queue=${QUEUE}`} target="_blank" rel="noopener" data-testid="open-board">Open the public board</a>
     </details>
   );
 }

@@ -4,7 +4,7 @@ import { useRef, useState } from "preact/hooks";
 import type { Priority, QueueRow } from "../contract";
 import { patientName } from "../identity";
 import type { Portal } from "../portal";
-import type { Claim, ClaimAction } from "../state/queue";
+import { QUEUE, type Claim, type ClaimAction } from "../state/queue";
 import { Avatar } from "./avatar";
 import { clock } from "./format";
 import { RowActions } from "./row-actions";
@@ -39,6 +39,7 @@ export function QueuePanel({ portal }: { portal: Portal }) {
       ) : <p class="quiet">Nobody is in the queue.</p>}
       <AddToQueue portal={portal} />
       <QueueFiguresLine portal={portal} />
+      <a class="to-board" href={`board/?queue=${QUEUE}`} target="_blank" rel="noopener" data-testid="open-board">Board for the waiting room</a>
     </Panel>
   );
 }

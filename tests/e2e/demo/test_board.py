@@ -3,7 +3,8 @@
 import pytest
 from playwright.async_api import expect
 
-from confer_kit.testing.browser import window
+from confer_kit.testing.browser import fits_sideways, window
+from confer_kit.testing.client import Client
 from confer_kit.testing.demo_portal import Office
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.browser]
@@ -50,6 +51,29 @@ async def test_a_display_whose_edge_is_away_says_so_and_comes_back(office: Offic
         await expect(screen.page.get_by_test_id("board-waiting")).to_have_text("0")
         await office.system.processes["edge"].kill()
         await expect(board).to_have_attribute("data-link", "reconnecting")
+        await expect(screen.page.get_by_test_id("board-trouble")).to_contain_text("No connection since")
         await office.system.restart("edge")
         await expect(board).to_have_attribute("data-link", "connected")
+        await expect(screen.page.get_by_test_id("board-trouble")).to_be_empty()
         await expect(screen.page.get_by_test_id("board-waiting")).to_have_text("0")
+
+
+async def test_all_that_is_shown_fits_a_television_however_many_are_called(office: Office) -> None:
+    async with window(office.browser) as screen:
+        await screen.page.goto(f"{office.url}board/?queue=crowded")
+        await expect(screen.page.locator("main")).to_contain_text("Please wait for your number")
+        staff = await Client("u-caller").connect(office.system.url())
+        for number in range(30):
+            await staff.until_ok("queue_enqueue", queue="crowded", patient_id=f"crowded-{number}")
+        for number in range(10):
+            await staff.until_ok("queue_call_next", queue="crowded", station=f"Room {number}")
+        await staff.close()
+        await expect(screen.page.get_by_test_id("board-more")).to_have_text("and 3 more")
+        await expect(screen.page.get_by_test_id("board-waiting")).to_have_text("20")
+        for width, height in ((1920, 1080), (1280, 720)):
+            await screen.page.set_viewport_size({"width": width, "height": height})
+            for lowest in ("board-more", "board-next", "board-waiting"):
+                box = await screen.page.get_by_test_id(lowest).last.bounding_box()
+                assert box
+                assert box["y"] + box["height"] <= height
+            assert await fits_sideways(screen.page)

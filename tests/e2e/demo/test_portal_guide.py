@@ -11,7 +11,7 @@ from confer_kit.testing.demo_portal import Office
 from confer_ops import node
 from confer_ops.checkout import root
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.browser]
 
 GUIDE = root() / "docs" / "portal.md"
 TYPES = root() / "docs" / "confer.d.ts"

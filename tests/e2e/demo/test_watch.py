@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from confer_kit.testing.browser import chromium, window
+from confer_kit.testing.browser import chromium, fits_sideways, window
 from confer_kit.testing.demo_portal import desks
 from confer_kit.testing.ports import free_port
 from confer_kit.testing.up import Up, running
@@ -40,6 +40,7 @@ async def test_a_field_that_was_changed_is_shown_with_all_its_hops(run: Up) -> N
         address = await ann.get("watch").get_attribute("href")
         assert address
         assert f"What happens   {address}/" in run.printed
+        assert f"Public board   http://127.0.0.1:{run.port}/demo/board/" in run.printed
         async with window(browser) as opened:
             page = opened.page
             await page.goto(address)
@@ -47,6 +48,8 @@ async def test_a_field_that_was_changed_is_shown_with_all_its_hops(run: Up) -> N
             for name, service in HOPS.items():
                 await expect(hop(page, name)).to_contain_text(service)
             await expect(hop(page, "receive room.{id}")).to_contain_text("⇠ fact")
+            await page.set_viewport_size({"width": 360, "height": 740})
+            assert await fits_sideways(page)
             await hop(page, "process call.sync.field_update").get_by_role("button").click()
             await expect(hop(page, "process call.sync.field_update").locator("dl")).to_contain_text("nats")
             await expect(page.locator("#tiles")).to_contain_text("clients")

@@ -29,13 +29,13 @@ def summary(
         EDGE: f"{parts.url}   ({shown[EDGE]})" if EDGE in shown else parts.url,
     }
     rows = [(c.name, f"pid {c.pid}" if c.pid else "not running", where.get(c.name, "")) for c in parts.all]
+    pages = []
     places = [("Socket.IO", f"{parts.url}/socket.io/"), ("Health", f"{parts.url}/health"), ("Data", str(data.path))]
     if demo:
         later = "   (being built: a line will say when it is ready)" if building else ""
-        places.insert(0, ("Demo portal", f"{parts.url}/demo/{later}"))
+        pages.append(("Demo portal", f"{parts.url}/demo/{later}"))
+        pages.append(("Public board", f"{parts.url}/demo/board/   (for a television in the waiting room)"))
     if parts.watch:
-        places.insert(
-            1 if demo else 0, ("What happens", f"{parts.watch}/   (the last actions, hop by hop, and vital numbers)")
-        )
+        pages.append(("What happens", f"{parts.watch}/   (the last actions, hop by hop, and vital numbers)"))
     head = f"Confer is up, after {after_s:.1f} s." if healthy else "Confer is not healthy yet: see the lines above."
-    return [f"  {head}", "", *table(rows), "", *table(places), "", "  Ctrl-C stops all of it."]
+    return [f"  {head}", "", *table(rows), "", *table([*pages, *places]), "", "  Ctrl-C stops all of it."]

@@ -77,3 +77,9 @@ async def window(browser: Browser) -> AsyncIterator[Window]:
         assert opened.troubles == []
     finally:
         await context.close()
+
+
+async def fits_sideways(page: Page) -> bool:
+    """Whether nobody has to scroll the page sideways; a table in it may, by itself."""
+    fits: bool = await page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    return fits
