@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -42,6 +43,7 @@ FORBIDDEN = [
     ("sync-svc", "log.queue.queue.q1.t1"),
     ("presence-svc", "log.sync.room.r1.record"),
     ("notify-svc", "log.access.user.anna.revoked"),
+    ("sync-svc", "log.audit.queue.q1.queue_call_next"),
     (EDGES, "log.sync.room.r1.record"),
     (EDGES, "log.edge.probe.e1.other"),
     (EDGES, "log.access.user.anna.revoked"),
@@ -277,6 +279,31 @@ async def test_a_key_of_another_installation_does_not_fit(rig: Rig, tmp_path: Pa
     settings = KitSettings(nats_url=rig.server.url, nats_nkey_seed_file=seed, nats_connect_s=2)
     with pytest.raises(SystemExit, match="does not know this user"):
         await wait_for_nats(Link(), settings, "sync-svc")
+
+
+async def test_a_key_that_is_made_anew_shuts_out_who_has_the_old_one(tmp_path: Path) -> None:
+    """Also who is connected by it; the others stay."""
+    keys = tmp_path / "keys"
+    nats_users.make(keys)
+    stolen = shutil.copy(nats_users.seed_file(keys, "sync-svc"), tmp_path)
+    async with nats_server(with_users(keys, strict=True)) as server, AsyncExitStack() as stack:
+        rig = Rig(server, keys, stack)
+        thief, other = await rig.link("sync-svc"), await rig.link("queue-svc")
+        gone, left = asyncio.Event(), asyncio.Event()
+        thief.on_disconnect.append(gone.set)
+        other.on_disconnect.append(left.set)
+        shutil.rmtree(keys / "sync-svc")
+        assert nats_users.make(keys) == ["sync-svc"]
+        await server.configure(with_users(keys, strict=True))
+        await asyncio.wait_for(gone.wait(), 30)
+        settings = KitSettings(nats_url=server.url, nats_connect_s=2)
+        with pytest.raises(SystemExit, match="does not know this user"):
+            await wait_for_nats(Link(), settings.model_copy(update={"nats_nkey_seed_file": Path(stolen)}), "sync-svc")
+        own = settings.model_copy(update={"nats_nkey_seed_file": nats_users.seed_file(keys, "sync-svc")})
+        again = Link()
+        await wait_for_nats(again, own.model_copy(update={"nats_connect_s": 30}), "sync-svc")
+        await again.close(5)
+        assert not left.is_set()
 
 
 @pytest.mark.parametrize("text", ["", "SUAnonsense", "UAF7N2SXZ"])

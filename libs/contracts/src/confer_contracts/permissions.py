@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from confer_contracts import access, audit, notify, presence, queue, reactions, subjects, sync
-from confer_contracts.catalogue import SERVICES, VIEWS
+from confer_contracts.catalogue import CALLS, SERVICES, SNAPSHOTS, VIEWS
 from confer_contracts.reactions import Reaction
 from confer_contracts.subjects import ACTIVITY, LIVE, SESSIONS, VIEWS_AGAIN, Kind, inbox, snapshots_of, stream_of
 
@@ -63,7 +63,7 @@ def _service(name: str) -> User:
         name=user,
         about=f"the service {name}",
         publish=(
-            f"log.{name}.*.*.*", audit.SUBJECTS, *shown,
+            f"log.{name}.*.*.*", *_audits(name), *shown,
             *asked, *tells, *(f"{inbox(user)}.*.{name}.*" for user in _askers(name)), f"snapshot.{name}.>",
             *_reads(own), *_follows(own), *(_works(own, "*") if name in DELIVERS else ()),
             *_reads(snapshots_of(name)), f"$JS.API.STREAM.PURGE.{snapshots_of(name)}",
@@ -119,6 +119,13 @@ def _operator() -> User:
         ),
         subscribe=("view.>", f"{inbox(OPERATOR)}.>"),
     )  # fmt: skip
+
+
+def _audits(service: str) -> Iterator[str]:
+    """Who read, and what was refused, of its own calls; edges refuse anybody's."""
+    yield from (f"log.{audit.SERVICE}.*.*.{call.event}" for call in CALLS if call.public and call.service == service)
+    if any(part.reads for part in SNAPSHOTS if part.service == service):
+        yield f"log.{audit.SERVICE}.*.*.snapshot"
 
 
 def _askers(service: str) -> Iterator[str]:
