@@ -73,6 +73,7 @@ async def test_each_message_is_one_line_with_its_trace_and_no_line_tells_whose_i
     assert {name: of(system, name, trace) for name in SAID} == SAID
     for name, process in system.processes.items():
         assert len(lines(system, name)) > 3
+        assert all(line["trace"] for line in lines(system, name) if line["module"] == "handled")
         for secret in (PATIENT, FIELD, VALUE, USER, NAME):
             assert secret not in process.log, f"{secret} is in the log of {name}"
 

@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def work(settings: EdgeSettings) -> None:
-    telemetry.setup(NAME, settings.otlp_endpoint, version(NAME), ids=settings.trace_ids)
+    telemetry.setup(NAME, settings.traces_to, version(NAME), ids=settings.trace_ids)
     uvloop.run(serve(settings))
 
 

@@ -60,9 +60,9 @@ class Boards:
         """Whether a display shows this queue."""
         return audience in self._displays
 
-    async def show(self, audience: str, body: bytes, as_of: int) -> None:
-        """A board that a service has sent, as JSON, to the displays of its audience."""
-        await self._show(audience, Shown(as_of, orjson.loads(body)))
+    async def show(self, audience: str, body: bytes, as_of: int) -> int:
+        """A board that a service has sent, as JSON, to the displays of its audience; answers to how many."""
+        return await self._show(audience, Shown(as_of, orjson.loads(body)))
 
     def forget(self) -> None:
         """Sequences begin anew with a new log."""
@@ -75,13 +75,15 @@ class Boards:
             if board is not None and board != self._shown.get(audience):
                 await self._show(audience, board)
 
-    async def _show(self, audience: str, shown: Shown) -> None:
+    async def _show(self, audience: str, shown: Shown) -> int:
         before = self._shown.get(audience)
         if audience not in self._displays or (before is not None and shown.as_of < before.as_of):
-            return
+            return 0
         self._shown[audience] = shown
-        for sid in tuple(self._displays[audience]):
+        displays = tuple(self._displays[audience])
+        for sid in displays:
             await self._send(sid, shown)
+        return len(displays)
 
     async def _send(self, sid: str, shown: Shown) -> None:
         await self._server.emit(QUEUE_BOARD.event, shown.board, to=sid, namespace=NAMESPACE)

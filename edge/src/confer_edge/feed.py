@@ -14,6 +14,7 @@ from confer_edge import metrics, packets
 from confer_edge.audiences import Audiences
 from confer_edge.packets import Event
 from confer_edge.session import Membership
+from confer_edge.tracing import emitting
 from confer_kit import clock, telemetry
 from confer_kit.direct import read_all, reading
 from confer_kit.follower import Delivered, Follower, epoch_of
@@ -147,18 +148,11 @@ class Feed:
 
     def _emit_traced(self, message: Delivered, kind: str, name: str, stream: str, seq: int) -> int:
         """From the fact's being in LIVE, by the server's clock, to its being on its way to the members."""
-        fact, template = telemetry.incoming(message.headers), f"{kind}.{{id}}"
-        attributes = {
-            **telemetry.messaging("receive", template),
+        told: telemetry.Attributes = {
             telemetry.AUDIENCE_KIND: kind, telemetry.SEQUENCE: seq, telemetry.LIVE_SEQUENCE: message.seq,
-            **telemetry.ids({"messaging.destination.name": message.subject}),
         }  # fmt: skip
-        since = int(min(message.at, clock.now()) * 1e9)
-        consumer, producer = telemetry.Kind.CONSUMER, telemetry.Kind.PRODUCER
-        with (
-            telemetry.span(f"receive {template}", consumer, fact, link=fact, attributes=attributes, start_ns=since),
-            telemetry.span(f"emit {name}", producer) as span,
-        ):
+        since_ns = int(min(message.at, clock.now()) * 1e9)
+        with emitting(name, message.subject, f"{kind}.{{id}}", message.headers, told, since_ns=since_ns) as span:
             reached = self._emit(message, name, stream, seq)
             span.set_attribute(telemetry.MEMBERS, reached)
         return reached

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable
 from typing import Any
 
+from opentelemetry.trace import Span
 from pydantic import BaseModel, ValidationError
 
 from confer_contracts import catalogue, subjects
@@ -55,12 +56,10 @@ class Gateway:
                 raise Rejection(ErrorCode.UNAVAILABLE, "this edge is going away: connect again, then try again")
             self._dispatch(session, name, arguments, respond)
         except Rejection as refusal:
-            respond.refuse(refusal, _op_of(arguments))
-            respond.done()
+            self._turn_away(session, respond, refusal, _op_of(arguments))
         except Exception as error:
             respond.error = error
-            respond.refuse(Rejection(ErrorCode.INTERNAL, "an error on our side"), _op_of(arguments))
-            respond.done()
+            self._turn_away(session, respond, Rejection(ErrorCode.INTERNAL, "an error on our side"), _op_of(arguments))
 
     def _dispatch(self, session: Session, name: str, arguments: list[Any], respond: Responder) -> None:
         """Check synchronously, so that a refusal overtakes nothing; then run in the session's order."""
@@ -119,12 +118,16 @@ class Gateway:
                     respond.error = error
                     text = f"an error on our side, reported as {telemetry.trace_id()}"
                     respond.refuse(Rejection(ErrorCode.INTERNAL, text))
-                if span.is_recording():
-                    telemetry.ended(span, respond.outcome)
-                    span.set_attributes(telemetry.ids({"confer.operation.id": respond.op or ""}))
-                respond.done()
+                _finish(span, respond)
 
         return work
+
+    @staticmethod
+    def _turn_away(session: Session, respond: Responder, refusal: Rejection, op: str | None = None) -> None:
+        """An event that goes no further than this is in a trace and in a line all the same."""
+        with action(f"receive {metrics.route_of(respond.event)}", session, respond.traceparent) as span:
+            respond.refuse(refusal, op)
+            _finish(span, respond)
 
     def _checked(self, model: type[BaseModel], arguments: list[Any]) -> BaseModel:
         """The one argument as its model; Rejection(invalid) that names field and rule."""
@@ -144,9 +147,15 @@ class Gateway:
         session = self._doorway.sessions.get(sid)
         if session is not None:
             refusal = Rejection(ErrorCode.INVALID, f"{bad.field}: {bad.why}", field=bad.field)
-            respond = Responder(session, _short(bad.event), bad.identifier)
-            respond.refuse(refusal)
-            respond.done()
+            self._turn_away(session, Responder(session, _short(bad.event), bad.identifier), refusal)
+
+
+def _finish(span: Span, respond: Responder) -> None:
+    """Once the event is answered."""
+    if span.is_recording():
+        telemetry.ended(span, respond.outcome)
+        span.set_attributes(telemetry.ids({"confer.operation.id": respond.op or ""}))
+    respond.done()
 
 
 def _short(name: str) -> str:

@@ -38,7 +38,7 @@ class Responder:
             return
         packet, self._identifier = packets.ack(self._identifier, body), None
         if telemetry.recording():
-            with telemetry.span(f"ack {self.event}", telemetry.Kind.PRODUCER):
+            with telemetry.span(f"ack {metrics.route_of(self.event)}", telemetry.Kind.PRODUCER):
                 self._session.write(packet)
         else:
             self._session.write(packet)

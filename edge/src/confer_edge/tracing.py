@@ -1,7 +1,7 @@
 """What a client does, as the beginning of a trace, or as the continuation of the page's (docs/adr/0035)."""
 
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 
 from opentelemetry.trace import Span
@@ -26,12 +26,32 @@ def in_auth(auth: Any) -> str | None:
 
 def action(name: str, session: Session, told: object = None) -> AbstractContextManager[Span]:
     """A span for what a session does; in the trace that it told for this, or linked to that of its connection."""
-    link = session.traceparent if told is None else None
+    links = [session.traceparent] if told is None and session.traceparent is not None else []
     parent = telemetry.from_client(told)
     return telemetry.span(
-        name, telemetry.Kind.SERVER, parent, link=link,
+        name, telemetry.Kind.SERVER, parent, links=links,
         attributes=telemetry.actor(session.identity) if telemetry.is_recorded(parent) else None,
     )  # fmt: skip
+
+
+@contextmanager
+def emitting(
+    event: str, subject: str, template: str, headers: Mapping[str, str], told: telemetry.Attributes, *,
+    since_ns: int | None = None,
+) -> Iterator[Span]:  # fmt: skip
+    """The span of handing what NATS brought to the members of its audience, under that of its being received; for what
+    is recorded. `told`: further attributes of the latter."""
+    cause = telemetry.incoming(headers)
+    attributes = {
+        **telemetry.messaging("process", template, name="receive"),
+        **telemetry.ids({"messaging.destination.name": subject}), **told,
+    }  # fmt: skip
+    consumer, producer = telemetry.Kind.CONSUMER, telemetry.Kind.PRODUCER
+    with (
+        telemetry.span(f"receive {template}", consumer, cause, links=[cause], attributes=attributes, start_ns=since_ns),
+        telemetry.span(f"emit {event}", producer) as span,
+    ):
+        yield span
 
 
 def connecting(session: Session, name: str, work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:

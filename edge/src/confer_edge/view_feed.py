@@ -3,15 +3,19 @@
 import contextlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from typing import Protocol
 
 import nats.errors
 from nats.aio.msg import Msg
+from opentelemetry.trace import INVALID_SPAN
 
 from confer_contracts.catalogue import BESIDE, EPHEMERA
 from confer_contracts.subjects import VIEWS_AGAIN, Header, template
 from confer_edge import metrics, packets
 from confer_edge.audiences import Audiences
+from confer_edge.tracing import emitting
+from confer_kit import telemetry
 from confer_kit.logs import logger
 from confer_kit.nats_link import Link
 from confer_kit.tasks import Tasks
@@ -25,7 +29,10 @@ class Beside(Protocol):
     """Who gets the views of another namespace."""
 
     def has(self, audience: str) -> bool: ...
-    async def show(self, audience: str, body: bytes, as_of: int) -> None: ...
+    async def show(self, audience: str, body: bytes, as_of: int) -> int:
+        """Answers to how many."""
+        ...
+
     def forget(self) -> None: ...
 
 
@@ -66,11 +73,16 @@ class ViewFeed:
         beside = name in BESIDE
         if not (self._boards if beside else self._audiences).has(audience) or self._is_old(msg, headers):
             return
-        if beside:
-            await self._boards.show(audience, msg.data, _as_of(headers))
-            return
-        event = packets.view(name, msg.data, "" if name in EPHEMERA else msg.subject)
-        metrics.VIEWS.inc(self._audiences.emit(audience, name, event, origin=headers.get(Header.ORIGIN)))
+        told, shape = {telemetry.AUDIENCE_KIND: parts[1]}, f"view.{parts[1]}.{{id}}.{parts[3]}"
+        traced = telemetry.sampled(headers)
+        with emitting(name, msg.subject, shape, headers, told) if traced else nullcontext(INVALID_SPAN) as span:
+            if beside:
+                reached = await self._boards.show(audience, msg.data, _as_of(headers))
+            else:
+                event = packets.view(name, msg.data, "" if name in EPHEMERA else msg.subject)
+                reached = self._audiences.emit(audience, name, event, origin=headers.get(Header.ORIGIN))
+                metrics.VIEWS.inc(reached)
+            span.set_attribute(telemetry.MEMBERS, reached)
 
     def _is_old(self, msg: Msg, headers: dict[str, str]) -> bool:
         """Whether this, or something newer, was handed out already. As of 0: ephemeral, never old."""

@@ -10,7 +10,7 @@ from confer_contracts.errors import Rejection
 from confer_contracts.ids import token
 from confer_contracts.notify import COUNTS
 from confer_contracts.subjects import EVERYBODY, Kind
-from confer_kit import clock
+from confer_kit import clock, telemetry
 from confer_kit.ledger import Ledger
 from confer_kit.service import Service
 from notify_svc.domain.person import Event, Person
@@ -86,10 +86,10 @@ class Counts:
         self._lately = lately
         self._persons = persons
         self._inboxes = inboxes
-        self._changed: dict[str, None] = {}
+        self._changed: dict[str, str] = {}  # and by what: a traceparent
 
     def changed(self, users: Iterable[str]) -> None:
-        self._changed.update(dict.fromkeys(users))
+        self._changed.update(dict.fromkeys(users, telemetry.cause()))
 
     async def flush(self) -> None:
         """Hand the next ones to the views; people whose state cannot be read now stay for the next time."""
@@ -98,9 +98,10 @@ class Counts:
                 person = (await self._persons.load(user)).state
             except Rejection:
                 return
-            self._changed.pop(user, None)
+            cause = self._changed.pop(user, "")
             if person.known_since is not None:
-                self._publish(user, person)
+                with telemetry.following(cause):
+                    self._publish(user, person)
             await asyncio.sleep(0)  # somebody may be waiting for an answer
 
     def _publish(self, user: str, person: Person) -> None:

@@ -34,7 +34,7 @@ class Claims:
 
     def watch(self, key: str, ticket: Ticket) -> None:
         """Wait for the end of the claim on a ticket of the queue with this token, if it has one."""
-        name, claim = f"{key} {ticket.id}", ticket.claim
+        name, claim = f"claim {key} {ticket.id}", ticket.claim
         if claim is None or ticket.status not in CLAIMED:
             self._timers.cancel(name)
             return

@@ -99,3 +99,13 @@ handled.handled("call.sync.field_update", "ok", 0.5, field="whatever the client 
     assert ({"outcome": "invalid", "ms": 12.3, "field": "base_version"} | about).items() <= first.items()
     assert ({"outcome": "ok", "left_out": 3, "seq": 7} | about).items() <= last.items()
     assert "field" not in last
+
+
+def test_nobody_writes_a_line_of_ours_and_nothing_reaches_the_terminal_but_text() -> None:
+    code = """
+from confer_kit import logs
+logs.configure("x", "info", "{style}")
+logs.logger("x").info("told", reason="a\\r\\nforged outcome=ok\\x1b[2J\\u2028 ไทย")
+"""
+    assert printed(code.replace("{style}", "text")) == "told reason=a\\r\\nforged outcome=ok\\x1b[2J\\u2028 ไทย\n"
+    assert json.loads(printed(code.replace("{style}", "json")))["reason"] == "a\r\nforged outcome=ok\x1b[2J\u2028 ไทย"

@@ -34,6 +34,18 @@ def test_every_wrong_variable_is_named_on_a_line_of_its_own(monkeypatch: pytest.
     ]  # fmt: skip
 
 
+def test_traces_go_nowhere_where_they_are_switched_off_or_asked_for_in_a_form_that_is_not_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318")
+    for told, to in (("", "http://127.0.0.1:4318"), ("false", "http://127.0.0.1:4318"), ("true", None)):
+        monkeypatch.setenv("OTEL_SDK_DISABLED", told)
+        assert read_settings(KitSettings).traces_to == to
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+    with pytest.raises(SystemExit, match="OTEL_EXPORTER_OTLP_PROTOCOL"):
+        read_settings(KitSettings)
+
+
 class Aliased(KitSettings):
     port: int = Field(1, validation_alias=AliasChoices("CONFER_PORT", "SOCKETIO_PORT"))
     secret: str | None = None

@@ -84,3 +84,27 @@ def test_a_collector_that_is_away_is_one_json_line() -> None:
         ("warning", "Failed to export 0", None), ("error", None, "asyncio"),
     ]  # fmt: skip
     assert done.stderr == ""
+
+
+def resource() -> dict[str, str]:
+    """What a process says of itself to whoever gets its traces."""
+    code = (
+        "import json; from opentelemetry import trace; from confer_kit import telemetry; "
+        "telemetry.setup('sync-svc', 'set', '1.2.3'); "
+        "print(json.dumps(dict(trace.get_tracer_provider().resource.attributes)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return dict(json.loads(done.stdout))
+
+
+def test_a_process_says_who_it_is_and_an_operator_may_say_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = resource()
+    told = {"service.namespace": "confer", "service.name": "sync-svc", "service.version": "1.2.3"}
+    assert told.items() <= own.items()
+    assert own["service.instance.id"] != resource()["service.instance.id"]
+    said = "deployment.environment.name=staging,service.name=beaten,service.instance.id=pod-1"
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", said)
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "sync-staging")
+    other = resource()
+    told |= {"service.name": "sync-staging", "service.instance.id": "pod-1", "deployment.environment.name": "staging"}
+    assert told.items() <= other.items()

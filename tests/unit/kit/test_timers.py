@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from confer_kit import clock
+from confer_contracts.errors import ErrorCode, Rejection
+from confer_kit import clock, telemetry
 from confer_kit.tasks import Tasks
 from confer_kit.timers import SPARE, Timers
 
@@ -119,7 +120,7 @@ async def test_replicas_fire_apart() -> None:
     timers = Timers()
     for number in range(50):
         timers.set(str(number), 100.0, Fired().note("x"))
-    due = {at for at, _ in timers._due.values()}
+    due = {at for at, *_ in timers._due.values()}
     assert len(due) > 40
     assert all(100.0 <= at <= 100.15 for at in due)
 
@@ -135,3 +136,31 @@ async def test_what_is_set_anew_or_cancelled_leaves_nothing_behind(timers: Timer
     timers.set("moved", clock.now(), fired.note("moved"))
     await fired.until(1)
     assert fired.names == ["moved"]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (None, ["outcome=ok"]),
+        (Rejection(ErrorCode.UNAVAILABLE, "P-1"), ["! ", "outcome=unavailable"]),
+        (TimeoutError("P-1"), ["! ", "outcome=unavailable"]),
+        (KeyError("P-1"), ["!! ", "outcome=internal", "error=KeyError in fire"]),
+    ],
+)
+async def test_each_is_a_line_with_a_trace_and_nobody_is_named(
+    timers: Timers, capsys: pytest.CaptureFixture[str], error: Exception | None, told: list[str]
+) -> None:
+    fired, traces = Fired(), list[str | None]()
+
+    async def fire() -> None:
+        traces.append(telemetry.trace_id())
+        timers.cancel("grace room.P-1")
+        timers.set("next", clock.now(), fired.note("next"))
+        if error is not None:
+            raise error
+
+    timers.set("grace room.P-1", clock.now(), fire)
+    await fired.until(1)
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "timer grace" in line]
+    assert all(each in line for each in [*told, f"trace={traces[0]}"]), line
+    assert "P-1" not in line

@@ -68,14 +68,12 @@ async def ask(nc: Client, subject: str, body: bytes, identity: Identity, *, op: 
     """
     if not nc.is_connected:
         raise Rejection(ErrorCode.UNAVAILABLE, "the server is reconnecting: try again")
-    with telemetry.sending(subject) as span:
+    with telemetry.sending(subject):
         headers = encode_context(identity, op, clock.now() + timeout_s) | telemetry.inject()
         try:
             return (await nc.request(subject, body, timeout=timeout_s, headers=headers)).data
         except nats.errors.NoRespondersError:
-            telemetry.ended(span, ErrorCode.UNAVAILABLE)
             service = subject.split(".")[1]
             raise Rejection(ErrorCode.UNAVAILABLE, f"the {service} service is away: try again") from None
         except (TimeoutError, nats.errors.Error) as error:
-            telemetry.ended(span, ErrorCode.OUTCOME_UNKNOWN)
             raise Rejection(ErrorCode.OUTCOME_UNKNOWN, "no answer in time: send it again with the same op") from error

@@ -52,17 +52,17 @@ async def deliver_durably(link: Link, stream: str, delivery: Delivery) -> None:
     async def work(pull: Pull) -> None:
         while True:
             messages = await pull.fetch(AT_ONCE, timeout=5)
-            await asyncio.gather(*(_attempt(pull, message, delivery.handler) for message in messages))
+            await asyncio.gather(*(_attempt(pull, message, delivery) for message in messages))
 
     await pull_on(link.nc, stream, config, work, "delivery")
 
 
-async def _attempt(pull: Pull, message: Pulled, handler: Delivering) -> None:
+async def _attempt(pull: Pull, message: Pulled, delivery: Delivery) -> None:
     began, fact = time.perf_counter(), message.fact
     failure: Exception | None = None
-    with processing(message, fact.subject) as span:
+    with processing(message, fact.subject, delivery.name) as span:
         try:
-            again = await handler(fact, message.deliveries)
+            again = await delivery.handler(fact, message.deliveries)
             outcome = "ok" if again is None else "again"
         except Exception as error:
             failure, again, outcome = error, FAILED_S, ErrorCode.INTERNAL.value

@@ -63,6 +63,7 @@ class JetStreamEventLog:
             request = self._nc.request(subject, body, timeout=timeout, headers=headers | {_BATCH_COMMIT: "1"})
             seq = await _sequence(subject, request)
             _noted(span, appends[-1].fact, seq)
+            span.set_attribute(telemetry.BATCH, len(appends))
         return seq
 
     async def last(self, guard: str) -> StoredFact | None:

@@ -5,6 +5,7 @@ level is debug is that text shown. `handled` has the line of each message.
 """
 
 import logging
+import re
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _NAMES: Final = {number: name for name, number in LEVELS.items()} | {logging.CRITICAL: "error"}
 _MARKS: Final = {"warning": "! ", "error": "!! "}
 FRAMES_MAX, CAUSES_MAX = 30, 5
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # nobody writes lines of ours, or to the terminal
 
 
 class Logger:
@@ -73,7 +75,8 @@ class _Setup:
         if self.text:
             if isinstance(error, BaseException):
                 more["error"] = _short(error, whole)
-            line = " ".join([f"{_MARKS.get(level, '')}{event}", *(f"{key}={value}" for key, value in more.items())])
+            told = " ".join([f"{_MARKS.get(level, '')}{event}", *(f"{key}={value}" for key, value in more.items())])
+            line = _CONTROL.sub(_escaped, told)
         else:
             if isinstance(error, BaseException):
                 more["exception"] = [_told(each, whole) for each in _causes(error)]
@@ -138,6 +141,10 @@ class Libraries(logging.Handler):
                 _setup.say(log, level, record.getMessage(), {"library": record.name, **more})
         except Exception:  # whoever logs is not to fail by it
             self.handleError(record)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -3,18 +3,20 @@
 import logging
 from typing import Final
 
+from opentelemetry import context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import Decision, ParentBased
 
 from confer_kit import clock, logs
+from confer_kit.settings import variable
 
 log = logs.logger(__name__)
 
-SEND_MS: Final = 1000
+SEND_MS: Final = 1000  # where OTEL_BSP_SCHEDULE_DELAY says nothing: who looks for a trace has just done something
 
 
 class Ids(RandomIdGenerator):
@@ -29,19 +31,26 @@ class Ids(RandomIdGenerator):
 
 
 class Export:
-    """Spans go out over OTLP/HTTP every second; the SDK reads the OTEL_* variables itself."""
+    """Spans go out over OTLP/HTTP every second; the SDK reads the OTEL_* variables itself. OTEL_RESOURCE_ATTRIBUTES and
+    OTEL_SERVICE_NAME beat what a process says of itself."""
 
     def __init__(self, service: str, version: str) -> None:
         self.ids = Ids()
-        named = {"service.name": service, "service.version": version, "service.instance.id": clock.new_id()}
-        self.provider = TracerProvider(resource=Resource.create(named), shutdown_on_exit=False, id_generator=self.ids)
-        self.provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=SEND_MS))
+        named = {
+            "service.namespace": "confer", "service.name": service, "service.version": version,
+            "service.instance.id": clock.new_id(),
+        }  # fmt: skip
+        resource = Resource.create(named).merge(OTELResourceDetector().detect())
+        self.provider = TracerProvider(resource=resource, shutdown_on_exit=False, id_generator=self.ids)
+        every_ms = None if variable("OTEL_BSP_SCHEDULE_DELAY") else SEND_MS
+        self.provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=every_ms))
         self.inherits = isinstance(self.provider.sampler, ParentBased)
         _quieten(logging.getLogger("opentelemetry"))
 
     def decides(self, trace_id: int) -> bool:
         """Whether a trace that begins here is recorded, as OTEL_TRACES_SAMPLER has it."""
-        return self.provider.sampler.should_sample(None, trace_id, "").decision is Decision.RECORD_AND_SAMPLE
+        nowhere = context.Context()  # not the current one, in which something else may be recorded
+        return self.provider.sampler.should_sample(nowhere, trace_id, "").decision is Decision.RECORD_AND_SAMPLE
 
 
 def _quieten(library: logging.Logger) -> None:

@@ -56,7 +56,7 @@ def run(name: str, settings: type[T], build: Callable[[Service, T], None]) -> No
     read = read_settings(settings)
     process = f"{name}-svc"
     logs.configure(process, read.log_level, read.log_format)
-    telemetry.setup(process, read.otlp_endpoint, version("confer-kit"), ids=read.trace_ids)
+    telemetry.setup(process, read.traces_to, version("confer-kit"), ids=read.trace_ids)
     uvloop.run(_serve(name, process, read, build))
 
 

@@ -105,19 +105,19 @@ class Pull:
             ended.set_exception(nats.errors.Error(f"status {status}"))
 
 
-def processing(message: Pulled, subject: FactSubject) -> AbstractContextManager[Span]:
-    """The work on a message, in the trace of the fact that it is."""
+def processing(message: Pulled, subject: FactSubject, consumer: str) -> AbstractContextManager[Span]:
+    """The work on a message of this durable consumer, in the trace of the fact that it is."""
     parent, route = telemetry.incoming(message.headers), subject.template
     about: telemetry.Attributes | None = None
     if telemetry.is_recorded(parent):
         about = {
-            **telemetry.messaging("process", route),
+            **telemetry.messaging("process", route, group=consumer),
             telemetry.AUDIENCE_KIND: subject.kind,
             telemetry.SEQUENCE: message.seq,
             telemetry.ATTEMPT: message.deliveries,
             **telemetry.ids({"messaging.destination.name": message.subject}),
         }
-    return telemetry.span(f"process {route}", telemetry.Kind.CONSUMER, parent, link=parent, attributes=about)
+    return telemetry.span(f"process {route}", telemetry.Kind.CONSUMER, parent, links=[parent], attributes=about)
 
 
 async def pull_on(

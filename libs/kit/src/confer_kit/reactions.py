@@ -58,7 +58,7 @@ async def follow_durably(
         while True:
             for message in await pull.fetch(BATCH, timeout=5):
                 if not events or message.headers.get(Header.EVENT) in events:
-                    await _react(pull, message, handler)
+                    await _react(pull, message, handler, name)
                 else:
                     await pull.done(message)
             await asyncio.sleep(GATHERED_S)
@@ -66,7 +66,7 @@ async def follow_durably(
     await pull_on(link.nc, stream, config, work, "reaction")
 
 
-async def _react(pull: Pull, message: Pulled, handler: Reaction) -> None:
+async def _react(pull: Pull, message: Pulled, handler: Reaction, consumer: str) -> None:
     fact = message.fact
     began, route = time.perf_counter(), f"react {fact.subject.template}"
 
@@ -75,7 +75,7 @@ async def _react(pull: Pull, message: Pulled, handler: Reaction) -> None:
         seconds = time.perf_counter() - began
         handled(route, outcome, seconds, error=error, seq=fact.seq, attempt=message.deliveries)
 
-    with processing(message, fact.subject) as span:
+    with processing(message, fact.subject, consumer) as span:
         try:
             await handler(fact)
         except Rejection as refusal:

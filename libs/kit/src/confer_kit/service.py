@@ -16,8 +16,8 @@ from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.message import refusal_of
 from confer_contracts.presence import RoomSnapshotRequest
 from confer_contracts.route import Call
-from confer_contracts.subjects import VIEWS_AGAIN, FactSubject, Kind, stream_of
-from confer_kit import clock, metrics
+from confer_contracts.subjects import VIEWS_AGAIN, FactSubject, Header, Kind, stream_of
+from confer_kit import clock, metrics, telemetry
 from confer_kit.audit import Audit, Audited
 from confer_kit.calls import Context, ask, nobody
 from confer_kit.deliveries import Delivering, Delivery, deliver_durably
@@ -272,10 +272,11 @@ class Service:
             body=message.data,
             headers=message.headers,
         )
-        for ledger in self._ledgers:
-            ledger.apply(fact)
-        for observer in self._observers:
-            observer(fact)
+        with telemetry.following(message.headers.get(Header.TRACEPARENT, "")):
+            for ledger in self._ledgers:
+                ledger.apply(fact)
+            for observer in self._observers:
+                observer(fact)
 
     def _begin(self) -> None:
         if self._start == "all":

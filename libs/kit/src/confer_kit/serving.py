@@ -63,13 +63,19 @@ class Endpoint:
         self._seconds = metrics.REQUEST_SECONDS.labels(subject)
         self._counts: dict[str, Counter] = {}  # by outcome
         self.failures = 0  # answered by an error that is ours, or of what we need
-        self._span, self._attributes = f"process {subject}", telemetry.messaging("process", subject)
+        self._span = f"process {subject}"
+        self._attributes = telemetry.messaging("process", subject, group=subject.split(".")[1])
 
     def receive(self, reply: str, body: bytes, headers: Mapping[str, str]) -> Awaitable[None] | None:
         """A request, whose answer goes to `reply`."""
         if len(self._tasks) >= self._in_flight_max:
             refusal = Rejection(ErrorCode.LIMIT_EXCEEDED, f"more than {self._in_flight_max} requests in flight")
-            metrics.REQUESTS.labels(self._subject, refusal.code).inc()
+            with telemetry.span(
+                self._span, telemetry.Kind.CONSUMER, telemetry.incoming(headers), attributes=self._attributes
+            ) as span:
+                telemetry.ended(span, refusal.code)
+                metrics.REQUESTS.labels(self._subject, refusal.code).inc()
+                handled(self._subject, refusal.code, 0.0)
             return self._nc.publish(reply, orjson.dumps(failed(refusal)))
         self._tasks.start(self._answer(reply, body, headers), self._subject)
         return None

@@ -51,9 +51,21 @@ class KitSettings(BaseSettings):
     otlp_endpoint: str | None = Field(
         None,
         validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
-        description="where traces go (OTLP over HTTP); none: no tracing. The other OTEL_* settings are the SDK's own",
+        description="where traces go (OTLP over HTTP); none: no tracing. OTEL_TRACES_SAMPLER,"
+        " OTEL_RESOURCE_ATTRIBUTES and the other OTEL_* settings are the SDK's own; the header is `traceparent`",
     )
 
+    otlp_protocol: str | None = Field(
+        None,
+        validation_alias=AliasChoices("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"),
+        pattern="^http/protobuf$",
+        description="http/protobuf (port 4318 of a collector): the only one that is built in",
+    )
+    otel_disabled: bool | None = Field(
+        None,
+        validation_alias=AliasChoices("OTEL_SDK_DISABLED"),
+        description="true: no tracing, although there is an endpoint",
+    )
     trace_ids: bool = Field(
         False, description="traces tell the ids of people, records and operations; they may identify patients"
     )
@@ -73,13 +85,19 @@ class KitSettings(BaseSettings):
         found = {name: _held(f"CONFER_{name.upper()}", values.get(name)) for name in names}
         return values | {name: secret for name, secret in found.items() if secret is not None}
 
+    @property
+    def traces_to(self) -> str | None:
+        """Where traces go; None: nowhere."""
+        return None if self.otel_disabled else self.otlp_endpoint
+
 
 def is_secret(field: FieldInfo) -> bool:
     return SecretStr in (field.annotation, *get_args(field.annotation))
 
 
 def variable(name: str) -> str | None:
-    """An environment variable that a file of the operator's names, for a secret; None: it is not set, or empty."""
+    """An environment variable whose name only an operator's file knows, or another's documentation; None: it is not
+    set, or empty."""
     return os.environ.get(name) or None  # noqa: TID251
 
 

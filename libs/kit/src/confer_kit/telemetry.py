@@ -4,14 +4,15 @@ Without `OTEL_EXPORTER_OTLP_ENDPOINT` no SDK is loaded; the context that came in
 log has its trace ids. So does a trace that the sampler leaves out: next to nothing is spent on it.
 
 Conventions: OpenTelemetry's for messaging, `messaging.system = nats`; a call is a child, a fan-out is a child with a
-link to the fact. Names and attributes have no ids and no contents unless `CONFER_TRACE_IDS` says so.
+link to the fact, a timer is a root with a link to what set it. Names and attributes have no ids and no contents unless
+`CONFER_TRACE_IDS` says so.
 """
 
 import re
 import secrets
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar, Token
 from functools import lru_cache
 from hashlib import blake2b
@@ -22,7 +23,7 @@ from opentelemetry import context, trace
 from opentelemetry.trace import INVALID_SPAN, Link, Span, SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from confer_contracts.errors import FAILURES
+from confer_contracts.errors import FAILURES, Rejection
 from confer_contracts.message import Identity
 from confer_contracts.subjects import Header
 
@@ -37,6 +38,7 @@ ATTEMPT: Final = "confer.attempt"
 ERROR: Final = "error.type"
 AUDIENCE_KIND: Final = "confer.audience.kind"
 MEMBERS: Final = "confer.members"
+BATCH: Final = "messaging.batch.message_count"
 
 FLUSH_S: Final = 3.0
 
@@ -47,6 +49,7 @@ _TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!
 _SAMPLED: Final = tuple("13579bdf")
 _DRAWN: Final = "confer-trace"  # of a Context: the id of the trace that begins with its first span
 _carried: ContextVar[str] = ContextVar("traceparent", default="")  # the current trace, when it is not recorded
+_NOTHING: Final = nullcontext()
 _propagator = TraceContextTextMapPropagator()
 _pseudonyms: Final = secrets.token_bytes(16)
 _export: "Export | None" = None
@@ -152,6 +155,26 @@ def recording() -> bool:
     return _export is not None and not _carried.get() and trace.get_current_span().is_recording()
 
 
+def cause() -> str:
+    """The traceparent of the current trace, for what is done later because of it; empty where it is not recorded."""
+    told = "" if _export is None else inject().get(Header.TRACEPARENT, "")
+    return told if told.endswith(_SAMPLED) else ""
+
+
+def following(told: str) -> AbstractContextManager[None]:
+    """What is done in the block follows from what has this traceparent; nothing is spent on what is not recorded."""
+    return _following(told) if _export is not None and told.endswith(_SAMPLED) else _NOTHING
+
+
+@contextmanager
+def _following(told: str) -> Iterator[None]:
+    token = context.attach(_extracted(told))
+    try:
+        yield
+    finally:
+        context.detach(token)
+
+
 def exemplar() -> dict[str, str] | None:
     """For a metric, what leads from it to the current trace, where that is recorded."""
     return {"trace_id": f"{trace.get_current_span().get_span_context().trace_id:032x}"} if recording() else None
@@ -161,19 +184,25 @@ def exemplar() -> dict[str, str] | None:
 
 
 @lru_cache(1024)
-def messaging(operation: Literal["send", "receive", "process"], template: str) -> Attributes:
-    """Of a message on NATS: `template` is its subject without ids."""
+def messaging(
+    operation: Literal["send", "process"], template: str, *, name: str | None = None, group: str | None = None
+) -> Attributes:
+    """Of a message on NATS: `template` is its subject without ids; `name` what NATS users call the operation, if that
+    is another word; `group` the queue group or the durable consumer that it came by."""
     return {
         "messaging.system": "nats",
         "messaging.operation.type": operation,
-        "messaging.operation.name": operation,
+        "messaging.operation.name": name or operation,
         "messaging.destination.template": template,
+        **({} if "{" in template else {"messaging.destination.name": template}),
+        **({} if group is None else {"messaging.consumer.group.name": group}),
     }
 
 
 def sending(template: str) -> AbstractContextManager[Span]:
-    """The sending of a message, and its answer."""
-    return span(f"send {template}", Kind.PRODUCER, attributes=messaging("send", template))
+    """The sending of a message, and its answer; the beginning of a trace where there is none."""
+    parent = None if trace_id() else _root()
+    return span(f"send {template}", Kind.PRODUCER, parent, attributes=messaging("send", template))
 
 
 def span(
@@ -181,15 +210,15 @@ def span(
     kind: SpanKind,
     parent: Trace | None = None,
     *,
-    link: Trace | None = None,
+    links: Sequence[Trace] = (),
     attributes: Attributes | None = None,
     start_ns: int | None = None,
 ) -> AbstractContextManager[Span]:
-    """A span that is current inside the block. An exception marks it failed and goes on: by its type alone, because
-    a message may quote ids and values."""
+    """A span that is current inside the block. An exception marks it failed and goes on: by its code or type alone,
+    because a message may quote ids and values."""
     if _export is None or (_carried.get() if parent is None else isinstance(parent, str)):
         return _Unrecorded(parent)
-    return _recorded(_export, name, kind, parent, link=link, attributes=attributes, start_ns=start_ns)
+    return _recorded(_export, name, kind, parent, links=links, attributes=attributes, start_ns=start_ns)
 
 
 class _Unrecorded:
@@ -213,22 +242,25 @@ class _Unrecorded:
 
 @contextmanager
 def _recorded(
-    export: "Export", name: str, kind: SpanKind, parent: Trace | None, *, link: Trace | None,
+    export: "Export", name: str, kind: SpanKind, parent: Trace | None, *, links: Sequence[Trace],
     attributes: Attributes | None, start_ns: int | None,
 ) -> Iterator[Span]:  # fmt: skip
     under = parent if isinstance(parent, context.Context) else None
-    beside = _extracted(link) if isinstance(link, str) else link
-    links = [Link(trace.get_current_span(beside).get_span_context())] if beside is not None else None
+    beside = [_extracted(link) if isinstance(link, str) else link for link in links]
     if under is not None:
         _carried.set("")  # whatever went before in this task is over
         drawn = under.get(_DRAWN)
         export.ids.next_trace = drawn if isinstance(drawn, int) else None
     with export.provider.get_tracer("confer").start_as_current_span(
-        name, context=under, kind=kind, links=links, attributes=attributes, start_time=start_ns,
+        name, context=under, kind=kind, attributes=attributes, start_time=start_ns,
+        links=[Link(trace.get_current_span(each).get_span_context()) for each in beside],
         record_exception=False, set_status_on_exception=False,
     ) as current:  # fmt: skip
         try:
             yield current
+        except Rejection as refusal:
+            ended(current, refusal.code)
+            raise
         except Exception as error:
             current.set_attribute(ERROR, type(error).__name__)
             current.set_status(Status(StatusCode.ERROR))
@@ -251,6 +283,7 @@ def ended(current: Span, outcome: str) -> None:
     """How what a span is about ended: `ok` or an error code. Bugs and outages mark it as failed, refusals do not."""
     current.set_attribute(OUTCOME, outcome)
     if outcome in FAILURES:
+        current.set_attribute(ERROR, outcome)
         current.set_status(Status(StatusCode.ERROR, outcome))
 
 

@@ -3,22 +3,25 @@
 import asyncio
 import heapq
 import random
+import time
 from collections.abc import Awaitable, Callable
 
-from confer_kit import clock
-from confer_kit.logs import logger
-
-log = logger(__name__)
+from confer_contracts.errors import ErrorCode, Rejection
+from confer_kit import clock, telemetry
+from confer_kit.event_log import OutcomeUnknown, Unavailable
+from confer_kit.handled import handled
 
 SPARE = 1000  # places in the heap that what was cancelled, or set anew, may take
+AGAIN_S = 1.0  # after a failure
 JITTER_S = 0.15  # replicas fire apart, so that the second one finds the work done
 
 
 class Timers:
-    """Named deadlines; setting one again replaces it."""
+    """Named deadlines; setting one again replaces it. Traces and lines tell a name's first word, what it is for;
+    what follows is whose it is. What is done at a deadline is a trace of its own, linked to the one that set it."""
 
     def __init__(self) -> None:
-        self._due: dict[str, tuple[float, Callable[[], Awaitable[None]]]] = {}
+        self._due: dict[str, tuple[float, Callable[[], Awaitable[None]], str]] = {}
         self._heap: list[tuple[float, str]] = []
         self._changed = asyncio.Event()
 
@@ -28,10 +31,10 @@ class Timers:
     def set(self, key: str, at: float, fire: Callable[[], Awaitable[None]]) -> None:
         """Call `fire` at `at` (Unix seconds) or soon after; a deadline in the past fires at once."""
         due = at + random.uniform(0, JITTER_S)  # noqa: S311 - jitter
-        self._due[key] = (due, fire)
+        self._due[key] = (due, fire, telemetry.cause())
         heapq.heappush(self._heap, (due, key))
         if len(self._heap) > 2 * len(self._due) + SPARE:
-            self._heap = [(at, name) for name, (at, _) in self._due.items()]
+            self._heap = [(at, name) for name, (at, *_) in self._due.items()]
             heapq.heapify(self._heap)
         self._changed.set()
 
@@ -58,10 +61,24 @@ class Timers:
                     await self._fire(key)
 
     async def _fire(self, key: str) -> None:
-        _, fire = self._due.pop(key)
-        try:
-            await fire()
-        except Exception as error:
-            log.warning("a timer failed; it is tried again", exc_info=error)
-            if key not in self._due:
-                self.set(key, clock.now() + 1.0, fire)
+        _, fire, cause = self._due.pop(key)
+        began, route = time.perf_counter(), f"timer {key.partition(' ')[0]}"
+        outcome, surprise = "ok", None
+        links = [cause] if cause else []
+        with telemetry.span(route, telemetry.Kind.INTERNAL, telemetry.incoming(None), links=links) as span:
+            try:
+                await fire()
+            except Exception as error:
+                outcome = _outcome(error)
+                surprise = error if outcome == ErrorCode.INTERNAL else None
+                if key not in self._due:
+                    self.set(key, clock.now() + AGAIN_S, fire)
+            telemetry.ended(span, outcome)
+            handled(route, outcome, time.perf_counter() - began, error=surprise)
+
+
+def _outcome(error: Exception) -> str:
+    if isinstance(error, Rejection):
+        return error.code
+    away = isinstance(error, (TimeoutError, Unavailable, OutcomeUnknown))
+    return ErrorCode.UNAVAILABLE if away else ErrorCode.INTERNAL
