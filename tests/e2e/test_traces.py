@@ -116,9 +116,10 @@ async def test_each_event_of_the_catalogue_is_a_hop_at_the_edge_at_its_service_a
             expected[trace] = _hops(event, call)
         for trace, hops in expected.items():
             await ann.until(lambda t=trace, h=hops: h <= _parentage(sink.trace(t)))  # type: ignore[misc]
-        for told in ({"patient_id": []}, {"patient_id": PATIENT, "unknown": VALUE}):
+        wrong: list[dict[str, Any]] = [{"patient_id": []}, {"patient_id": PATIENT, "unknown": VALUE}]
+        for payload in wrong:
             trace = secrets.token_hex(16)
-            answer = await ann.call("field_update", **told, traceparent=f"00-{trace}-{PAGE}-01")
+            answer = await ann.call("field_update", **payload, traceparent=f"00-{trace}-{PAGE}-01")
             assert answer["code"] == "invalid"
             await ann.until(lambda t=trace: len(sink.trace(t)) == 2)  # type: ignore[misc]
             assert _parentage(sink.trace(trace)) == {

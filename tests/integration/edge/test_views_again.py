@@ -22,7 +22,8 @@ class Nobody:
     def has(self, audience: str) -> bool:
         return False
 
-    async def show(self, audience: str, body: bytes, as_of: int) -> None: ...
+    async def show(self, audience: str, body: bytes, as_of: int) -> int:
+        return 0
 
     def forget(self) -> None: ...
 

@@ -38,8 +38,9 @@ class Displays:
     def has(self, audience: str) -> bool:
         return audience in self._audiences
 
-    async def show(self, audience: str, body: bytes, as_of: int) -> None:
+    async def show(self, audience: str, body: bytes, as_of: int) -> int:
         self.shown.append((audience, body, as_of))
+        return 1
 
     def forget(self) -> None:
         self.shown.clear()
