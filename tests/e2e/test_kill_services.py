@@ -30,7 +30,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def system() -> AsyncIterator[System]:
     async with running_system(
         CONFER_PRESENCE_LEASE_S=str(LEASE_S), CONFER_BEAT_S="1", CONFER_PRESENCE_SETTLE_S="6", CONFER_DROP_GRACE_S="1",
-        CONFER_PRESENCE_DROPPED_GRACE_S="1",
+        CONFER_PRESENCE_DROPPED_GRACE_S="1", CONFER_PRESENCE_GONE_S=str(LEASE_S),
     ) as running:  # fmt: skip
         yield running
 

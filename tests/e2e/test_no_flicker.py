@@ -20,8 +20,8 @@ COMING_AND_GOING = {"user_joined", "user_left"}
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def system() -> AsyncIterator[System]:
     """A slow machine loads a page within the grace, and comes back within the lease."""
-    timing = {"CONFER_BEAT_S": "1", "CONFER_PRESENCE_LEASE_S": "12", "CONFER_PRESENCE_SETTLE_S": "6"}
-    async with running_system(**timing, CONFER_LEAVE_GRACE_S="30") as running:
+    timing = {"CONFER_BEAT_S": "1", "CONFER_PRESENCE_LEASE_S": "12", "CONFER_PRESENCE_GONE_S": "12"}
+    async with running_system(**timing, CONFER_PRESENCE_SETTLE_S="6", CONFER_LEAVE_GRACE_S="30") as running:
         await running.add_edge("edge2")
         await running.healthy("edge2")
         yield running

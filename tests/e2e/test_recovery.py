@@ -27,6 +27,7 @@ async def system() -> AsyncIterator[System]:
         "CONFER_DROP_GRACE_S": "120",
         "CONFER_PRESENCE_DROPPED_GRACE_S": "120",
         "CONFER_PRESENCE_LEASE_S": "120",
+        "CONFER_PRESENCE_GONE_S": "120",
     }
     async with running_system(CONFER_HEALTH_CHECK_S="600", **patience) as running:
         await running.add_edge("second")

@@ -29,6 +29,7 @@ async def system() -> AsyncIterator[System]:
         "CONFER_DROP_GRACE_S": "120",
         "CONFER_PRESENCE_DROPPED_GRACE_S": "120",
         "CONFER_PRESENCE_LEASE_S": "120",
+        "CONFER_PRESENCE_GONE_S": "120",
     }
     async with running_system(CONFER_BEAT_S="1", CONFER_LEAVE_GRACE_S="0", **patience) as running:
         await running.add_edge("edge2")

@@ -1,4 +1,4 @@
-"""What operators are told of this edge over NATS, and ask of it: `confer status` and `confer drain`."""
+"""What this edge is asked over NATS: by operators (`confer status`, `confer drain`); by presence, if it is there."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 import orjson
 
 from confer_contracts.errors import FAILURES
-from confer_contracts.subjects import LIVE, drain
+from confer_contracts.presence import EdgeAlive
+from confer_contracts.subjects import LIVE, alive, drain
 from confer_edge import metrics
 from confer_edge.feed import Feed
 from confer_edge.probe import Probe
@@ -31,7 +32,7 @@ class Desk:
         self._micro = Micro(link.nc, "confer-edge", group="edge", state=self._state, failures=lambda _: 0)
 
     async def open(self) -> None:
-        await self._micro.open({drain(self._incarnation): self._drain})
+        await self._micro.open({drain(self._incarnation): self._drain, alive(self._incarnation): self._alive})
 
     def _state(self) -> dict[str, Any]:
         calls = [sample for family in metrics.CALLS.collect() for sample in family.samples]
@@ -42,6 +43,11 @@ class Desk:
             "calls": int(sum(sample.value for sample in calls)),
             "errors": int(sum(sample.value for sample in calls if sample.labels["outcome"] in FAILURES)),
         }  # fmt: skip
+
+    def _alive(self, reply: str, body: bytes, headers: Mapping[str, str]) -> Awaitable[None] | None:
+        """Presence asks, for whom it is news that there is an answer, and where we are."""
+        told = EdgeAlive(server=self._nc.server).model_dump_json().encode()
+        return self._nc.publish(reply, told) if reply else None
 
     def _drain(self, reply: str, body: bytes, headers: Mapping[str, str]) -> Awaitable[None] | None:
         """As SIGTERM: who started this process decides whether it starts again. Asked again, it tells how many clients

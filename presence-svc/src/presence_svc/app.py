@@ -31,6 +31,7 @@ def build(service: Service, settings: Settings) -> None:
     metrics.ROOMS.set_function(lambda: len(index.rooms()))
     metrics.SESSIONS.set_function(lambda: sum(len(index.sessions(edge)) for edge in index.edges()))
     metrics.EDGES.set_function(lambda: len(index.edges()))
+    metrics.ANSWERING.set_function(edges.answering)
     metrics.SILENCE.set_function(edges.silence_s)
     metrics.LOCKS.set_function(locks.held)
 

@@ -9,6 +9,7 @@ from confer_kit.facts import NewFact, StoredFact
 from confer_kit.logs import logger
 from confer_kit.service import Service
 from presence_svc import metrics
+from presence_svc.answering import Answering
 from presence_svc.domain import lease as leases
 from presence_svc.domain.commands import Attach, Detach, LoseEdge
 from presence_svc.domain.lease import Beat, Lease, Lose
@@ -30,6 +31,7 @@ class Edges:
         self._settings = settings
         self._hearing = hearing
         self._people = people
+        self._answering = Answering(service.link.nc)
         self._codec = LeaseCodec()
         self._ledger = service.ledger(self._codec, capacity=1000)
         self._leases: dict[str, Lease] = {}
@@ -69,22 +71,35 @@ class Edges:
         await side_by_side(self._attach(page.incarnation, place, e, now) for place, e in missing)
         await side_by_side(self._detach(page.incarnation, place, held[place], now) for place in gone)
 
+    def answering(self) -> int:
+        """How many of them answer when they are asked."""
+        return len(self._answering)
+
     def silence_s(self) -> float:
         """For how long the edge was not heard that was not heard for longest; 0: there is none."""
         since = map(self._hearing.silent_since, self._people.index.edges())
         return max(0.0, clock.now() - min(since, default=clock.now()))
 
     async def sweep(self) -> None:
-        """Called every few seconds: an edge that was not heard for its lease has lost its sessions."""
+        """Called every few seconds: an edge that was not heard for its lease, or that NATS knows no connection of, has
+        lost its sessions."""
+        await self._answering.ask(self._people.index.edges())
         await self._hearing.check()
         now = clock.now()
         for incarnation in self._people.index.edges():
             silent_since = self._hearing.silent_since(incarnation)
             if now - silent_since > self._settings.presence_lease_s:
-                await self._lose(incarnation, silent_since)
+                await self._lose(incarnation, silent_since, "it was silent for its lease")
+            elif self._is_gone(incarnation, now):
+                await self._lose(incarnation, silent_since, "NATS knows no connection of it")
         self._forget(now)
 
-    async def _lose(self, incarnation: str, silent_since: float) -> None:
+    def _is_gone(self, incarnation: str, now: float) -> bool:
+        """Not while edges may still be on their way back, after a cut that we had as well."""
+        since = self._answering.gone_since(incarnation)
+        return since is not None and now - max(since, self._hearing.settled_at) > self._settings.presence_gone_s
+
+    async def _lose(self, incarnation: str, silent_since: float, why: str) -> None:
         now = clock.now()
         lease = await self._transact(incarnation, Lose(silent_since=silent_since, now=now), now + BACKGROUND_S)
         if lease.lost_at is None:
@@ -92,7 +107,7 @@ class Edges:
             return
         metrics.LOST.inc()
         keys = list({place.key for place in self._people.index.sessions(incarnation)})
-        log.warning("an edge was silent for its lease", edge=incarnation, people=len(keys))
+        log.warning("an edge is lost", edge=incarnation, why=why, people=len(keys))
         random.shuffle(keys)  # replicas that do the same begin elsewhere
         lost = LoseEdge(incarnation=incarnation, now=now)
         await side_by_side(self._people.change(key, lost) for key in keys)

@@ -24,6 +24,7 @@ DELIVERS: Final = (notify.SERVICE,)  # by durable consumers of their own, whose 
 
 # whose state another service's needs, and calls that are not for edges: those of operators, and between services
 SNAPSHOTS_ASKED: Final = {queue.SERVICE: (presence.SERVICE,), notify.SERVICE: (queue.SERVICE,)}
+ALIVE: Final = "control.edge.*.alive"
 TELL: Final = notify.NOTIFICATION_TELL.subject
 NOT_FOR_EDGES: Final = (TELL, notify.DEAD_LETTERS.subject, sync.FORM_REGISTER.subject, sync.FORM_LIST.subject)
 
@@ -57,6 +58,7 @@ def _service(name: str) -> User:
     asked = [subjects.call(other, "snapshot") for other in SNAPSHOTS_ASKED.get(name, ())]
     tells = [TELL] if name != notify.SERVICE else []
     more = [*_reads(ACTIVITY), *_follows(ACTIVITY)] if name == sync.SERVICE else []
+    looks = [ALIVE, subjects.SERVERS] if name == presence.SERVICE else []
     shown = sorted({f"view.{view.kind}.*.{view.name}" for view in VIEWS if view.service == name})
     reacted = [r for r in reactions.ALL if r.service == name and r.on != name]
     return User(
@@ -64,7 +66,7 @@ def _service(name: str) -> User:
         about=f"the service {name}",
         publish=(
             f"log.{name}.*.*.*", *_audits(name), *shown,
-            *asked, *tells, *(f"{inbox(user)}.*.{name}.*" for user in _askers(name)), f"snapshot.{name}.>",
+            *asked, *tells, *looks, *(f"{inbox(user)}.*.{name}.*" for user in _askers(name)), f"snapshot.{name}.>",
             *_reads(own), *_follows(own), *(_works(own, "*") if name in DELIVERS else ()),
             *_reads(snapshots_of(name)), f"$JS.API.STREAM.PURGE.{snapshots_of(name)}",
             *more, *(subject for r in reacted for subject in _reacts(r)),
@@ -86,7 +88,7 @@ def _edge() -> User:
             *_reads(SESSIONS), *(f"$JS.API.STREAM.INFO.{stream_of(service)}" for service in SERVICES),
         ),
         never=NOT_FOR_EDGES,
-        subscribe=("view.>", f"{subjects.drain('*')} {EDGE}", *_told(EDGES)),
+        subscribe=("view.>", f"{subjects.drain('*')} {EDGE}", f"{ALIVE} {EDGE}", *_told(EDGES)),
         answers=True,
     )  # fmt: skip
 

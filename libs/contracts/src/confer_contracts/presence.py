@@ -143,6 +143,12 @@ class EdgeBeatReply(Ok):
     known: bool  # false: presence sees another list, send all of it
 
 
+class EdgeAlive(Ok):
+    """The answer at `control.edge.<incarnation>.alive`."""
+
+    server: str  # the id of the NATS server that the edge is connected to
+
+
 class EdgeSessions(Body):
     """The full list of an edge, in pages, each complete for its part of the order (see `session_pages`).
 

@@ -30,6 +30,7 @@ class Kind(StrEnum):
 EVERYBODY: Final = f"{Kind.ALL}.all"
 LIVE: Final = "LIVE"
 ACTIVITY: Final = "ACTIVITY"
+SERVERS: Final = "$SYS.REQ.ACCOUNT.PING.CONNZ"  # each NATS server answers, with its name and connections
 VIEWS_AGAIN: Final = "control.views.again"  # an edge was away: services show their fresh views once more
 SESSIONS: Final = "SESSIONS"  # the edges' own: `session.<hash of the pid>`
 
@@ -66,6 +67,11 @@ def audience(kind: Kind, identifier: str) -> str:
 def drain(edge: str) -> str:
     """Where an edge, named by its incarnation, is asked to send its clients away and to end."""
     return f"control.edge.{edge}.drain"
+
+
+def alive(edge: str) -> str:
+    """Where an edge, named by its incarnation, answers as long as it has a connection."""
+    return f"control.edge.{token(edge)}.alive"
 
 
 def room_audience(room: str) -> str:

@@ -49,6 +49,11 @@ class DirectClient(LoginClient):
         self._ps: DirectParser = DirectParser(self)
         self._to_be_written = False
 
+    @property
+    def server(self) -> str:
+        """The id of the server that it is, or was last, connected to; a server has another one after each start."""
+        return str(self._server_info.get("server_id", ""))
+
     async def subscribe_direct(self, subject: str, receive: Receive, queue: str = "") -> Subscription:
         """As `subscribe` with a callback; nothing is queued, so no pending limit applies."""
         number = self._sid + 1  # that the library gives next: messages may come before `subscribe` has ended

@@ -26,7 +26,7 @@ class Beat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lose:
-    """The edge was not heard since `silent_since`, for longer than its lease."""
+    """The edge was not heard since `silent_since`: for longer than its lease, or it has no connection any more."""
 
     silent_since: float
     now: float
