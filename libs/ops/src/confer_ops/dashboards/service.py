@@ -41,6 +41,7 @@ _PRESENCE = Row("presence-svc", (
            Query("max(confer_presence_rooms)", "rooms")]),
     Panel("Leases of edges", "Edges with sessions, and how long one of them was silent at most.", "short",
           [Query("max(confer_presence_edges)", "edges"),
+           Query("max(confer_presence_edges_answering)", "edges that answer"),
            Query("min(confer_presence_lease_silence_seconds)", "silence, s"),
            Query(f"sum(increase(confer_presence_leases_lost_total[{RATE}]))", "lost")]),
     Panel("Locks", "Of fields, that are held.", "short", [Query("max(confer_presence_locks)", "locks")]),
