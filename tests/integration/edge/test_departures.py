@@ -27,7 +27,7 @@ TRANSPORT = {"EIO": "4", "transport": "websocket"}
 async def edge() -> AsyncIterator[tuple[Edge, str]]:
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(nats_server())
-        settings = EdgeSettings(nats_url=server.url, port=0, identity="trusted-query", drain_s=2)
+        settings = EdgeSettings(nats_url=server.url, port=0, identity="trusted-query", drain_s=2, metrics_port=0)
         link = await stack.enter_async_context(connected(settings, "confer-edge", asyncio.Event()))
         await provision(link.nc)
         edge = Edge(link, settings)

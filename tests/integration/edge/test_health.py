@@ -40,7 +40,13 @@ async def rig() -> AsyncIterator[Rig]:
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(nats_server())
         settings = EdgeSettings(
-            nats_url=server.url, port=0, identity="trusted-query", tick_s=0.2, tick_late_s=LATE_S, drain_s=2
+            nats_url=server.url,
+            port=0,
+            identity="trusted-query",
+            tick_s=0.2,
+            tick_late_s=LATE_S,
+            drain_s=2,
+            metrics_port=0,
         )
         link = await stack.enter_async_context(connected(settings, "confer-edge", asyncio.Event()))
         await provision(link.nc)
