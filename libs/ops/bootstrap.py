@@ -28,8 +28,8 @@ RUNTIME, DEVELOPMENT, NODE = "requirements.lock", "requirements-dev.lock", "requ
 
 # with a --help of their own
 OPERATING = (
-    "access", "activity", "doctor", "drain", "form", "new-service", "notify", "provision", "queue", "rules", "status",
-    "tail", "token",
+    "access", "activity", "doctor", "drain", "fact", "form", "new-service", "notify", "provision", "queue", "rules",
+    "status", "tail", "token",
 )  # fmt: skip
 COMMANDS = (*OPERATING, "bench", "chaos")
 
@@ -45,6 +45,7 @@ usage: ./run [options]             set up what is missing, start everything, sho
        ./run status [options]      every process: version, age, calls, lag; and what is missing
        ./run doctor [options]      looks at everything, and says what is wrong and what to do
        ./run tail [AUDIENCE]       follow the facts of a room, a queue, a user (`./run tail --help`)
+       ./run fact STREAM SEQ       one fact as its stream holds it, and whether a service wrote it
        ./run drain EDGE | --all    edges send their clients to the others, and start again
        ./run token --user ID       a token for tests, signed with CONFER_JWT_SECRET
        ./run access COMMAND        revoke, restore, kick or list users and sessions (`./run access --help`)

@@ -153,9 +153,13 @@ async def forged(system: System, shell: Shell) -> AsyncIterator[None]:
     """By somebody whom NATS lets write what services write."""
     nc = await nats.connect(system.nats.url.split(","))
     headers = {"Confer-Event": "field_updated", "Confer-Actor": "mallory"}
-    await nc.jetstream(timeout=10).publish("log.sync.room.P-13.record", FORGED, headers=headers)
+    stored = await nc.jetstream(timeout=10).publish("log.sync.room.P-13.record", FORGED, headers=headers)
     await nc.close()
+    shell.variables["SEQ"] = str(stored.seq)
     yield
+    ann = await Client("anna").connect(system.url())  # its room goes on
+    await ann.until_ok("field_update", patient_id="P-13", field="a", value="mine")
+    await ann.close()
 
 
 @asynccontextmanager

@@ -64,6 +64,8 @@ async def test_what_is_appended_is_the_last_and_is_read_back(log: EventLog) -> N
     assert (last.event, last.op, last.actor, last.origin, last.fold) == ("field_updated", "op 1", "ann", None, None)
     (read,) = await log.read(str(RECORD), after=0, upto=seq)
     assert (read.subject, read.seq, read.body, read.op, read.actor) == (RECORD, seq, b"1", "op 1", "ann")
+    assert not last.foreign
+    assert not read.foreign
 
 
 async def test_each_write_is_counted_by_its_outcome() -> None:
@@ -213,3 +215,4 @@ async def test_facts_of_several_aggregates_are_stored_together_or_not_at_all(log
     two = await log.append_all([of("q2", one, "left again"), of("q1", one - 1, "back")], timeout=5)
     facts = await log.read(every, after=0, upto=two)
     assert [(fact.seq, fact.body) for fact in facts[2:]] == [(two - 1, b"left again"), (two, b"back")]
+    assert not any(fact.foreign for fact in facts)

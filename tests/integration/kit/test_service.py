@@ -362,6 +362,20 @@ async def test_observers_see_each_fact_after_the_ledgers_had_it(rig: Rig) -> Non
     assert states == [(last - 2, 1), (last - 1, 2), (last, 3)]
 
 
+async def test_a_fact_that_no_service_wrote_is_counted_and_told(rig: Rig, capsys: pytest.CaptureFixture[str]) -> None:
+    def foreign() -> float:
+        return REGISTRY.get_sample_value("confer_facts_foreign_total", {"stream": "SYNC"}) or 0.0
+
+    service = await rig.serve()
+    before = foreign()
+    assert await service.reached(await rig.append(), 10)
+    assert foreign() == before
+    ack = await rig.link.nc.jetstream().publish("log.sync.room.r1.record", b"no JSON")
+    assert await service.reached(ack.seq, 10)
+    assert foreign() == before + 1
+    assert f"a fact that no service wrote stream=SYNC seq={ack.seq}" in capsys.readouterr().out
+
+
 async def test_one_service_asks_another_for_its_snapshot_and_hears_its_refusal(rig: Rig) -> None:
     async def load(request: RoomSnapshotRequest) -> Ok:
         if request.id == "secret":

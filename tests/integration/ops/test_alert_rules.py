@@ -19,7 +19,8 @@ AT = 21  # samples of that time
 
 
 class Case(NamedTuple):
-    """`series`: each with how much it grows by, or (`=`) what it is, each time while all is well, and then."""
+    """`series`: each with how much it grows by, or (`=`) what it is, each time while all is well, and then. `flaps`: 0,
+    and not there, in turn."""
 
     alert: str
     series: dict[str, tuple[str, str]]
@@ -45,11 +46,14 @@ CASES = [
         for away in PARTS
     ),
     Case("ConferProcessAway", {f'up{{job="confer",{SYNC}}}': ("=1", "=0")}, SYNC),
+    Case("ConferProcessRestarts", {f'process_start_time_seconds{{job="confer",{SYNC}}}': ("=1", "+1")}, SYNC),
     Case("ConferProcessBusy", seconds("confer_event_loop_delay_seconds", "0.1", "0.5", f",{EDGE}"), EDGE),
     Case("ConferProcessBehind", {f'confer_follower_current{{stream="SYNC",{SYNC}}}': ("=1", "=0"),
                                  f'confer_follower_current{{stream="ACTIVITY",{SYNC}}}': ("=0", "=0")}),
     Case("ConferNatsServerAway", {'confer_nats_server_up{server="n1:8222"}': ("=1", "=0")}, 'server="n1:8222"'),
     Case("ConferNatsAway", {f"confer_nats_connected{{{SYNC}}}": ("=1", "=0")}, SYNC),
+    Case("ConferNatsAway", {f"confer_nats_connected{{{SYNC}}}": ("=1", "flaps")}, SYNC),
+    Case("ConferFactForged", {f'confer_facts_foreign_total{{stream="SYNC",{SYNC}}}': ("+0", "+1")}, 'stream="SYNC"'),
     Case("ConferNatsForbidden",
          {f'confer_nats_permission_violations_total{{operation="publish",{SYNC}}}': ("+0", "+1")}, SYNC),
     Case("ConferNatsStranger",
@@ -108,6 +112,10 @@ CASES = [
 def values(well: str, ill: str) -> str:
     """In promtool's notation; one that grows goes on from where it was."""
     more = 2 * MINUTES
+    if ill == "flaps":  # not connected, then not there, again and again
+        return f"{well[1:]}x{AT} " + "0 stale " * (more // 2)
+    if ill.startswith("+") and well.startswith("="):
+        return f"{well[1:]}x{AT} {well[1:]}{ill}x{more}"
     if well.startswith("="):
         return f"{well[1:]}x{AT} " + (ill if ill == "stale" else f"{ill[1:]}x{more}")
     before, after = int(well), int(ill)

@@ -1,12 +1,17 @@
 """`confer doctor` on a real NATS server: what provisioning would put right is named, and then it is right."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import nats
+import nats.errors
 import pytest
 from nats.aio.client import Client
 
+from confer_kit import nats_users
 from confer_kit.testing import nats_server
+from confer_kit.testing.nats import with_users
 from confer_ops import doctor_nats
 from confer_ops.findings import Finding, Level
 from confer_ops.provision import provision
@@ -58,3 +63,28 @@ async def test_streams_are_compared_with_what_provisioning_makes(nc: Client) -> 
     ]
     await provision(nc)
     assert await wrong_streams(nc) == []
+
+
+async def test_who_was_not_let_in_is_named(tmp_path: Path) -> None:
+    nats_users.make(tmp_path)
+    async with nats_server(with_users(tmp_path, strict=True)) as server:
+
+        async def log_ins() -> list[tuple[Level, str]]:
+            looked = [finding async for finding in doctor_nats.monitoring(server.monitoring)]
+            return [(each.level, each.said) for each in looked if each.about == "log-ins"]
+
+        assert await log_ins() == []
+        for _ in range(2):
+            with pytest.raises(nats.errors.Error):
+                await nats.connect(server.url, name="who", allow_reconnect=False, error_cb=_silent)
+        async with asyncio.timeout(60):
+            while not (told := await log_ins()) or "let 2 in" not in told[0][1]:
+                await asyncio.sleep(0.1)
+        ((level, said),) = told
+        assert level is Level.NOTE
+        assert "did not let 2 in within ten minutes" in said
+        assert "from 127.0.0.1" in said
+
+
+async def _silent(_: Exception) -> None:
+    """The client's own callback prints a stack trace."""

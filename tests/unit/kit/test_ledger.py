@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -464,3 +465,19 @@ async def test_pairs_in_both_directions_do_not_wait_for_each_other() -> None:
             *(ledger.transact_all(["b", "a"], back(f"y{n}"), soon(30)) for n in range(20)),
         )
     assert [(await ledger.load(key)).state.value for key in "ab"] == [40, 40]
+
+
+async def test_what_somebody_else_wrote_ends_no_aggregate() -> None:
+    """And what we wrote ourselves and cannot read does: no answer is better than one from half a log."""
+    log = MemoryEventLog()
+    ledger = ledger_of(log)
+    await ledger.transact("a", COUNTERS.increment("a", "1"), soon())
+    forged = StoredFact(subject=COUNTERS.subject("a"), seq=2, at=0.0, body=b"[]", headers={}, foreign=True)
+    log.facts.append(forged)
+    ledger.apply(forged)
+    assert (await ledger.load("a")).seq == 2
+    assert (await ledger.transact("a", COUNTERS.increment("a", "2"), soon())).state.seen == ["1", "2"]
+    assert (await ledger_of(log).load("a")).state.seen == ["1", "2"]
+    log.facts.append(replace(forged, seq=4, foreign=False))
+    with pytest.raises(TypeError):
+        await ledger_of(log).load("a")

@@ -54,13 +54,15 @@ class NewFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFact:
-    """A fact as its stream holds it. `seq` is the sequence in that stream, `at` Unix seconds."""
+    """A fact as its stream holds it. `seq` is the sequence in that stream, `at` Unix seconds. `foreign`: it was not
+    appended as services append."""
 
     subject: FactSubject
     seq: int
     at: float
     body: bytes
     headers: Mapping[str, str]
+    foreign: bool = False
 
     @property
     def event(self) -> str | None:

@@ -1,7 +1,7 @@
 """The event log on JetStream: the only file that knows its headers and error codes (nats-server ADR-8, ADR-31)."""
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -81,14 +81,27 @@ class JetStreamEventLog:
             at=raw.time.timestamp(),
             body=raw.data or b"",
             headers=raw.headers or {},
+            foreign=is_foreign(raw.headers or {}),
         )
 
     async def read(self, guard: str, *, after: int, upto: int, limit: int | None = None) -> Sequence[StoredFact]:
         messages = await read(self._nc, _stream(guard), guard, after=after, upto=upto, limit=limit)
         return [
-            StoredFact(subject=FactSubject.parse(m.subject), seq=m.seq, at=m.at, body=m.data, headers=m.headers)
+            StoredFact(
+                subject=FactSubject.parse(m.subject),
+                seq=m.seq,
+                at=m.at,
+                body=m.data,
+                headers=m.headers,
+                foreign=is_foreign(m.headers),
+            )
             for m in messages[:limit]
         ]
+
+
+def is_foreign(headers: Mapping[str, str]) -> bool:
+    """Whether no service appended the fact: the server keeps with each of theirs the sequence that it expected."""
+    return _EXPECTED not in headers
 
 
 def _noted(span: Span, fact: NewFact, seq: int) -> None:

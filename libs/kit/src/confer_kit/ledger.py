@@ -18,6 +18,9 @@ from confer_contracts.subjects import FactSubject
 from confer_kit import clock, telemetry
 from confer_kit.event_log import Append, Conflict, EventLog, OutcomeUnknown, Unavailable, as_rejection
 from confer_kit.facts import NewFact, StoredFact
+from confer_kit.logs import logger
+
+log = logger(__name__)
 
 S = TypeVar("S")
 E = TypeVar("E")
@@ -27,6 +30,7 @@ DecideAll = Callable[[Sequence[S]], Sequence[NewFact | None]]
 LANE_WAITERS_MAX = 1000
 APPEND_TIMEOUT_S = 2.0
 BACKOFF_S, BACKOFF_MAX_S = 0.01, 0.3
+LEFT_OUT = "a fact that no service wrote cannot be read, and is left out"
 
 
 class Codec(Protocol[S, E]):
@@ -272,11 +276,22 @@ class Ledger(Generic[S, E]):
             self._advance(folded, fact)
 
     def _advance(self, folded: Folded[S], fact: StoredFact) -> None:
+        """What somebody else wrote counts if it can be read; it must not end the aggregate for everybody."""
         if fact.seq <= folded.seq:
             return
-        event = self._codec.decode(fact)
-        if event is not None:
-            folded.state = self._codec.evolve(folded.state, event)
+        try:
+            event = self._codec.decode(fact)
+            if event is not None:
+                folded.state = self._codec.evolve(folded.state, event)
+        except Exception as error:
+            if not fact.foreign:  # a defect: no answer is better than one from half a log
+                raise
+            log.error(
+                "a fact that no service wrote cannot be read: left out",
+                seq=fact.seq,
+                stream=self._codec.stream,
+                error=type(error).__name__,
+            )
         folded.seq = fact.seq
 
     @staticmethod

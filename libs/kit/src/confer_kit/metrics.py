@@ -92,6 +92,9 @@ FOLLOWER_BREAKS: Final = Counter(
 FOLLOWER_RESETS: Final = Counter(
     "confer_follower_resets", "Times that the stream was made anew or had lost what was not read yet", ["stream"]
 )
+FACTS_FOREIGN: Final = Counter(
+    "confer_facts_foreign", "Facts in this service's stream that no service wrote (docs/operating.md)", ["stream"]
+)
 
 
 def of_follower(stream: str, follower: Any) -> None:

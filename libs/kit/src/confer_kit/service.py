@@ -24,7 +24,7 @@ from confer_kit.deliveries import Delivering, Delivery, deliver_durably
 from confer_kit.event_log import EventLog
 from confer_kit.facts import StoredFact
 from confer_kit.follower import Delivered, Follower
-from confer_kit.jetstream import JetStreamEventLog
+from confer_kit.jetstream import JetStreamEventLog, is_foreign
 from confer_kit.ledger import Codec, Ledger
 from confer_kit.logs import logger
 from confer_kit.micro import Micro
@@ -199,6 +199,7 @@ class Service:
             self.link, self.stream, self._deliver, start=self._start, on_reset=self._reset,
             on_caught_up=self._on_caught_up,
         )  # fmt: skip
+        metrics.FACTS_FOREIGN.labels(self.stream)
         self._begin()
         if self.kept is not None:
             await self.kept.begin(self._follower)
@@ -271,7 +272,11 @@ class Service:
             at=message.at,
             body=message.data,
             headers=message.headers,
+            foreign=is_foreign(message.headers),
         )
+        if fact.foreign:
+            metrics.FACTS_FOREIGN.labels(self.stream).inc()
+            log.error("a fact that no service wrote", stream=self.stream, seq=fact.seq)
         with telemetry.following(message.headers.get(Header.TRACEPARENT, "")):
             for ledger in self._ledgers:
                 ledger.apply(fact)

@@ -22,6 +22,7 @@ from confer_ops.data import DataDirectory
 from confer_ops.demo import Demo
 from confer_ops.doctor_command import doctor
 from confer_ops.drain_command import drain
+from confer_ops.fact_command import fact
 from confer_ops.form_commands import app as form_app
 from confer_ops.nats_commands import users as nats_users
 from confer_ops.nats_monitoring import run as run_monitoring
@@ -46,7 +47,7 @@ app.add_typer(form_app, name="form")
 app.add_typer(notify_app, name="notify")
 app.add_typer(rule_app, name="rules")
 app.add_typer(queue_app, name="queue")
-for command in (activity, doctor, drain, new_service, status, tail, token):
+for command in (activity, doctor, drain, fact, new_service, status, tail, token):
     app.command()(command)
 app.command("nats-users")(nats_users)
 

@@ -18,6 +18,7 @@ from confer_contracts.subjects import LIVE
 from confer_kit import clock
 from confer_ops import nats_monitoring, streams
 from confer_ops.findings import Finding, note, ok, wrong
+from confer_ops.nats_metrics import REFUSALS
 from confer_ops.processes import ahead, unix
 from confer_ops.provision import ADJUSTABLE, log_streams
 from confer_ops.streams import Sourced
@@ -27,6 +28,7 @@ CLOCK_S: Final = 1.0  # deadlines travel as times: a call may take four seconds
 FULL: Final = 0.85
 DISK_MIN: Final = 1 << 30
 BEHIND_MAX: Final = 1000
+LATELY_S: Final = 600
 PROVISION: Final = "Run `confer provision`"
 _BY_OPERATORS: Final = {"max_age", "num_replicas"}  # an operator may have chosen another
 
@@ -79,6 +81,7 @@ async def monitoring(urls: str) -> AsyncIterator[Finding]:
     for url in nats_monitoring.monitored(urls):
         try:
             told = await asyncio.to_thread(nats_monitoring.get, f"{url}/varz")
+            closed = await asyncio.to_thread(nats_monitoring.get, url + nats_monitoring.CLOSED)
         except (OSError, http.client.HTTPException, ValueError) as error:
             yield note(
                 "durability",
@@ -86,7 +89,7 @@ async def monitoring(urls: str) -> AsyncIterator[Finding]:
                 "Name its monitoring port by --monitoring to have it looked at.",
             )
             continue
-        for finding in (*durability(told, url), *disk(told, url)):
+        for finding in (*durability(told, url), *disk(told, url), *refused(closed, told["now"], url)):
             yield finding
         if not told.get("auth_required"):
             yield note(
@@ -94,6 +97,27 @@ async def monitoring(urls: str) -> AsyncIterator[Finding]:
                 "NATS asks nobody who they are: whoever reaches it may write facts",
                 "Outside of one machine, give each process its user.",
             )
+
+
+def refused(closed: dict[str, Any], now: str, url: str) -> Iterator[Finding]:
+    """Who was not let in during the last ten minutes."""
+    since = _moment(now) - LATELY_S
+    found = [each for each in closed["connections"] if each["reason"] in REFUSALS and _moment(each["stop"]) > since]
+    if found:
+        last = found[0]
+        name = f", {last['name']}" if last.get("name") else ""
+        yield note(
+            "log-ins",
+            f"{url} did not let {len(found)} in within ten minutes, the last at {last['stop'][:19]}Z from "
+            f"{last['ip']}{name}",
+            "A process of ours with no key, or an old one, says so in its log; else somebody tries: docs/alerts.md, "
+            "ConferNatsStranger.",
+        )
+
+
+def _moment(stamp: str) -> float:
+    """Of a server, which tells nanoseconds."""
+    return unix(f"{stamp[:19]}+00:00")
 
 
 def durability(told: dict[str, Any], url: str) -> Iterator[Finding]:

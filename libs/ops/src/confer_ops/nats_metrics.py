@@ -92,7 +92,7 @@ _OF_A_SERVER: Final = (CONNECTIONS, MEMORY, CPU, STORAGE, STORAGE_MAX)
 
 Told = Mapping[str, Any]
 
-_REFUSALS: Final = {  # as a server says why it closed a connection
+REFUSALS: Final = {  # as a server says why it closed a connection
     "Authentication Failure": "authentication",
     "Authentication Timeout": "authentication",
     "TLS Handshake Failure": "tls",
@@ -147,9 +147,9 @@ class Shown:
     def _strangers(self, server: str, told: Told) -> None:
         """Those that have come since it was asked last; what was before us is nobody's news."""
         refused = {(each["cid"], each["start"]): each["reason"] for each in told["connections"] or ()}
-        refused = {which: _REFUSALS[reason] for which, reason in refused.items() if reason in _REFUSALS}
+        refused = {which: REFUSALS[reason] for which, reason in refused.items() if reason in REFUSALS}
         known = self._refused.get(server, refused.keys())
-        for reason in set(_REFUSALS.values()):
+        for reason in set(REFUSALS.values()):
             REFUSED.labels(server, reason).inc(sum(refused[which] == reason for which in refused.keys() - known))
         self._refused[server] = {*refused}
 
