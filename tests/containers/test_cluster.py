@@ -51,6 +51,16 @@ async def test_nothing_is_lost_when_one_after_the_other_is_restarted(cluster: Co
         await people.settle()
 
 
+async def test_an_edge_is_added_and_another_one_taken_away(cluster: Compose, people: Crowd) -> None:
+    words = "--no-recreate", "--no-deps", "edge"
+    await cluster.up("--scale", "edge=2", *words)
+    first, added = await cluster.containers("edge")
+    await cluster.remove(first)
+    await people.settle()
+    sessions = (await cluster.metrics(added)).value("confer_edge_sessions")
+    assert sessions > 0, "HAProxy has found it, and each of those who poll stays with it"
+
+
 async def test_a_service_is_upgraded_while_its_old_version_works_beside_it(cluster: Compose, people: Crowd) -> None:
     old, new = cluster.version, f"{cluster.version}-next"
     await cluster.command("build", "sync-svc", CONFER_VERSION=new)

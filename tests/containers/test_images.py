@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import shutil
 import tomllib
 from collections.abc import AsyncIterator, Iterator
 from importlib.metadata import requires
@@ -14,7 +15,8 @@ import pytest_asyncio
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from confer_kit.testing.containers import Compose
+from confer_kit.testing.command import printed
+from confer_kit.testing.containers import BUILT_AND_UP_WITHIN_S, Compose
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.docker, pytest.mark.timeout(1800)]
 
@@ -92,6 +94,20 @@ async def test_an_image_is_small_and_says_what_it_is(built: Compose, image: str)
     assert labels[f"{LABEL}.licenses"] == "MIT"
     assert config["User"] == "65534:65534"
     assert config["Healthcheck"]["Test"] == ["CMD", "confer-health"]
+
+
+@pytest.mark.parametrize("image", IMAGES)
+async def test_an_image_needs_nothing_but_its_folder_the_libraries_and_the_lock(
+    built: Compose, image: str, tmp_path: Path
+) -> None:
+    folder = FOLDERS[IMAGES[image]]
+    for needed_folder in {"libs/contracts", "libs/kit", folder}:
+        shutil.copytree(ROOT / needed_folder, tmp_path / needed_folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "requirements.lock", tmp_path)
+    recipe, tag = ROOT / "deploy" / "service.Dockerfile", f"confer/{image}:{built.version}-alone"
+    words = "--build-arg", f"SERVICE={folder}", "--file", str(recipe), "--tag", tag, str(tmp_path)
+    await printed("docker", "build", "--quiet", *words, within_s=BUILT_AND_UP_WITHIN_S, cwd=tmp_path)
+    assert await built.look(tag, LOOK) == await built.look(image, LOOK)
 
 
 async def test_what_images_share_is_one_layer(built: Compose) -> None:

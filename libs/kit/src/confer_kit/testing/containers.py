@@ -20,6 +20,7 @@ from confer_kit.testing.chaos.crowd import Crowd, crowd
 from confer_kit.testing.chaos.truth import Recorder
 from confer_kit.testing.command import printed
 from confer_kit.testing.javascript import Node
+from confer_kit.testing.metrics import Metrics
 from confer_kit.testing.ports import free_port
 from confer_kit.testing.system import get
 
@@ -130,6 +131,14 @@ class Compose:
         async with asyncio.timeout(RISEN_WITHIN_S):
             while (await asyncio.to_thread(get, f"{self.url}/readyz"))[0] != 200:  # noqa: ASYNC110 - of a container
                 await asyncio.sleep(0.1)
+
+    async def metrics(self, container: Container) -> Metrics:
+        """What it shows at the port of its numbers, which nobody reaches from outside."""
+        code = "import os, urllib.request as u; port = os.environ['CONFER_METRICS_PORT']; "
+        code += "print(u.urlopen(f'http://127.0.0.1:{port}/metrics').read().decode())"
+        shown = await asyncio.to_thread(container.exec_run, ["python", "-c", code])
+        assert shown.exit_code == 0, shown.output
+        return Metrics(container.name, shown.output.decode())
 
     async def crash(self, container: Container) -> None:
         """Its process dies, as by a defect: the engine starts it again."""
