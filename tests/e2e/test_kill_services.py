@@ -71,7 +71,7 @@ def _field(text: str) -> dict[str, Any]:
 ENQUEUE = "queue_enqueue"
 PARTS = (
     Part("sync-svc", "field_update", _field, f"log.sync.room.{ROOM}.record", ENQUEUE, {"patient_id": "other"}),
-    Part("queue-svc", ENQUEUE, lambda text: {"patient_id": text}, "log.queue.queue.screening.*",
+    Part("queue-svc", ENQUEUE, lambda text: {"patient_id": text}, "log.queue.*.screening.*",
          "field_update", _field("")),
     Part("notify-svc", "notification_send", lambda text: {"to": {"all": True}, "title": text}, "log.notify.all.*.*",
          "field_update", _field("")),

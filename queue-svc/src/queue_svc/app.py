@@ -21,6 +21,7 @@ from queue_svc.handlers import Handlers
 from queue_svc.news import News
 from queue_svc.policies import Declaring, policies_of
 from queue_svc.reading import Reading
+from queue_svc.segments import Segments
 from queue_svc.settings import Settings
 from queue_svc.snapshot import Kept
 from queue_svc.tickets import Tickets
@@ -41,9 +42,11 @@ def build(service: Service, settings: Settings) -> None:
             found.users.extend(page.users)
         return found
 
-    ledger: Ledger[Queue, Event] = service.ledger(QueueCodec())
+    codec = QueueCodec()
+    ledger: Ledger[Queue, Event] = service.ledger(codec, segment=codec.segment)
     service.keep(Kept(ledger, shown), settings.queue_snapshot_facts, settings.queue_snapshot_check_s)
-    tickets = Tickets(ledger, declared_only=settings.queue_declared_only)
+    segments = Segments(ledger, service.tasks, settings.queue_segment_facts)
+    tickets = Tickets(ledger, segments, declared_only=settings.queue_declared_only)
     claims = Claims(tickets, service.timers, roster, settings.queue_claim_s)
     news = News(tickets, claims, service.tasks, roster, queues_of=shown.queues_of, days=days)
     handlers = Handlers(tickets, news, settings.queue_claim_s, days)

@@ -1,4 +1,5 @@
-"""Queue facts as bytes: `log.queue.queue.<queue token>.<room of the patient>`, and `....<POLICY>` for its policy.
+"""Queue facts as bytes: `log.queue.queue.<queue token>.<room of the patient>`, and `....<POLICY>` for its policy; in
+later segments of its log `log.queue.queue-<segment>...` (docs/adr/0043).
 
 The body is the public ticket; what only the fold needs (the claim with its secret token, staff, arrival, exact
 times) is in the fold header, which no browser gets.
@@ -9,13 +10,13 @@ from typing import Any, Final
 import orjson
 
 from confer_contracts.ids import patient_room, untoken
-from confer_contracts.queue import POLICY, SERVICE, AssignedPerson, TicketFact, TicketNote
+from confer_contracts.queue import POLICY, SEALED, SERVICE, AssignedPerson, TicketFact, TicketNote
 from confer_contracts.queue import Ticket as TicketBody
-from confer_contracts.subjects import FactSubject, Kind, stream_of
+from confer_contracts.subjects import FactSubject, Kind, in_segment, stream_of
 from confer_kit.clock import iso
 from confer_kit.facts import NewFact, StoredFact
 from queue_svc.domain.policy import PolicyDeclared
-from queue_svc.domain.queue import Event, Queue, evolve
+from queue_svc.domain.queue import Event, Queue, SegmentSealed, evolve
 from queue_svc.domain.ticket import INTERNAL, Change, Ticket, TicketChanged
 from queue_svc.packing import packed, packed_policy, unpacked, unpacked_policy
 
@@ -24,13 +25,15 @@ _IN_BODY: Final = ("id", "patient_id", "priority", "status")
 _CHANGES: Final = frozenset(Change)
 
 
-def encode(key: str, event: TicketChanged, origin: str | None = None, before: Ticket | None = None) -> NewFact:
+def encode(
+    key: str, event: TicketChanged, origin: str | None = None, before: Ticket | None = None, segment: int = 0
+) -> NewFact:
     """The fact of an event in the queue with this token; `origin` is the session that caused it, `before` the ticket
-    as it was."""
+    as it was, `segment` where the queue's log goes on."""
     ticket = event.ticket
     public = event.change not in INTERNAL
     return NewFact(
-        subject=FactSubject(SERVICE, Kind.QUEUE, key, patient_room(ticket.patient_id)),
+        subject=FactSubject(SERVICE, Kind.QUEUE, key, patient_room(ticket.patient_id), segment),
         body=_body(key, event, before).model_dump_json().encode(),
         event=f"ticket_{event.change}" if public else None,
         copies={Kind.ROOM: f"patient_ticket_{event.change}"} if public else {},
@@ -41,15 +44,25 @@ def encode(key: str, event: TicketChanged, origin: str | None = None, before: Ti
     )
 
 
-def encode_policy(key: str, event: PolicyDeclared) -> NewFact:
+def encode_policy(key: str, event: PolicyDeclared, segment: int = 0) -> NewFact:
     """Stored, and told to nobody."""
     body = {"version": event.policy.version, "user_id": event.user, "timestamp": iso(event.at)}
     return NewFact(
-        subject=FactSubject(SERVICE, Kind.QUEUE, key, POLICY),
+        subject=FactSubject(SERVICE, Kind.QUEUE, key, POLICY, segment),
         body=orjson.dumps(body),
         fold=orjson.dumps({"change": _DECLARED, "at": event.at, "policy": packed_policy(event.policy)}),
         op=event.op,
         actor=event.user,
+    )
+
+
+def encode_seal(key: str, event: SegmentSealed) -> NewFact:
+    """Stored, and told to nobody. Replicas from before there were segments cannot read it, and must not: they would
+    append behind it."""
+    return NewFact(
+        subject=FactSubject(SERVICE, Kind.QUEUE, key, SEALED, event.segment),
+        body=b"{}",
+        fold=orjson.dumps({"sealed": event.segment, "at": event.at}),
     )
 
 
@@ -116,7 +129,15 @@ class QueueCodec:
         return subject.ident if (subject.service, subject.kind) == (SERVICE, Kind.QUEUE) else None
 
     def guard(self, key: str) -> str:
-        return f"log.{SERVICE}.{Kind.QUEUE}.{key}.*"
+        return f"log.{SERVICE}.*.{key}.*"
+
+    def segment(self, key: str, queue: Queue) -> str:
+        """The guard of what comes next: of a bounded number of subjects, for the server looks at each of them."""
+        return f"log.{SERVICE}.{in_segment(Kind.QUEUE, queue.segment)}.{key}.*"
+
+    def past(self, key: str, patient: str) -> str:
+        """All that the queue's log has of a patient."""
+        return f"log.{SERVICE}.*.{key}.{patient_room(patient)}"
 
     def initial(self, key: str) -> Queue:
         return Queue()
@@ -127,6 +148,8 @@ class QueueCodec:
     def decode(self, fact: StoredFact) -> Event | None:
         """The event in a fact; None for a change that a newer version of this service wrote."""
         fold = fact.fold
+        if "sealed" in fold:
+            return SegmentSealed(fold["sealed"], fold["at"])
         if fold["change"] == _DECLARED:
             policy = unpacked_policy(fold["policy"])
             return PolicyDeclared(policy=policy, user=fact.actor or "", op=fact.op or "", at=fold["at"])

@@ -6,8 +6,8 @@ from typing import Final
 
 from confer_contracts.board import BoardQuery, BoardReply
 from confer_contracts.errors import ErrorCode, Rejection
-from confer_contracts.ids import patient_room, token, untoken
-from confer_contracts.queue import SERVICE, OfQueue
+from confer_contracts.ids import token, untoken
+from confer_contracts.queue import OfQueue
 from confer_contracts.queue_life import PositionReply
 from confer_contracts.queue_reading import (
     QueueEntry,
@@ -22,7 +22,6 @@ from confer_contracts.queue_reading import (
     TicketPast,
     TicketVisit,
 )
-from confer_contracts.subjects import FactSubject, Kind
 from confer_kit.calls import Context
 from confer_kit.clock import iso
 from confer_kit.event_log import EventLog, Unavailable, as_rejection
@@ -31,7 +30,7 @@ from queue_svc.codec import QueueCodec, public_ticket
 from queue_svc.days import Days
 from queue_svc.domain.ticket import Change, Ticket, TicketChanged, Visit
 from queue_svc.figures import longest_wait_s, window
-from queue_svc.pace import Pace, Placed, pace_of, placed
+from queue_svc.pace import Pace, Placed, pace_of, place_of, placed
 from queue_svc.tickets import Tickets
 from queue_svc.views import Tables
 
@@ -80,7 +79,7 @@ class Reading:
         course = courses.get(query.ticket)
         after = max(query.after, course.first - 1 if course else 0)
         history, following = await self._past(key, patient, query, after)
-        now = next((each for each in placed(queue) if each.ticket.id == query.ticket), None) if active else None
+        now = place_of(queue, active) if active else None
         if now is None and not history and following is None and not query.after:
             raise Rejection(ErrorCode.NOT_FOUND, "ticket: this patient had none of this id here", field="ticket")
         entry = _entry(key, now, self._pace(key, ctx.now)) if now else None
@@ -137,11 +136,7 @@ class Reading:
         """The queue's token, when the tables contain what its log does now. Rejection(unavailable), or as of
         `must_be_declared`."""
         key = token(queue)
-        try:
-            last = await self._log.last(self._codec.guard(key))
-        except Unavailable as error:
-            raise as_rejection(error) from error
-        if last is not None and not await self._reached(last.seq, REACHED_S):
+        if not await self._reached(await self._tickets.latest(key), REACHED_S):
             raise Rejection(ErrorCode.UNAVAILABLE, "the queue service is behind its log: try again")
         self._tickets.must_be_declared(self._tables.queue(key))
         return key
@@ -150,7 +145,7 @@ class Reading:
         self, key: str, patient: str, query: QueueTicket, after: int
     ) -> tuple[list[TicketEvent], int | None]:
         """What happened to the ticket in facts of the patient after a sequence, and after which there may be more."""
-        subject = str(FactSubject(SERVICE, Kind.QUEUE, key, patient_room(patient)))
+        subject = self._codec.past(key, patient)
         try:
             last = await self._log.last(subject)
             upto = last.seq if last else 0

@@ -18,6 +18,11 @@ class Settings(KitSettings):
         5000, gt=0, description="facts until a new snapshot is made, from which replicas start"
     )
     queue_snapshot_check_s: float = Field(30, gt=0, description="seconds between two looks whether they have come")
+    queue_segment_facts: int = Field(
+        1000,
+        gt=1,
+        description="facts of a queue until its log goes on in a new segment, which NATS looks through",
+    )
     queue_declared_only: bool = Field(False, description="refuse calls to queues that no policy was declared for")
     queue_timezone: str = Field(
         "UTC", description="IANA time zone of the queues, such as Asia/Bangkok: numbers and statistics begin by its day"

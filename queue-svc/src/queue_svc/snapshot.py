@@ -5,14 +5,14 @@ A fold may be ahead of where following is, by what this replica has just appende
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import astuple, fields
+from dataclasses import astuple, fields, replace
 from operator import attrgetter
 from typing import Any
 
 import orjson
 
 from confer_contracts.operations import OperationLog
-from confer_kit.ledger import Ledger
+from confer_kit.ledger import Folded, Ledger
 from queue_svc.domain.estimate import BASIS_MAX, Service
 from queue_svc.domain.queue import Event, Queue, standing
 from queue_svc.domain.statistics import Course, Statistics, Tally
@@ -26,7 +26,7 @@ _COURSE = attrgetter(*(one.name for one in fields(Course)))  # there are as many
 class Kept:
     """The service's state, for `confer_kit.snapshots`."""
 
-    version = 1
+    version = 2
 
     def __init__(self, ledger: Ledger[Queue, Event], tables: Tables) -> None:
         self._ledger = ledger
@@ -36,22 +36,22 @@ class Kept:
         folds = self._ledger.whole()
         if folds is None:
             return None
-        queues = [(key, folded.seq, folded.state.copy()) for key, folded in folds]
+        queues = [(key, folded.seq, folded.guarded, folded.state.copy()) for key, folded in folds]
         statistics = {key: packed_statistics(of) for key, of in self._tables.all_statistics().items()}
         screened = self._tables.screened
         return lambda: orjson.dumps({
-            "queues": [[key, seq, packed_queue(queue)] for key, seq, queue in queues],
+            "queues": [[key, seq, guarded, packed_queue(queue)] for key, seq, guarded, queue in queues],
             "statistics": statistics,
             "screened": screened,
         })  # fmt: skip
 
     def restore(self, body: bytes) -> None:
         told = orjson.loads(body)
-        queues = {key: (unpacked_queue(queue), seq) for key, seq, queue in told["queues"]}
+        folds = {key: Folded(unpacked_queue(queue), seq, guarded) for key, seq, guarded, queue in told["queues"]}
         statistics = {key: unpacked_statistics(of) for key, of in told["statistics"].items()}
-        for key, (queue, seq) in queues.items():
-            self._ledger.restore(key, queue.copy(), seq)
-        self._tables.restore(queues, statistics, told["screened"])
+        for key, folded in folds.items():
+            self._ledger.restore(key, replace(folded, state=folded.state.copy()))
+        self._tables.restore(folds, statistics, told["screened"])
 
 
 def packed_queue(queue: Queue) -> dict[str, Any]:
@@ -75,6 +75,7 @@ def packed_queue(queue: Queue) -> dict[str, Any]:
         "arrivals": queue.arrivals,
         "passes": queue.line.passes,
         "numbers": [queue.numbers.day, queue.numbers.count],
+        "segment": [queue.segment, queue.facts],
         "table": [packed(ticket) for ticket in table],
     }
 
@@ -84,6 +85,7 @@ def unpacked_queue(told: dict[str, Any]) -> Queue:
     queue = standing(unpacked_policy(told["policy"]), (table[number] for number in told["active"]))
     queue.arrivals, queue.line.passes = told["arrivals"], told["passes"]
     queue.numbers.day, queue.numbers.count = told["numbers"]
+    queue.segment, queue.facts = told["segment"]
     results = {(user, op): (at, table[number], weight) for user, op, at, number, weight in told["results"]}
     weight = sum(weight for _, _, weight in results.values())
     queue.operations = OperationLog(results, weight, dict(told["forgotten"]), told["forgotten_until"])

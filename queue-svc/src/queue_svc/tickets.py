@@ -6,14 +6,15 @@ from typing import NamedTuple
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.ids import token, untoken
 from confer_kit.facts import NewFact
-from confer_kit.ledger import Ledger
+from confer_kit.ledger import DecideAll, Ledger
 from queue_svc.codec import encode, encode_policy
 from queue_svc.domain import journey
 from queue_svc.domain.commands import By, Command, Declare, Transfer, UseClaim
 from queue_svc.domain.decide import answer, decide
 from queue_svc.domain.policy import Policy, PolicyDeclared
-from queue_svc.domain.queue import Event, Queue
+from queue_svc.domain.queue import Decided, Event, Queue
 from queue_svc.domain.ticket import Place, Ticket, TicketChanged
+from queue_svc.segments import Segments
 
 
 class Standing(NamedTuple):
@@ -36,20 +37,21 @@ class Outcome(NamedTuple):
     position: int | None = None
     standing: Standing | None = None
     after: "Outcome | None" = None
-    event: Event | None = None
+    event: Decided | None = None
 
 
 class Tickets:
-    """`declared_only`: queues without a policy are refused."""
+    """`segments`: told of each queue that may have changed. `declared_only`: queues without a policy are refused."""
 
-    def __init__(self, ledger: Ledger[Queue, Event], *, declared_only: bool = False) -> None:
+    def __init__(self, ledger: Ledger[Queue, Event], segments: Segments, *, declared_only: bool = False) -> None:
         self._ledger = ledger
+        self._segments = segments
         self._declared_only = declared_only
 
     async def run(self, key: str, command: Command, deadline: float) -> Outcome:
         """Run a command on the queue with this token. Rejection as of `decide` and `Ledger.transact`."""
         found: Ticket | None = None
-        event: Event | None = None
+        event: Decided | None = None
 
         def attempt(queue: Queue) -> NewFact | None:
             nonlocal found, event
@@ -59,8 +61,9 @@ class Tickets:
             found = event.ticket if isinstance(event, TicketChanged) else answer(command, queue)
             return _fact(key, event, command.by, queue)
 
-        folded = await self._ledger.transact(key, attempt, deadline)
-        return _outcome(key, found, folded.state)._replace(event=event)
+        queue = (await self._ledger.transact(key, attempt, deadline)).state
+        self._segments.seal_if_long(key, queue)
+        return _outcome(key, found, queue)._replace(event=event)
 
     async def done(self, key: str, command: UseClaim, deadline: float) -> Outcome:
         """Finish a ticket, which joins the next queue of the journey in the same moment."""
@@ -82,8 +85,7 @@ class Tickets:
                 event = journey.onward(event, onward)
             return _fact(key, event, by, here), _fact(other, came, by, there)
 
-        folds = await self._ledger.transact_all([key, other], attempt, deadline)
-        here, there = (folded.state for folded in folds)
+        here, there = await self._both([key, other], attempt, deadline)
         after = _outcome(other, there.operations.find(by.user, by.op), there)
         return _outcome(key, found, here)._replace(after=after if after.ticket else None)
 
@@ -98,8 +100,12 @@ class Tickets:
             facts = zip((source, target), events, queues, strict=True)
             return [_fact(key, event, by, queue) for key, event, queue in facts]
 
-        there = (await self._ledger.transact_all([source, target], attempt, deadline))[1].state
+        _, there = await self._both([source, target], attempt, deadline)
         return _outcome(target, there.operations.find(by.user, by.op), there)
+
+    async def latest(self, key: str) -> int:
+        """The sequence of the queue's latest fact. Rejection(unavailable) when the log does not tell."""
+        return (await self._ledger.latest(key)).seq
 
     async def find(self, key: str, of: Callable[[Queue], Ticket | None]) -> Outcome:
         """A ticket of the queue as it is known here, and where it stands."""
@@ -110,18 +116,24 @@ class Tickets:
         """Of the queue with this token, as it is known here."""
         return (await self._ledger.load(key)).state.policy
 
+    async def _both(self, keys: list[str], attempt: DecideAll[Queue], deadline: float) -> list[Queue]:
+        queues = [folded.state for folded in await self._ledger.transact_all(keys, attempt, deadline)]
+        for key, queue in zip(keys, queues, strict=True):
+            self._segments.seal_if_long(key, queue)
+        return queues
+
     def must_be_declared(self, queue: Queue) -> None:
         """Rejection(not_found) where there are declared queues only, and this is none."""
         if self._declared_only and not queue.policy.version:
             raise Rejection(ErrorCode.NOT_FOUND, "queue: no queue of this name is declared", field="queue")
 
 
-def _fact(key: str, event: Event | None, by: By, queue: Queue) -> NewFact | None:
+def _fact(key: str, event: Decided | None, by: By, queue: Queue) -> NewFact | None:
     if event is None:
         return None
     if isinstance(event, PolicyDeclared):
-        return encode_policy(key, event)
-    return encode(key, event, by.session or None, queue.tickets.get(event.ticket.id))
+        return encode_policy(key, event, queue.segment)
+    return encode(key, event, by.session or None, queue.tickets.get(event.ticket.id), queue.segment)
 
 
 def _outcome(key: str, ticket: Ticket | None, queue: Queue) -> Outcome:

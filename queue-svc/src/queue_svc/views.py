@@ -9,12 +9,12 @@ from confer_contracts.ids import patient_of, token, untoken
 from confer_contracts.queue import DEFAULT_QUEUE, QUEUE_UPDATED, DashboardQuery, QueueDashboard, QueueRow, QueueTable
 from confer_contracts.route import View
 from confer_kit.facts import StoredFact
+from confer_kit.ledger import Folded
 from queue_svc.board import board
 from queue_svc.codec import QueueCodec
-from queue_svc.domain.policy import PolicyDeclared
 from queue_svc.domain.queue import Queue
 from queue_svc.domain.statistics import Statistics
-from queue_svc.domain.ticket import CLAIMED, Change, Ticket
+from queue_svc.domain.ticket import CLAIMED, Change, Ticket, TicketChanged
 from queue_svc.figures import AllStatistics
 from queue_svc.table import TableDrawing, bounded, first_rows, rows
 
@@ -55,7 +55,7 @@ class Tables:
             queue = self._codec.evolve(self._queues.pop(key, Queue()), event)
             if queue.tickets or queue.policy.version:
                 self._queues[key] = queue
-        if isinstance(event, PolicyDeclared):
+        if not isinstance(event, TicketChanged):
             return None
         self._statistics.take(key, event, fact.seq)
         self._redraw(key, event.ticket)
@@ -63,10 +63,11 @@ class Tables:
             self.screened += 1
         return key, event.ticket
 
-    def restore(self, queues: dict[str, tuple[Queue, int]], statistics: dict[str, Statistics], screened: int) -> None:
+    def restore(self, folds: dict[str, Folded[Queue]], statistics: dict[str, Statistics], screened: int) -> None:
         """As a snapshot tells: each queue as of a sequence, all else as of where following goes on."""
-        self._queues = {key: queue for key, (queue, _) in queues.items() if queue.tickets or queue.policy.version}
-        self._known = {key: seq for key, (_, seq) in queues.items()}
+        queues = {key: folded.state for key, folded in folds.items()}
+        self._queues = {key: queue for key, queue in queues.items() if queue.tickets or queue.policy.version}
+        self._known = {key: folded.seq for key, folded in folds.items()}
         self._statistics.restore(statistics)
         self.screened = screened
 

@@ -135,6 +135,21 @@ async def test_live_without_one_of_its_consumers_is_made_anew(server: NatsServer
     await nc.close()
 
 
+async def test_live_from_before_the_logs_of_queues_were_in_segments_is_made_anew(server: NatsServer) -> None:
+    nc = await connected(server)
+    await provision(nc)
+    js = nc.jetstream()
+    first = (await js.stream_info(LIVE)).config.metadata
+    consumer = (await js.consumer_info("QUEUE", "live-room")).config
+    await js.add_consumer("QUEUE", consumer.evolve(filter_subject="log.queue.queue.*.*"))
+    await provision(nc)
+    await js.publish("log.queue.queue-3.q1.p1", b"in a later segment")
+    for one in ("queue.q1", "room.p1"):
+        assert bodies(await audience(nc, one, 1)) == [b"in a later segment"]
+    assert (await js.stream_info(LIVE)).config.metadata != first
+    await nc.close()
+
+
 async def test_a_forgotten_setting_is_put_right(server: NatsServer) -> None:
     nc = await connected(server)
     await provision(nc)

@@ -27,7 +27,7 @@ from queue_svc.app import build
 from queue_svc.settings import Settings
 
 Body = dict[str, Any]
-EVERY_QUEUE = "log.queue.queue.*.*"
+EVERY_QUEUE = "log.queue.*.*.*"
 
 
 class Clinic:

@@ -31,7 +31,7 @@ from confer_ops.provision import provision
 from queue_svc.app import build
 from queue_svc.settings import Settings
 
-SCREENING = "log.queue.queue.screening.*"
+SCREENING = "log.queue.*.screening.*"
 Body = dict[str, Any]
 
 
@@ -188,7 +188,7 @@ async def test_a_snapshot_is_as_new_as_what_the_edge_has_delivered(world: World)
     await world.replica()
     await enqueue(world, "p1", "p2")
     await world.ask(queue.ENQUEUE, Enqueue(queue="x.ray >", patient_id="p3"))
-    last = await world.log.last("log.queue.queue.*.*")
+    last = await world.log.last("log.queue.*.*.*")
     assert last
     room = await world.snapshot("room", "p1", last.seq)
     assert ([row["patient_id"] for row in room["rows"]], room["as_of"]) == (["p1", "p2"], {"QUEUE": last.seq})

@@ -29,7 +29,7 @@ from queue_svc.domain.queue import Queue
 from queue_svc.domain.ticket import Change, TicketChanged
 from queue_svc.settings import Settings
 
-QUEUES, EVERY = ("a", "b", "c"), "log.queue.queue.*.*"
+QUEUES, EVERY = ("a", "b", "c"), "log.queue.*.*.*"
 POLICIES = """
 version = 1
 [queues.a]
@@ -106,7 +106,7 @@ class World:
         environment = {
             **os.environ, "CONFER_NATS_URL": server.url, "CONFER_METRICS_PORT": "0", "CONFER_QUEUE_CLAIM_S": "5",
             "CONFER_QUEUE_POLICIES": str(policies), "CONFER_QUEUE_SNAPSHOT_FACTS": "10",
-            "CONFER_QUEUE_SNAPSHOT_CHECK_S": "0.5", "CONFER_LOG_FORMAT": "text",
+            "CONFER_QUEUE_SNAPSHOT_CHECK_S": "0.5", "CONFER_LOG_FORMAT": "text", "CONFER_QUEUE_SEGMENT_FACTS": "7",
         }  # fmt: skip
         self.replicas = [Process(f"queue-{name}", "queue_svc", environment, policies.parent) for name in "ab"]
         self.staff = [Nurse(link, number) for number in range(4)]

@@ -235,7 +235,7 @@ async def test_a_claim_goes_on_while_the_holder_is_with_the_patient_and_ends_whe
     kept, lost = await called(clinic, "a", "ben"), await called(clinic, "a", "ben")
     facts = await clinic.until(lambda facts: facts[-1].event == "ticket_returned")
     assert (facts[-1].json()["ticket"], facts[-1].json()["reason"]) == (lost["ticket"], "claim expired")
-    every, last = "log.queue.queue.a.*", await clinic.log.last("log.queue.queue.a.*")
+    every, last = "log.queue.*.a.*", await clinic.log.last("log.queue.*.a.*")
     while not [f for f in await clinic.log.read(every, after=0, upto=last.seq) if f.fold["change"] == "renewed"]:
         await asyncio.sleep(0.02)
         last = await clinic.log.last(every)

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from confer_contracts.errors import ErrorCode, Rejection
-from confer_contracts.subjects import FactSubject
+from confer_contracts.subjects import FactSubject, in_segment
 from confer_kit import clock
-from confer_kit.event_log import Conflict, MemoryEventLog, OutcomeUnknown, Unavailable
+from confer_kit.event_log import Conflict, MemoryEventLog, OutcomeUnknown, Unavailable, covers
 from confer_kit.facts import NewFact, StoredFact
 from confer_kit.ledger import LANE_WAITERS_MAX, Ledger
 from confer_kit.testing.counter import Counter, Counters
@@ -481,3 +481,75 @@ async def test_what_somebody_else_wrote_ends_no_aggregate() -> None:
     log.facts.append(replace(forged, seq=4, foreign=False))
     with pytest.raises(TypeError):
         await ledger_of(log).load("a")
+
+
+class InSegments(Counters):
+    """Each fact of the queue has a subject of its own; after five the log goes on in the next segment."""
+
+    def __init__(self) -> None:
+        super().__init__("queue")
+
+    def guard(self, key: str) -> str:
+        return f"log.queue.*.{key}.*"
+
+    def segment(self, key: str, state: Counter) -> str:
+        return f"log.queue.{in_segment('queue', state.value // 5)}.{key}.*"
+
+    def increment(self, key: str, op: str, *, at_most: int | None = None) -> Callable[[Counter], NewFact | None]:
+        def decide(state: Counter) -> NewFact | None:
+            fact = super(InSegments, self).increment(key, op, at_most=at_most)(state)
+            return fact and replace(fact, subject=FactSubject("queue", "queue", key, op, state.value // 5))
+
+        return decide
+
+
+class Guarding(MemoryEventLog):
+    """`covered`: how many facts each guard of an append looked at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.covered: list[int] = []
+
+    async def append(self, fact: NewFact, *, guard: str, expected: int, timeout: float) -> int:
+        self.covered.append(sum(covers(guard, str(each.subject)) for each in self.facts))
+        assert covers(guard, str(fact.subject))
+        return await super().append(fact, guard=guard, expected=expected, timeout=timeout)
+
+
+@settings(max_examples=50)
+@given(st.lists(st.sampled_from(["a", "b", "b follows", "new"]), min_size=12, max_size=60))
+def test_replicas_agree_on_a_log_in_segments_and_no_append_looks_at_more_than_one(steps: list[str]) -> None:
+    async def run() -> None:
+        log, codec = Guarding(), InSegments()
+
+        def replica() -> Ledger[Counter, dict[str, object]]:
+            return Ledger(log, codec, segment=codec.segment)
+
+        replicas, told = {"a": replica(), "b": replica()}, 0
+        for number, step in enumerate(steps):
+            if step == "b follows":
+                for fact in log.facts[told:]:
+                    replicas["b"].apply(fact)
+                told = len(log.facts)
+                continue
+            if step == "new":
+                replicas["a"] = replica()
+            who = replicas["b" if step == "b" else "a"]
+            assert "o" + str(number) in (await who.transact("q", codec.increment("q", f"o{number}"), soon())).state.seen
+        ops = [fact.op for fact in log.facts]
+        assert ops == [f"o{number}" for number, step in enumerate(steps) if step != "b follows"]
+        assert max(log.covered, default=0) <= 5
+        for each in (*replicas.values(), replica()):
+            folded = await each.latest("q")
+            assert (folded.state.seen, folded.seq) == (ops, len(ops))
+
+    asyncio.run(run())
+
+
+async def test_who_has_missed_the_end_of_a_segment_appends_nothing_in_it() -> None:
+    log, codec = MemoryEventLog(), InSegments()
+    early, late = (Ledger(log, codec, segment=codec.segment) for _ in range(2))
+    for ledger, op in ((early, "1"), (early, "2"), (late, "3"), (early, "4"), (early, "5"), (early, "6"), (late, "7")):
+        await ledger.transact("q", codec.increment("q", op), soon())
+    assert [fact.subject.segment for fact in log.facts] == [0] * 5 + [1] * 2
+    assert [fact.op for fact in log.facts] == list("1234567")

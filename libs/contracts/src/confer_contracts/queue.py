@@ -2,7 +2,8 @@
 
 The aggregate is the queue: `log.queue.queue.<queue token>.<room of the patient>`, guarded over its wildcard. The
 key names the second audience: the patient's room gets a copy of each ticket fact as `patient_ticket_*`. The queue's
-policy has a key of its own, `POLICY`, and is told to nobody.
+policy has a key of its own, `POLICY`, and is told to nobody. A long log goes on in `log.queue.queue-<segment>...`, so
+that the wildcard never covers many subjects; the last fact of a segment has the key `SEALED` (docs/adr/0043).
 """
 
 from typing import Annotated, Literal
@@ -17,6 +18,7 @@ from confer_contracts.subjects import Kind
 SERVICE = "queue"
 DEFAULT_QUEUE = "screening"
 POLICY = "=70olicy"  # the key of a queue's policy: no room's token begins so (`ids.token` never escapes a letter)
+SEALED = "=73ealed"  # likewise, the key of the fact that ends a segment of a queue's log
 Priority = Literal["high", "normal", "low"]
 TicketStatus = Literal["waiting", "called", "serving", "held", "done", "no_show", "cancelled", "transferred"]
 

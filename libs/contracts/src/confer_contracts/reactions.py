@@ -32,7 +32,9 @@ def consumer(service: str, stream: str, purpose: str = "") -> str:
 
 
 def _kinds(service: str) -> tuple[str, ...]:
-    """What rules may be about: the public facts of a service, by kind."""
+    """What rules may be about: the public facts of a service, by kind; those of queues are in segments."""
+    if service == queue.SERVICE:
+        return (f"log.{service}.*.*.*",)
     return tuple(sorted({f"log.{service}.{fact.kind}.*.*" for fact in catalogue.FACTS if fact.service == service}))
 
 

@@ -1,7 +1,8 @@
 """The subject grammar and the headers that travel with messages.
 
 call.<service>.<event>                 a client's request, answered once
-log.<service>.<kind>.<id>.<key>        a fact, in its service's stream: exactly five tokens
+log.<service>.<kind>.<id>.<key>        a fact, in its service's stream: exactly five tokens; in segment n of a log that
+                                       is in segments (docs/adr/0043) the kind is <kind>-<n>, but for the first, n = 0
 log.audit.<kind>.<id>.<call>           a read or a refusal, told by any service; never in LIVE
 <kind>.<id>                            the same fact in LIVE; also called its audience
 view.<kind>.<id>.<name>                latest-wins state and ephemera; not stored
@@ -85,9 +86,10 @@ class FactSubject(NamedTuple):
     kind: str
     ident: str
     key: str
+    segment: int = 0
 
     def __str__(self) -> str:
-        return f"log.{self.service}.{self.kind}.{self.ident}.{self.key}"
+        return f"log.{self.service}.{in_segment(self.kind, self.segment)}.{self.ident}.{self.key}"
 
     @property
     def template(self) -> str:
@@ -97,7 +99,15 @@ class FactSubject(NamedTuple):
     @classmethod
     def parse(cls, subject: str) -> "FactSubject":
         _, service, kind, ident, key = subject.split(".")
+        name, _, segment = kind.partition("-")
+        if segment.isdecimal():
+            return cls(service, name, ident, key, int(segment))
         return cls(service, kind, ident, key)
+
+
+def in_segment(kind: str, segment: int) -> str:
+    """The token of this kind in this segment of a log."""
+    return f"{kind}-{segment}" if segment else kind
 
 
 def template(subject: str) -> str:

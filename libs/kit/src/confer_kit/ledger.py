@@ -54,10 +54,14 @@ class Codec(Protocol[S, E]):
 
 @dataclass(slots=True)
 class Folded(Generic[S]):
-    """A state, and the sequence of the last fact in it. It lives on: read what you need before the next await."""
+    """A state, and the sequence of the last fact in it. It lives on: read what you need before the next await.
+
+    `guarded`: the same, but 0 while nothing is under the guard that the state has now.
+    """
 
     state: S
     seq: int = 0
+    guarded: int = 0
 
 
 @dataclass(slots=True)
@@ -77,12 +81,19 @@ class _Lane:
 
 
 class Ledger(Generic[S, E]):
-    """All aggregates of one codec in this replica."""
+    """All aggregates of one codec in this replica.
 
-    def __init__(self, log: EventLog, codec: Codec[S, E], capacity: int = 10_000) -> None:
+    `segment`: of a log that is in segments (docs/adr/0043), the subjects of the one that is written to, in place of the
+    codec's guard. What leads to the next one is the last fact in it, so that whoever has missed it has a conflict.
+    """
+
+    def __init__(
+        self, log: EventLog, codec: Codec[S, E], capacity: int = 10_000, segment: Callable[[str, S], str] | None = None
+    ) -> None:
         self._log = log
         self._codec = codec
         self._capacity = capacity
+        self._segment = segment
         self._folds: OrderedDict[str, Folded[S]] = OrderedDict()
         self._loading: dict[str, _Loading[S]] = {}
         self._lanes: dict[str, _Lane] = {}
@@ -114,6 +125,15 @@ class Ledger(Generic[S, E]):
         except Unavailable as error:
             raise as_rejection(error) from error
 
+    async def latest(self, key: str) -> Folded[S]:
+        """The fold, with all that the leader has of it. Rejection(unavailable) when it cannot be asked."""
+        try:
+            folded = await self._current(key)
+            await self._catch_up(key, folded)
+        except (Conflict, Unavailable) as error:
+            raise as_rejection(error) from error
+        return folded
+
     def apply(self, fact: StoredFact) -> None:
         """The follower brings a fact of the stream."""
         key = self._codec.aggregate(fact.subject)
@@ -126,7 +146,7 @@ class Ledger(Generic[S, E]):
             folded = Folded(self._codec.initial(key))
             self._keep(key, folded)
         if folded is not None:
-            self._advance(folded, fact)
+            self._advance(key, folded, fact)
 
     def begin(self) -> None:
         """The follower brings every fact from the first on: folds are made as they come, and none is read later."""
@@ -136,9 +156,9 @@ class Ledger(Generic[S, E]):
         """All folds by key; None: some were let go, or one is being read."""
         return list(self._folds.items()) if self._complete and not self._loading else None
 
-    def restore(self, key: str, state: S, seq: int) -> None:
-        """After `begin`: a fold as of a sequence, from which the follower goes on."""
-        self._keep(key, Folded(state, seq))
+    def restore(self, key: str, folded: Folded[S]) -> None:
+        """After `begin`: a fold as of its sequence, from which the follower goes on."""
+        self._keep(key, folded)
 
     def forget_all(self) -> None:
         """The follower lost its place: nothing cached, nor what is being read, can be trusted."""
@@ -189,19 +209,15 @@ class Ledger(Generic[S, E]):
     async def _store(
         self, keys: Sequence[str], folds: list[Folded[S]], facts: Sequence[NewFact | None], timeout: float
     ) -> None:
-        new = [(folded, fact) for folded, fact in zip(folds, facts, strict=True) if fact is not None]
-        appends = [
-            Append(fact, self._codec.guard(key), folded.seq)
-            for key, folded, fact in zip(keys, folds, facts, strict=True)
-            if fact is not None
-        ]
+        new = [(key, folded, fact) for key, folded, fact in zip(keys, folds, facts, strict=True) if fact is not None]
+        appends = [Append(fact, self._guard(key, folded.state), folded.guarded) for key, folded, fact in new]
         if len(appends) == 1:
             fact, guard, expected = appends[0]
             last = await self._log.append(fact, guard=guard, expected=expected, timeout=timeout)
         else:
             last = await self._log.append_all(appends, timeout=timeout)
-        for seq, (folded, fact) in enumerate(new, last - len(new) + 1):
-            self._advance(folded, fact.stored(seq, clock.now()))
+        for seq, (key, folded, fact) in enumerate(new, last - len(new) + 1):
+            self._advance(key, folded, fact.stored(seq, clock.now()))
 
     async def _decided(
         self, keys: Sequence[str], decide: DecideAll[S], *, optimistic: bool
@@ -240,7 +256,7 @@ class Ledger(Generic[S, E]):
             raise
         else:
             for fact in loading.arrived:
-                self._advance(folded, fact)
+                self._advance(key, folded, fact)
             if self._loading.get(key) is loading:
                 self._keep(key, folded)
             loading.done.set_result(folded)
@@ -256,8 +272,14 @@ class Ledger(Generic[S, E]):
             self._complete = False
 
     async def _catch_up(self, key: str, folded: Folded[S]) -> None:
-        guard = self._codec.guard(key)
-        known = folded.seq  # the follower may bring more while we wait
+        while True:
+            guard = self._guard(key, folded.state)
+            await self._catch_up_under(guard, key, folded)
+            if self._guard(key, folded.state) == guard:
+                return  # else its log goes on in another segment
+
+    async def _catch_up_under(self, guard: str, key: str, folded: Folded[S]) -> None:
+        known = folded.guarded  # the follower may bring more while we wait
         last = await self._log.last(guard)
         if known > (last.seq if last else 0) and not self._codec.last_only:  # its last fact was erased: read it anew
             if self._folds.get(key) is folded:
@@ -273,12 +295,13 @@ class Ledger(Generic[S, E]):
             if not facts or facts[-1].seq < last.seq:
                 raise Unavailable("a replica that lags behind answered")
         for fact in facts:
-            self._advance(folded, fact)
+            self._advance(key, folded, fact)
 
-    def _advance(self, folded: Folded[S], fact: StoredFact) -> None:
+    def _advance(self, key: str, folded: Folded[S], fact: StoredFact) -> None:
         """What somebody else wrote counts if it can be read; it must not end the aggregate for everybody."""
         if fact.seq <= folded.seq:
             return
+        guard = self._guard(key, folded.state)
         try:
             event = self._codec.decode(fact)
             if event is not None:
@@ -293,6 +316,10 @@ class Ledger(Generic[S, E]):
                 error=type(error).__name__,
             )
         folded.seq = fact.seq
+        folded.guarded = fact.seq if self._guard(key, folded.state) == guard else 0
+
+    def _guard(self, key: str, state: S) -> str:
+        return self._codec.guard(key) if self._segment is None else self._segment(key, state)
 
     @staticmethod
     async def _pause(attempt: int, deadline: float, failure: Exception) -> None:

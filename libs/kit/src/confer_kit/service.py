@@ -84,9 +84,11 @@ class Service:
 
     # --- what `build` calls ---------------------------------------------------------------------------
 
-    def ledger(self, codec: Codec[S, E], capacity: int = 10_000) -> Ledger[S, E]:
-        """Folds of the own stream, kept current by its follower."""
-        made = Ledger(self.log, codec, capacity)
+    def ledger(
+        self, codec: Codec[S, E], capacity: int = 10_000, segment: Callable[[str, S], str] | None = None
+    ) -> Ledger[S, E]:
+        """Folds of the own stream, kept current by its follower. `segment` as of Ledger."""
+        made = Ledger(self.log, codec, capacity, segment)
         self._ledgers.append(made)
         return made
 

@@ -127,17 +127,20 @@ async def _ensure(js: JetStreamContext, wanted: StreamConfig, say: Say) -> None:
 
 
 async def _ensure_sourced(js: JetStreamContext, wanted: StreamConfig, sources: Sequence[Sourced], say: Say) -> None:
-    """A stream fed by others. Without one of its consumers it has missed facts: it is made anew, with a new epoch."""
+    """A stream fed by others. Without one of its consumers it has missed facts, and where it takes them from, or as
+    what, may change between versions: then it is made anew, with a new epoch."""
     assert wanted.name is not None
-    there = [await _has_consumer(js, sourced) for sourced in sources]
-    if await _find(js, wanted.name) is not None:
-        if all(there):
+    there = [await _consumed(js, sourced) for sourced in sources]
+    found = await _find(js, wanted.name)
+    if found is not None:
+        alike = there == [sourced.subjects for sourced in sources] and _taken(found.config) == _taken(wanted)
+        if alike:
             await _ensure(js, wanted, say)
             return
         await js.delete_stream(wanted.name)
         say(f"removed stream {wanted.name}: it no longer gets everything")
-    for sourced, exists in zip(sources, there, strict=True):
-        if exists:  # it remembers a place from before; a new stream begins now
+    for sourced, subjects in zip(sources, there, strict=True):
+        if subjects is not None:  # it remembers a place from before; a new stream begins now
             await js.delete_consumer(sourced.stream, sourced.name)
         await js.add_consumer(sourced.stream, sourced.consumer())
     await js.add_stream(wanted)
@@ -161,12 +164,20 @@ async def _add_sources(js: JetStreamContext, wanted: StreamConfig, sources: Sequ
         say(f"stream {wanted.name} takes from {', '.join(sourced.stream for sourced in new)} as well")
 
 
-async def _has_consumer(js: JetStreamContext, sourced: Sourced) -> bool:
+async def _consumed(js: JetStreamContext, sourced: Sourced) -> str | None:
+    """What its consumer hands on; None: there is none."""
     try:
-        await js.consumer_info(sourced.stream, sourced.name)
+        return (await js.consumer_info(sourced.stream, sourced.name)).config.filter_subject
     except NotFoundError:
-        return False
-    return True
+        return None
+
+
+def _taken(config: StreamConfig) -> list[tuple[str, list[tuple[str, str]]]]:
+    """From which streams, and as what."""
+    return sorted(
+        (source.name, [(one.src, one.dest) for one in source.subject_transforms or []])
+        for source in config.sources or []
+    )
 
 
 async def _until_sourced(js: JetStreamContext, name: str) -> None:

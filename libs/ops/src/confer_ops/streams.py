@@ -150,10 +150,12 @@ class Sourced:
 
 
 def live_sources() -> tuple[Sourced, ...]:
-    audience = "{{wildcard(1)}}.{{wildcard(2)}}"
-    every = [Sourced(LIVE, stream_of(s), "live", f"log.{s}.*.*.*", audience) for s in (*SERVICES, EDGE)]
+    audience = dict.fromkeys((*SERVICES, EDGE), "{{wildcard(1)}}.{{wildcard(2)}}")
+    audience[queue.SERVICE] = f"{Kind.QUEUE}.{{{{wildcard(2)}}}}"  # in whichever segment (docs/adr/0043)
+    every = [Sourced(LIVE, stream_of(s), "live", f"log.{s}.*.*.*", told) for s, told in audience.items()]
     # a ticket's facts also go to the patient's room, which their key token names
-    patients = Sourced(LIVE, stream_of("queue"), "live-room", "log.queue.queue.*.*", f"{Kind.ROOM}.{{{{wildcard(2)}}}}")
+    tickets = stream_of(queue.SERVICE), "live-room", f"log.{queue.SERVICE}.*.*.*"
+    patients = Sourced(LIVE, *tickets, f"{Kind.ROOM}.{{{{wildcard(3)}}}}")
     return (*every, patients)
 
 

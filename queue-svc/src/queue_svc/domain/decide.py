@@ -23,7 +23,7 @@ from queue_svc.domain.commands import (
 )
 from queue_svc.domain.events import changed
 from queue_svc.domain.policy import PolicyDeclared
-from queue_svc.domain.queue import Event, Queue
+from queue_svc.domain.queue import Decided, Queue
 from queue_svc.domain.ticket import (
     Attendance,
     Change,
@@ -45,13 +45,13 @@ def answer(command: Command, queue: Queue) -> Ticket | None:
     return known
 
 
-def decide(command: Command, queue: Queue) -> Event | None:
+def decide(command: Command, queue: Queue) -> Decided | None:
     """What a command makes of a queue; None: nothing. Raises Rejection."""
     by = command.by
     if queue.operations.find(by.user, by.op) is not None:
         return None
     queue.operations.refuse_if_stale(by.user, by.op)
-    event: Event | None
+    event: Decided | None
     match command:
         case Declare():
             event = _declare(command, queue)

@@ -125,9 +125,10 @@ class Line:
         return (place for _, place in merge(*keyed))
 
     def without(self, place: Place) -> "Line":
-        """As if this one did not wait."""
-        kept = tuple([other for other in lane if other != place] for lane in self.lanes)
-        return Line(self.ordering, (kept[0], kept[1], kept[2]), {}, self.passes)
+        """As if this one, who does, did not wait."""
+        lanes = _copied(self.lanes)
+        del lanes[place.rank][bisect_left(lanes[place.rank], place)]
+        return Line(self.ordering, lanes, {}, self.passes)
 
     def _as_of_rank(self, place: Place, rank: int) -> str:
         """The order that makes a place of another rank as early as this one, by ageing."""

@@ -10,12 +10,23 @@ from queue_svc.domain.order import Line
 from queue_svc.domain.policy import Policy, PolicyDeclared
 from queue_svc.domain.ticket import ACTIVE, CLAIMED, Change, Place, Ticket, TicketChanged
 
-Event = TicketChanged | PolicyDeclared
+
+@dataclass(frozen=True, slots=True)
+class SegmentSealed:
+    """This was the last fact of the queue in the segment `segment` of its log; `at` is in Unix seconds."""
+
+    segment: int
+    at: float
+
+
+Decided = TicketChanged | PolicyDeclared  # what comes of commands
+Event = Decided | SegmentSealed
 
 
 @dataclass(slots=True)
 class Queue:
-    """The fold. `arrivals`: the latest arrival; `operations` remembers the ticket as each operation left it."""
+    """The fold. `arrivals`: the latest arrival; `operations` remembers the ticket as each operation left it; `segment`:
+    of its log, where it goes on, and `facts`: how many are there."""
 
     policy: Policy = field(default_factory=Policy)
     tickets: dict[str, Ticket] = field(default_factory=dict)
@@ -26,6 +37,8 @@ class Queue:
     arrivals: int = 0
     numbers: Numbers = field(default_factory=Numbers)
     operations: OperationLog[Ticket] = field(default_factory=OperationLog)
+    segment: int = 0
+    facts: int = 0
 
     def tickets_of(self, patient_id: str) -> list[Ticket]:
         """A patient's active tickets, in the order in which they came."""
@@ -70,6 +83,10 @@ _NOT_REMEMBERED = frozenset({Change.STAFF_LEFT, Change.STEP_REACHED})
 
 def evolve(queue: Queue, event: Event) -> Queue:
     """The queue after an event; changes `queue` itself."""
+    if isinstance(event, SegmentSealed):
+        queue.segment, queue.facts = event.segment + 1, 0
+        return queue
+    queue.facts += 1
     if isinstance(event, PolicyDeclared):
         _declare(queue, event.policy)
         return queue

@@ -12,7 +12,7 @@ import nats.js.errors
 import orjson
 
 from confer_contracts.catalogue import SERVICES
-from confer_contracts.subjects import LIVE, Header, Kind, stream_of
+from confer_contracts.subjects import LIVE, FactSubject, Header, Kind, stream_of
 from confer_kit.direct import read, reading
 from confer_kit.event_log import Unavailable
 from confer_kit.follower import Delivered, epoch_of
@@ -178,7 +178,7 @@ class Recorder:
                 self._count(stream, message)
 
     def _count(self, stream: str, message: Delivered) -> None:
-        _, _, kind, ident, key = message.subject.split(".")
+        _, kind, ident, key, _ = FactSubject.parse(message.subject)
         self.truth.appended[stream, message.seq] = message.at
         if op := message.headers.get(Header.OP):
             self.truth.operations[op] += 1
