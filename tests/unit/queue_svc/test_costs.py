@@ -31,8 +31,8 @@ from queue_svc.domain.commands import (
 from queue_svc.domain.decide import decide
 from queue_svc.domain.order import Ordering
 from queue_svc.domain.policy import Policy, PolicyDeclared
-from queue_svc.domain.queue import Queue, evolve
-from queue_svc.domain.ticket import PRIORITIES
+from queue_svc.domain.queue import Event, Queue, evolve
+from queue_svc.domain.ticket import PRIORITIES, Priority
 from queue_svc.segments import Segments
 from queue_svc.tickets import Tickets
 
@@ -85,7 +85,7 @@ class Desk:
 
         ticket = self.enqueue()
         cost("enqueue")
-        other = "low" if self.queue.tickets[ticket].priority == "high" else "high"
+        other: Priority = "low" if self.queue.tickets[ticket].priority == "high" else "high"
         for name, command in (
             ("priority", SetPriority(self.by(), ticket, other)),
             ("move", Move(self.by(), ticket, "urgent", position=len(self.queue.line) // 2)),
@@ -161,7 +161,7 @@ class Guarding(MemoryEventLog):
 
 async def test_the_guard_of_an_append_covers_no_more_facts_than_a_segment_has() -> None:
     log, codec, tasks = Guarding(), QueueCodec(), Tasks()
-    ledger = Ledger(log, codec, segment=codec.segment)
+    ledger: Ledger[Queue, Event] = Ledger(log, codec, segment=codec.segment)
     tickets = Tickets(ledger, Segments(ledger, tasks, most=20))
     for number in range(100):
         by = By("ana", "s", f"o{number}", clock.now())

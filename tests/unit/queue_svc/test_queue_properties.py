@@ -37,7 +37,7 @@ from queue_svc.domain.commands import (
 from queue_svc.domain.decide import answer, decide
 from queue_svc.domain.order import Ordering
 from queue_svc.domain.policy import Policy
-from queue_svc.domain.queue import Event, Queue
+from queue_svc.domain.queue import Decided, Queue
 from queue_svc.domain.ticket import ACTIVE, CLAIMED, Action, Change, Priority, Ticket, TicketChanged
 from queue_svc.snapshot import packed_queue, unpacked_queue
 
@@ -90,7 +90,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert (self.queues[key], answer(command, self.queues[key])) == (after, first)
         return event if isinstance(event, TicketChanged) else None
 
-    def decided(self, key: str, command: Command) -> Event | None:
+    def decided(self, key: str, command: Command) -> Decided | None:
         before = copy.deepcopy(self.queues[key])
         try:
             event = decide(command, self.queues[key])
@@ -99,7 +99,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert self.queues[key] == before
         return event
 
-    def store(self, key: str, event: Event) -> None:
+    def store(self, key: str, event: Decided) -> None:
         self.facts += 1
         fact = encode(key, event) if isinstance(event, TicketChanged) else encode_policy(key, event)
         stored = self.codec.decode(fact.stored(self.facts, self.now))

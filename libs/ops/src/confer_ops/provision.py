@@ -167,9 +167,10 @@ async def _add_sources(js: JetStreamContext, wanted: StreamConfig, sources: Sequ
 async def _consumed(js: JetStreamContext, sourced: Sourced) -> str | None:
     """What its consumer hands on; None: there is none."""
     try:
-        return (await js.consumer_info(sourced.stream, sourced.name)).config.filter_subject
+        found = await js.consumer_info(sourced.stream, sourced.name)
     except NotFoundError:
         return None
+    return found.config.filter_subject or ""
 
 
 def _taken(config: StreamConfig) -> list[tuple[str, list[tuple[str, str]]]]:
