@@ -44,7 +44,8 @@ def files() -> dict[Path, str]:
     readme, nats = ROOT / "README.md", ROOT / "docs/nats.md"
     return {
         ROOT / "docs/asyncapi.json": json.dumps(asyncapi.document(), indent=1, ensure_ascii=False) + "\n",
-        ROOT / "docs/confer.d.ts": typescript.declarations(),
+        ROOT / "docs/confer.d.ts": (types := typescript.declarations()),
+        ROOT / "demo/src/confer.d.ts": types,
         ROOT / "docs/settings.md": settings(),
         ROOT / "docs/metrics.md": metrics(),
         ROOT / "deploy/nats/accounts.conf": nats_accounts.accounts(),

@@ -1,7 +1,7 @@
 // The portal of one person: the connection, the state, and which event changes what.
 
 import { signal } from "@preact/signals";
-import type { Answer, Calls, Events, Part, QueueRow, Snapshot } from "./contract";
+import type { Answer, Calls, Events, QueueRow, Snapshot } from "./contract";
 import { newOp } from "./ids";
 import type { Place } from "./identity";
 import { fieldLabel } from "./screening";
@@ -298,8 +298,9 @@ export function createPortal(place: Place) {
   };
 }
 
-function take<Body>(part: Part<Body> | undefined, available: { value: boolean }): Body | null {
-  const known = part !== undefined && part.status !== "unavailable" && part.status !== "forbidden" ? (part as Body) : null;
+/** A part of a snapshot, or null: its service is away, or this person may not see it. */
+function take<Part extends { status: string }>(part: Part | undefined, available: { value: boolean }) {
+  const known = part?.status === "ok" ? (part as Extract<Part, { status: "ok" }>) : null;
   available.value = known !== null;
   return known;
 }

@@ -90,6 +90,6 @@ function said(details: unknown): string | null {
   }
 }
 
-function failure(code: string, message: string): Failure {
-  return { status: "error", code, message, retry: true };
+function failure(code: Failure["code"], message: string): Failure {
+  return { status: "error", code, message, retry: true, op: null };
 }

@@ -243,6 +243,7 @@ def _pip(*arguments: str, path: str | None = None, each_line: object = None) -> 
     if path:
         env["PATH"] = path
     last: list[str] = []
+    cut_off = False
     with subprocess.Popen(
         [PYTHON, "-m", "pip", *arguments],
         env=env,
@@ -255,13 +256,15 @@ def _pip(*arguments: str, path: str | None = None, each_line: object = None) -> 
         try:
             for line in process.stdout:
                 last = [*last[-14:], line.rstrip()]
+                cut_off = cut_off or "Failed to establish a new connection" in line
                 if callable(each_line):
                     each_line(line)
         except BaseException:
             process.terminate()
             raise
     if process.returncode != 0:
-        raise Trouble("pip could not install the packages:\n  " + "\n  ".join(last))
+        hint = "no way to the package index: is there a network?" if cut_off else ""
+        raise Trouble("\n  ".join(["pip could not install the packages:", *last, *filter(None, [hint])]))
 
 
 # --- lock files ---------------------------------------------------------------------------------------

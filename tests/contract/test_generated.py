@@ -19,8 +19,8 @@ def files() -> dict[Path, str]:
 
 
 NAMES = [
-    "docs/asyncapi.json", "docs/confer.d.ts", "docs/settings.md", "docs/metrics.md", "deploy/nats/accounts.conf",
-    "docs/nats.md", "README.md",
+    "docs/asyncapi.json", "docs/confer.d.ts", "demo/src/confer.d.ts", "docs/settings.md", "docs/metrics.md",
+    "deploy/nats/accounts.conf", "docs/nats.md", "README.md",
     *(f"deploy/grafana/dashboards/{board.uid}.json" for board in DASHBOARDS),
 ]  # fmt: skip
 

@@ -44,7 +44,7 @@ export function createDemands(me: string, call: Call, nameOf: (userId: string) =
     put({ id: acknowledge.id, title, message, type, from, timestamp, reminders: number });
   }
 
-  function closed({ acknowledge }: Closed): void {
+  function closed({ acknowledge }: Pick<Closed, "acknowledge">): void {
     const demand = open.peek().get(acknowledge.id);
     remove(acknowledge.id);
     if (demand && acknowledge.by !== me) say("info", demand.title, ending(acknowledge));

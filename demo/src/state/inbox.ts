@@ -1,7 +1,7 @@
 // The inbox: the server keeps what became of each note, counts, and filters. What was sent to a room is live only.
 
 import { computed, signal } from "@preact/signals";
-import type { InboxState, NewMessage, Notification, NotificationArchived, NotificationCounts, NotificationRead } from "../contract";
+import type { InboxState, NewMessage, Notification, NotificationArchived, NotificationRead } from "../contract";
 import { newOp } from "../ids";
 import type { Call } from "../socket";
 import type { createWishes } from "./wishes";
@@ -47,7 +47,7 @@ export function createInbox(call: Call, nameOf: (userId: string) => string, say:
     wishes.follows.value = answer.follows;
   }
 
-  function counted(counts: NotificationCounts): void {
+  function counted(counts: { unread: number; unseen?: number; quiet_until?: string | null }): void {
     unread.value = counts.unread;
     unseen.value = counts.unseen ?? counts.unread;
     wishes.quietUntil.value = counts.quiet_until ?? null;
@@ -72,7 +72,7 @@ export function createInbox(call: Call, nameOf: (userId: string) => string, say:
 
   function messageArrived({ id, from_user, message, timestamp }: NewMessage): void {
     const title = `Message from ${nameOf(from_user)}`;
-    arrived({ id, type: "message", priority: "normal", title, message, timestamp, read: false, from_user });
+    arrived({ id, type: "message", priority: "normal", title, message, timestamp, read: false, from_user, link: null, data: null });
   }
 
   /** On this tab or on another one of the same person. */

@@ -70,7 +70,7 @@ export function createQueue(call: Call, say: Say) {
   const transfer = (ticket: string, to: string) =>
     change("transferred", call("queue_transfer", { queue: QUEUE, ticket, to, op: newOp() }));
 
-  async function change(what: string, answering: Promise<Answer<unknown>>): Promise<void> {
+  async function change(what: string, answering: Promise<Answer>): Promise<void> {
     const answer = await answering;
     if (answer.status !== "ok") say("warning", `The ticket was not ${what}`, answer.message);
   }

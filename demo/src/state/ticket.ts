@@ -39,7 +39,7 @@ export function createTicket(call: Call, say: Say) {
     if (fact.ticket === shown.peek()) void load();
   }
 
-  async function did(what: string, answering: Promise<Answer<unknown>>): Promise<boolean> {
+  async function did(what: string, answering: Promise<Answer>): Promise<boolean> {
     const answer = await answering;
     if (answer.status !== "ok") say("warning", `${what} was not possible`, answer.message);
     return answer.status === "ok";
