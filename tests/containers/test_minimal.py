@@ -98,10 +98,13 @@ async def test_secrets_are_in_files_and_nowhere_else(minimal: Compose, tmp_path:
 
 
 async def test_the_commands_of_the_operators_page_do_well(minimal: Compose, tmp_path: Path) -> None:
-    """Install, upgrade, back up and restore: what was written after the backup is gone, the rest is there."""
+    """Install, upgrade, back up and restore: what was written after the backup is gone, the rest is there. A key that
+    is made anew is another one."""
     page = (ROOT / "docs" / "operating.md").read_text()
     found = re.findall(r"^```sh docker\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
-    install, upgrade, backup, restore = (block.replace("./confer-backup", str(tmp_path / "kept")) for block in found)
+    install, upgrade, backup, restore, new_key = (
+        block.replace("./confer-backup", str(tmp_path / "kept")) for block in found
+    )
 
     async def run(block: str) -> None:
         for line in block.splitlines():
@@ -125,3 +128,8 @@ async def test_the_commands_of_the_operators_page_do_well(minimal: Compose, tmp_
     joined = await ann.until_ok("join_patient_room", patient_id="B-1")
     await ann.close()
     assert list(joined["sync"]["fields"]) == ["before"]
+    cat = "exec", "-T", "sync-svc", "cat", "/keys/seed.nk"
+    stolen = await minimal.command(*cat)
+    await run(new_key)
+    await write("again")
+    assert await minimal.command(*cat) != stolen

@@ -82,6 +82,26 @@ async def test_another_origin_is_refused(http: aiohttp.ClientSession, origin: st
         await http.ws_connect("/socket.io/?EIO=4&transport=websocket", origin=origin)
 
 
+async def test_no_page_reads_a_handshake_as_a_script(http: aiohttp.ClientSession) -> None:
+    """What has no `Origin` is let in: a script would not have one."""
+    async with http.get(f"{HANDSHAKE}&j=0") as answer:
+        assert (answer.status, "sid" in await answer.text()) == (400, False)
+    for path in (HANDSHAKE, "/health", "/<script>alert(1)</script>"):
+        async with http.get(path) as answer:
+            assert answer.headers["X-Content-Type-Options"] == "nosniff", path
+            assert "Server" not in answer.headers
+
+
+async def test_the_demo_runs_its_own_scripts_alone(system: System, tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("<p>here</p>")
+    await system.add_edge("pages", CONFER_DEMO_DIR=str(tmp_path))
+    await system.healthy("pages")
+    async with aiohttp.ClientSession(system.url("pages")) as http, http.get("/demo/") as answer:
+        assert await answer.text() == "<p>here</p>"
+        policy = answer.headers["Content-Security-Policy"]
+    assert {"default-src 'none'", "script-src 'self'", "frame-ancestors 'self'"} <= set(policy.split("; "))
+
+
 async def test_health_and_root(http: aiohttp.ClientSession, system: System) -> None:
     await system.settled(lambda shown: not shown.value("confer_edge_sessions"))
     async with http.get("/health") as answer:

@@ -202,7 +202,10 @@ class Engine(engineio.AsyncServer):  # type: ignore[misc]
         return not origin or allowed == [] or (isinstance(allowed, list) and origin in allowed)
 
     async def _handle_connect(self, environ: dict[str, Any], transport: str, jsonp_index: int | None = None) -> Any:
-        """The library names its socket class here, so the handshake is spelled out to use ours."""
+        """The library names its socket class here, so the handshake is spelled out to use ours. It still speaks JSONP,
+        which Engine.IO 4 has no more: any page could read that as a script, whatever its origin."""
+        if jsonp_index is not None:
+            return self._bad_request()
         if self.leaving:
             metrics.REFUSED.labels("leaving").inc()
             text = b"This edge is going away: connect again."

@@ -116,8 +116,8 @@ class Reader:
         size = second & 0x7F
         if BINARY < opcode < CLOSE or opcode > PONG:
             raise Violation(PROTOCOL_ERROR, "unknown opcode")
-        if opcode >= CLOSE and (size > _CONTROL_BYTES_MAX or not first & 0x80):
-            raise Violation(PROTOCOL_ERROR, "a control frame must be short and whole")
+        if opcode >= CLOSE and not first & 0x80:
+            raise Violation(PROTOCOL_ERROR, "a control frame must be whole")
         start = at + 2
         if size == 126:
             if end - start < 2:
@@ -127,6 +127,8 @@ class Reader:
             if end - start < 8:
                 return None
             size, start = int.from_bytes(data[start : start + 8]), start + 8
+        if opcode >= CLOSE and size > _CONTROL_BYTES_MAX:
+            raise Violation(PROTOCOL_ERROR, "a control frame must be short")
         self._check_size(opcode, size)
         return start, size
 

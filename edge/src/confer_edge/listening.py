@@ -52,6 +52,8 @@ async def listening(application: ASGIApp, settings: EdgeSettings, opens: Mapping
         access_log=False,
         backlog=BACKLOG,
         timeout_graceful_shutdown=2,
+        server_header=False,
+        headers=[("x-content-type-options", "nosniff")],  # what clients wrote is never a script
     )
     server = HttpServer(config)
     serving = asyncio.get_running_loop().create_task(server.serve(sockets=[listener]))

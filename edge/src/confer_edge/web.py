@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from confer_edge.probe import Probe
 from confer_kit import clock
@@ -25,6 +25,11 @@ SERVED = """Confer's edge. Here is what it serves:
 BUILDING = """<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="3"><title>Confer demo</title>
 <body style="font:16px system-ui;display:grid;place-items:center;height:90vh;color:#334">
 <p>The demo portal is being built. This page looks again every three seconds.</p>"""
+_OWN_ALONE = (  # a text of somebody's that became a script all the same would not run
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
+)
+_PAGE_HEADERS = [(b"content-security-policy", _OWN_ALONE.encode()), (b"referrer-policy", b"same-origin")]
 
 
 class Demo:
@@ -37,7 +42,16 @@ class Demo:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._files is None and (self._directory / "index.html").is_file():
             self._files = StaticFiles(directory=self._directory, html=True)
-        await (self._files or Response(BUILDING, 503, media_type="text/html"))(scope, receive, send)
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], *_PAGE_HEADERS]}
+            await send(message)
+
+        if self._files is None:
+            await Response(BUILDING, 503, media_type="text/html")(scope, receive, send)
+        else:
+            await self._files(scope, receive, guarded)
 
 
 def application(probe: Probe, clients: Callable[[], int], demo_dir: str, demo_watch: str) -> Starlette:
