@@ -162,6 +162,7 @@ async def test_a_connection_goes_on_in_the_trace_of_its_auth_and_what_it_does_is
             (connect,) = [span for span in sink.spans if span.name == "connect"]
             (join,) = [span for span in sink.spans if span.name == "receive join_patient_room"]
             assert (connect.trace, connect.parent) == (page, PAGE)
+            assert connect.attributes[OUTCOME] == "ok"
             assert join.trace != page
             assert join.links == ((page, PAGE),)
             assert join.attributes["enduser.id"] == USER

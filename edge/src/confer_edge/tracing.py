@@ -58,7 +58,8 @@ def connecting(session: Session, name: str, work: Callable[[], Awaitable[None]])
     """The work that follows a connection, in the trace that its `auth` named."""
 
     async def traced() -> None:
-        with action(name, session, session.traceparent):
+        with action(name, session, session.traceparent) as span:
             await work()
+            telemetry.ended(span, "ok")
 
     return traced

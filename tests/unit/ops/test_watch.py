@@ -55,7 +55,7 @@ def test_whatever_the_parents_are_each_hop_is_shown_once_or_counted(pairs: list[
 def test_what_nobody_did_does_not_drive_out_what_somebody_did() -> None:
     kept = Traces()
     for number in range(TRACES_MAX):
-        kept.add([span("action", trace=f"action{number}")])
+        kept.add([span("action", trace=f"action{number}", start=number)])
     for number in range(TRACES_MAX):
         kept.add([span("beat", trace=f"beat{number}", kind="PRODUCER")])
     assert len(kept) == TRACES_MAX
@@ -63,6 +63,13 @@ def test_what_nobody_did_does_not_drive_out_what_somebody_did() -> None:
     assert len(actions) == TRACES_MAX - BACKGROUND_MAX
     assert actions[0].id == f"action{TRACES_MAX - 1}"
     assert len(kept.newest(background=True)) == TRACES_MAX
+
+
+def test_what_began_last_comes_first_whichever_process_told_its_part_first() -> None:
+    kept = Traces()
+    kept.add([span("a", trace="second", start=2), span("b", trace="third", start=3)])
+    kept.add([span("c", trace="first", start=1)])
+    assert [trace.id for trace in kept.newest(background=False)] == ["third", "second", "first"]
 
 
 def test_a_trace_without_end_and_many_bytes_have_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:

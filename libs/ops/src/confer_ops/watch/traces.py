@@ -65,8 +65,10 @@ class Traces:
         return self._traces.get(trace)
 
     def newest(self, *, background: bool) -> list[Trace]:
-        """The newest first; with `background`, also what nobody did."""
-        return [trace for trace in reversed(self._traces.values()) if trace.is_action or background]
+        """What began last comes first, whichever process told of its part first; with `background`, also what nobody
+        did."""
+        shown = [trace for trace in self._traces.values() if trace.is_action or background]
+        return sorted(shown, key=lambda trace: trace.start, reverse=True)
 
     def _oldest(self) -> str:
         """Which one goes first: of the others as long as they are many, so that they do not drive out the actions."""

@@ -89,7 +89,7 @@ function list(traces, current) {
 function hop(row, total) {
   const name = element("span", { className: "name" }, row.name);
   name.style.marginLeft = `${Math.min(row.depth, 12) * 0.9}rem`;
-  if (row.links) name.append(element("span", { className: "link", title: "linked to the fact that it came from", textContent: "⇠ fact" }));
+  if (row.links) name.append(element("span", { className: "link", title: "linked to what it came from", textContent: "⇠ linked" }));
   name.append(element("small", { textContent: `${row.service}${row.failed ? " · failed" : ""}` }));
   const bar = element("span", { className: "bar" });
   const left = (100 * row.start) / total;
@@ -123,7 +123,7 @@ function draw(trace) {
   const more = trace.left_out ? `, ${trace.left_out} more left out` : "";
   at("about").textContent = `answered within ${ms(trace.answered_ms)}, everything done within ${ms(trace.ms)} · ${trace.hops} hops${more} · trace ${trace.id}`;
   at("rows").replaceChildren(...trace.rows.map((row) => hop(row, Math.max(trace.ms, 0.001))));
-  at("legend").textContent = "Click a hop for what it tells about itself. ⇠ fact: part of a fan-out, linked to the fact that it came from.";
+  at("legend").textContent = "Click a hop for what it tells about itself. ⇠ linked: part of a fan-out, or done later, and linked to what it came from.";
 }
 
 async function look() {
