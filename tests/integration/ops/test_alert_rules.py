@@ -1,4 +1,4 @@
-"""Each alert of deploy/prometheus/ by promtool: quiet while all is well, and firing when it is not."""
+"""Each alert of deploy/prometheus/ by promtool: quiet while all is well, firing when it is not, quiet again."""
 
 import json
 import re
@@ -12,15 +12,15 @@ pytestmark = pytest.mark.prometheus
 
 RULES = Path(__file__).parents[3] / "deploy" / "prometheus" / "confer.rules.yml"
 ALERTS = re.findall(r"- alert: (\w+)", RULES.read_text())
-MINUTES = 30
-WELL = "10m"  # until then all is well
 EVERY = "30s"
-AT = 21  # samples of that time
+WELL, ILL = "10m", "30m"  # when it is looked, and once more when what is asked about is past
+WELL_AGAIN = {"ConferWebhooksDead": "95m"}  # it asks for the last hour
+WELL_FOR, ILL_FOR, WELL_AFTER = 21, 38, 160  # samples after the first one of each
 
 
 class Case(NamedTuple):
-    """`series`: each with how much it grows by, or (`=`) what it is, each time while all is well, and then. `flaps`: 0,
-    and not there, in turn."""
+    """`series`: each with how much it grows by, or (`=`) what it is, each time while all is well, before and after, and
+    while it is not. `flaps`: 0, and not there, in turn."""
 
     alert: str
     series: dict[str, tuple[str, str]]
@@ -111,15 +111,19 @@ CASES = [
 
 def values(well: str, ill: str) -> str:
     """In promtool's notation; one that grows goes on from where it was."""
-    more = 2 * MINUTES
-    if ill == "flaps":  # not connected, then not there, again and again
-        return f"{well[1:]}x{AT} " + "0 stale " * (more // 2)
-    if ill.startswith("+") and well.startswith("="):
-        return f"{well[1:]}x{AT} {well[1:]}{ill}x{more}"
     if well.startswith("="):
-        return f"{well[1:]}x{AT} " + (ill if ill == "stale" else f"{ill[1:]}x{more}")
-    before, after = int(well), int(ill)
-    return f"0+{before}x{AT} {before * AT}+{after}x{more}"
+        usual = well[1:]
+        told = (
+            {
+                "stale": f"stale _x{ILL_FOR}",
+                "flaps": "0 stale " * (ILL_FOR // 2) + "0",  # not connected, then not there, again and again
+            }.get(ill)
+            or (f"{usual}{ill}x{ILL_FOR}" if ill.startswith("+") else f"{ill[1:]}x{ILL_FOR}")
+        )
+        return f"{usual}x{WELL_FOR} {told} {usual}x{WELL_AFTER}"
+    slow, fast = int(well), int(ill)
+    then, end = slow * WELL_FOR, slow * WELL_FOR + fast * ILL_FOR
+    return f"0+{slow}x{WELL_FOR} {then}+{fast}x{ILL_FOR} {end}+{slow}x{WELL_AFTER}"
 
 
 def written(case: Case) -> dict[str, Any]:
@@ -132,7 +136,8 @@ def written(case: Case) -> dict[str, Any]:
         "input_series": [{"series": name, "values": values(*each)} for name, each in case.series.items()],
         "promql_expr_test": [
             {"expr": any_firing, "eval_time": WELL, "exp_samples": []},
-            {"expr": firing, "eval_time": f"{MINUTES}m", "exp_samples": [{"labels": "{}", "value": 1}]},
+            {"expr": firing, "eval_time": ILL, "exp_samples": [{"labels": "{}", "value": 1}]},
+            {"expr": any_firing, "eval_time": WELL_AGAIN.get(case.alert, "50m"), "exp_samples": []},
         ],
     }
 
