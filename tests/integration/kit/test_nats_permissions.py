@@ -21,6 +21,7 @@ from confer_kit.process import wait_for_stream
 from confer_kit.settings import KitSettings
 from confer_kit.testing import NatsServer, nats_server
 from confer_kit.testing.nats import with_users
+from confer_ops.processes import found
 from confer_ops.provision import existing, provision
 
 OTHERS = [user.name for user in users() if user.name != PROVISION]
@@ -37,6 +38,8 @@ ALLOWED = [
     ("presence-svc", "$JS.API.CONSUMER.CREATE.SYNC.presence-on-sync.log.sync.room.*.record"),
     (OPERATOR, "call.queue.queue_call_next"),
     (OPERATOR, "log.access.user.anna.revoked"),
+    (PROVISION, "$JS.SNAPSHOT.RESTORE.SYNC.token"),
+    (PROVISION, "$JS.SNAPSHOT.ACK.SYNC.token"),
 ]
 FORBIDDEN = [
     # the facts of others, and those that only the server writes
@@ -74,6 +77,7 @@ FORBIDDEN = [
     (EDGES, "$JS.API.CONSUMER.CREATE.SYNC"),
     *((user, f"$JS.API.STREAM.{do}.SYNC") for user in OTHERS for do in ("DELETE", "PURGE", "UPDATE")),
     *((user, "$JS.API.STREAM.CREATE.MINE") for user in OTHERS),
+    *((user, "$JS.SNAPSHOT.RESTORE.SYNC.token") for user in OTHERS),
     *((user, "$JS.API.STREAM.MSG.DELETE.LIVE") for user in OTHERS),
     ("sync-svc", "$JS.API.STREAM.PURGE.SNAPSHOTS_QUEUE"),
     # what feeds LIVE, and others' places in the own log
@@ -259,6 +263,10 @@ async def test_the_operators_account_is_a_boundary_of_its_own(tmp_path: Path) ->
         assert {each.subject.split(".")[0] for each in heard[:-1]} <= {"_INBOX_confer_operator", "_R_", "$JS"}, heard
         states = {name: (await admin.jetstream().stream_info(name)).state.messages for name in await existing(admin)}
         assert {name for name, count in states.items() if count} <= {"SYNC", LIVE, "ACTIVITY"}
+
+
+async def test_before_anybody_runs_the_operator_finds_nobody(rig: Rig) -> None:
+    assert await found((await rig.link(OPERATOR)).nc) == []
 
 
 async def test_who_has_no_key_does_not_come_in(rig: Rig) -> None:

@@ -100,9 +100,10 @@ def _authoriser() -> User:
 
 
 def _provision() -> User:
-    """Makes streams, and what feeds LIVE: whoever holds this holds everything."""
+    """Makes streams, and what feeds LIVE; backs streams up and restores them: whoever holds this holds everything."""
     heard = (f"{inbox(PROVISION)}.>",)
-    return User(name=PROVISION, about="`confer provision`", publish=("$JS.API.>",), subscribe=heard)
+    may = ("$JS.API.>", "$JS.SNAPSHOT.ACK.*.*", "$JS.SNAPSHOT.RESTORE.*.*")
+    return User(name=PROVISION, about="`confer provision`", publish=may, subscribe=heard)
 
 
 def _operator() -> User:

@@ -54,6 +54,8 @@ async def found(nc: Client, wait_s: float = WAIT_S) -> list[Process]:
             while True:
                 complete = not missing({each["name"] for each in told})
                 message = await replies.next_msg(timeout=QUIET_S if complete else wait_s)
+                if not message.data:  # the server's word that nobody listens
+                    break
                 came_at.append(clock.now())
                 told.append(orjson.loads(message.data))
     except (TimeoutError, nats.errors.TimeoutError, nats.errors.NoRespondersError):
