@@ -17,7 +17,7 @@ class Settings(KitSettings):
     )
     presence_lease_s: float = Field(20, gt=0, description="an edge that is silent for so long has lost its sessions")
     presence_gone_s: float = Field(
-        8, gt=0, description="an edge of which NATS has known no connection for so long has lost its sessions"
+        10, gt=0, description="an edge of which NATS has known no connection for so long has lost its sessions"
     )
     presence_dropped_grace_s: float = Field(
         15, ge=0, description="how long a person is kept whose session an edge no longer lists"
