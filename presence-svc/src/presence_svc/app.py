@@ -68,6 +68,7 @@ def build(service: Service, settings: Settings) -> None:
     service.on_caught_up(hearing.interrupted)
     service.link.on_disconnect.append(hearing.interrupted)
     service.link.on_reconnect.append(hearing.interrupted)
+    service.every(CHECK_S, edges.ask)
     service.every(CHECK_S, edges.sweep)
     service.every(CHECK_S, showing.look)
     service.every(CHECK_S, locks.sweep)

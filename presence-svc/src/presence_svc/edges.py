@@ -80,10 +80,14 @@ class Edges:
         since = map(self._hearing.silent_since, self._people.index.edges())
         return max(0.0, clock.now() - min(since, default=clock.now()))
 
+    async def ask(self) -> None:
+        """Called every second or so: which edges have a connection. Beside `sweep`, as answers may have to be waited
+        for."""
+        await self._answering.ask(self._people.index.edges())
+
     async def sweep(self) -> None:
         """Called every few seconds: an edge that was not heard for its lease, or that NATS knows no connection of, has
         lost its sessions."""
-        await self._answering.ask(self._people.index.edges())
         await self._hearing.check()
         now = clock.now()
         for incarnation in self._people.index.edges():

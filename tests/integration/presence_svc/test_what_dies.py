@@ -13,12 +13,15 @@ from tempfile import TemporaryDirectory
 import orjson
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from pydantic import BaseModel
 
 from confer_contracts import presence
 from confer_contracts.errors import Rejection
 from confer_contracts.message import Identity
-from confer_contracts.presence import Attach, Detach, EdgeBeat, RoomSnapshotRequest, SessionEntry
+from confer_contracts.presence import Attach, Detach, EdgeAlive, EdgeBeat, RoomSnapshotRequest, SessionEntry
+from confer_contracts.subjects import alive
 from confer_kit import clock
 from confer_kit.calls import ask, nobody
 from confer_kit.facts import StoredFact
@@ -42,21 +45,26 @@ PATIENCE_S = 250
 
 
 class Edge:
-    """What presence sees of an edge: attaches and detaches as they come, and a beat with a digest of what it serves.
-    Killed, it says nothing more, and its sessions are gone."""
+    """What presence sees of an edge: attaches and detaches as they come, a beat with a digest of what it serves, and
+    that it is there. Killed, it says nothing more, and its sessions are gone."""
 
     def __init__(self, link: Link, incarnation: str) -> None:
         self._link = link
         self._incarnation = incarnation
         self._numbers = itertools.count(1)
         self._tasks = Tasks()
+        self._asked: Subscription | None = None
         self.sessions: dict[str, SessionEntry] = {}
 
-    def start(self) -> None:
+    async def start(self) -> None:
+        self._asked = await self._link.nc.subscribe(alive(self._incarnation), cb=self._answer)
         self._tasks.start(again(0.4, self._beat))
 
     async def kill(self) -> None:
         await self._tasks.cancel()
+        if self._asked is not None:
+            await self._asked.unsubscribe()
+            self._asked = None
         self.sessions.clear()
 
     def take(self, user: str, session: str, room: str, taken_up: int = 0) -> SessionEntry:
@@ -88,6 +96,9 @@ class Edge:
                 await self._tell(presence.EDGE_SESSIONS.subject, page, timeout_s=20)
         return known is True
 
+    async def _answer(self, message: Msg) -> None:
+        await message.respond(EdgeAlive(server=self._link.nc.server).model_dump_json().encode())
+
     async def _beat(self) -> None:
         await self.beat()
 
@@ -105,10 +116,11 @@ class Edge:
 
 
 class World:
-    def __init__(self, server: NatsServer, link: Link, directory: Path) -> None:
+    def __init__(self, server: NatsServer, link: Link, directory: Path, gone_s: float) -> None:
         self.server, self.link = server, link
         self.log = JetStreamEventLog(link.nc)
-        environment = {**os.environ, **ENVIRONMENT, "CONFER_NATS_URL": server.url}
+        own = {"CONFER_NATS_URL": server.url, "CONFER_PRESENCE_GONE_S": str(gone_s)}
+        environment = {**os.environ, **ENVIRONMENT, **own}
         self.replicas = [Process(f"presence-{name}", "presence_svc", environment, directory) for name in "ab"]
         self._starts = itertools.count(1)
         self.edges = [self.edge(), self.edge()]
@@ -122,7 +134,7 @@ class World:
             number = int(what[-1])
             await self.edges[number].kill()
             self.edges[number] = self.edge()
-            self.edges[number].start()
+            await self.edges[number].start()
             return
         dying = self.server if what == "nats" else self.replicas[int(what[-1])]
         await dying.kill()
@@ -172,19 +184,19 @@ class World:
 
 
 @asynccontextmanager
-async def world() -> AsyncIterator[World]:
+async def world(gone_s: float = LEASE_S) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(nats_server())
         link = Link()
         await link.connect(Settings(nats_url=server.url, metrics_port=0), "test")
         stack.push_async_callback(link.nc.close)
         await provision(link.nc)
-        made = World(server, link, Path(stack.enter_context(TemporaryDirectory())))
+        made = World(server, link, Path(stack.enter_context(TemporaryDirectory())), gone_s)
         for replica in made.replicas:
             await replica.start()
             stack.push_async_callback(replica.kill)
         for edge in made.edges:
-            edge.start()
+            await edge.start()
         try:
             await made.until_equal()
             yield made
@@ -227,7 +239,7 @@ class Crowd:
 )
 @settings(max_examples=2, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
 async def test_whatever_dies_presence_becomes_the_live_connections_again(deaths: list[str], seed: int) -> None:
-    async with asyncio.timeout(PATIENCE_S), world() as made:
+    async with asyncio.timeout(PATIENCE_S), world(gone_s=2) as made:
         crowd, living = Crowd(made, seed), Tasks()
         living.start(crowd.live())
         for death in deaths:

@@ -146,7 +146,7 @@ class EdgeBeatReply(Ok):
 class EdgeAlive(Ok):
     """The answer at `control.edge.<incarnation>.alive`."""
 
-    server: str  # the id of the NATS server that the edge is connected to
+    server: str = Field(min_length=1)  # the id of the NATS server that the edge is connected to
 
 
 class EdgeSessions(Body):
