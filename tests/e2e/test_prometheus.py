@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import nats
 import pytest
 import pytest_asyncio
 
@@ -160,6 +161,13 @@ async def test_a_client_that_floods(system: System, watched: Prometheus) -> None
 
     async with meanwhile(flood):
         await watched.fires("ConferClientsRefused", limit="events")
+
+
+async def test_a_fact_that_no_service_wrote(system: System, watched: Prometheus) -> None:
+    nc = await nats.connect(system.nats.url)
+    await nc.jetstream(timeout=10).publish("log.queue.queue.forged.t1", b"{}")
+    await nc.close()
+    await watched.fires("ConferFactForged", stream="QUEUE", part="queue-svc")
 
 
 async def test_nats_is_killed(system: System, watched: Prometheus) -> None:

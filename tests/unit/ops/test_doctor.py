@@ -32,6 +32,13 @@ def test_settings_that_are_right_are_one_line() -> None:
         ({"CONFER_DRAIN_S": "0"}, Level.WRONG, "CONFER_DRAIN_S=0: Input should be greater than 0", "No process starts"),
         ({"CONFER_JWT_SECRET": "short"}, Level.WRONG, "CONFER_JWT_SECRET has 5 bytes", "openssl rand"),
         ({"CONFER_IDENTITY": "trusted-query"}, Level.NOTE, "believes what clients say", "one machine only"),
+        ({"SOCKETIO_PORT": "abc"}, Level.WRONG, "SOCKETIO_PORT=abc: Input should be", "No confer-edge starts"),
+        ({"CONFER_PING_INTERVAL_S": "0"}, Level.WRONG, "CONFER_PING_INTERVAL_S=0: ", "No confer-edge starts"),
+        ({"CONFER_TICK_LATE_S": "1"}, Level.WRONG, "CONFER_TICK_LATE_S must be more", "No confer-edge starts"),
+        ({"CONFER_QUEUE_TIMEZONE": "Bangkok"}, Level.WRONG, "CONFER_QUEUE_TIMEZONE=Bangkok: is no", "No queue-svc"),
+        ({"CONFER_NATS_TLS_CA": "/no/such"}, Level.WRONG, "CONFER_NATS_TLS_CA: there is no /no/such", "path"),
+        ({"CONFER_JWT_SECRET_FILE": "/tmp"}, Level.WRONG, "CONFER_JWT_SECRET_FILE: /tmp is a directory", "path"),
+        ({"CONFER_NATS_NKEY_SEED_FILE": "/dev/null"}, Level.WRONG, "not a seed of a NATS user", "confer nats-users"),
         ({"CONFER_POLICY_FILE": "/no/such"}, Level.WRONG, "CONFER_POLICY_FILE: there is no /no/such", "path"),
     ],
 )  # fmt: skip

@@ -38,6 +38,7 @@ from confer_ops.token_command import token
 from confer_ops.trouble import Trouble
 from confer_ops.up import Options, must_make_sense
 from confer_ops.up import up as run_system
+from confer_ops.whereabouts import defaults
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=__doc__
@@ -194,7 +195,7 @@ def _finish(work: Coroutine[Any, Any, int]) -> None:
 def main() -> None:
     """As typer has it, but a wrong option is one sentence that names the command people type."""
     try:
-        raise SystemExit(app(standalone_mode=False))
+        raise SystemExit(app(standalone_mode=False, default_map=defaults(app, DataDirectory(root() / ".confer"))))
     except typer.Abort:
         raise SystemExit("confer: aborted") from None
     except Trouble as trouble:

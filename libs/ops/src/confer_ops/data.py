@@ -37,6 +37,21 @@ class DataDirectory:
             ) from None
         self._lock()
 
+    @property
+    def is_in_use(self) -> bool:
+        """Whether a run has it."""
+        try:
+            fd = os.open(self.path / "lock", os.O_RDWR)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(fd)
+        return False
+
     def check(self) -> None:
         """Trouble when what is stored cannot be used."""
         if self.store.exists() and not self.store.is_dir():

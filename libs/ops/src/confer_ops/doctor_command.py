@@ -92,8 +92,8 @@ async def _processes(nc: Client, wait_s: float) -> AsyncIterator[Finding]:
         yield wrong(
             "processes",
             sentence,
-            "Its log says why: `docker compose logs`, or the lines of `./run`; "
-            "docs/alerts.md, ConferPartAway and ConferProcessBehind.",
+            "Its log says why (`docker compose logs`, or the lines of `./run`); is it there and silent, it hangs: "
+            "docs/alerts.md, ConferPartAway, ConferProcessAway and ConferProcessBehind.",
         )
     if not said:
         yield ok(

@@ -39,7 +39,8 @@ async def server(nc: Client) -> AsyncIterator[Finding]:
     if (version.major, version.minor) < OLDEST:
         yield wrong("NATS", f"the server is {number}", f"Upgrade it: {'.'.join(map(str, OLDEST))} or later is needed.")
     else:
-        yield ok("NATS", f"version {number} answers")
+        where = nc.connected_url.netloc.rpartition("@")[2] if nc.connected_url else "?"
+        yield ok("NATS", f"version {number} answers at {where}")
     asked_at = clock.now()
     try:
         told = json.loads((await nc.request("$JS.API.INFO", timeout=5)).data)

@@ -27,6 +27,7 @@ from confer_ops.scraping import write_targets
 from confer_ops.summary import banner, summary
 from confer_ops.trouble import Trouble
 from confer_ops.watch.site import Site
+from confer_ops.whereabouts import remember
 
 HEALTHY_S = 45.0
 SECRET_BYTES_MIN = 32  # for HS256; the edge refuses less as well
@@ -137,7 +138,9 @@ class _Run:
             await self._provide_streams()
         except Trouble as trouble:
             return trouble
-        self._show_numbers()
+        monitoring = f"http://{HOST}:{self._parts.monitoring}"
+        remember(self._data, nats_url=self._parts.nats_url, edge=self._parts.url, monitoring=monitoring)
+        self._show_numbers(monitoring)
         for child in (*self._parts.services, self._parts.edge):
             self._tasks.start(child.run(), child.name)
         building = self._options.demo and self._demo.exists and not self._demo.current
@@ -151,12 +154,11 @@ class _Run:
         self._console.block(shown)
         return None
 
-    def _show_numbers(self) -> None:
+    def _show_numbers(self, monitoring: str) -> None:
         """Tell Prometheus where they are, NATS' among them: those are served by this process."""
         ports = self._parts.metrics
         write_targets(self._data.path, {"edge" if name == EDGE else name: port for name, port in ports.items()})
         if port := ports[NATS_METRICS]:
-            monitoring = f"http://{HOST}:{self._parts.monitoring}"
             settings = MonitoringSettings(metrics_port=port, nats_monitoring=monitoring)
             self._tasks.start(watch(settings), NATS_METRICS)
 
