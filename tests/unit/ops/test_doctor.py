@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from confer_kit import clock
 from confer_ops import doctor_nats, doctor_settings
 from confer_ops.findings import Level
 from confer_ops.processes import ahead
@@ -97,3 +98,15 @@ def test_a_server_that_does_not_sync_or_is_nearly_full_is_told() -> None:
     assert "n1 has used 90% of what JetStream may have" in next(doctor_nats.disk(lax, "n1")).said
     (off,) = doctor_nats.durability({}, "n1")
     assert "JetStream is off" in off.said
+
+
+def test_tls_is_missed_where_there_is_a_network_and_its_end_is_foretold() -> None:
+    def said(told: dict[str, object], url: str = "http://nats:8222") -> list[tuple[Level, str]]:
+        return [(each.level, each.said) for each in doctor_nats.tls(told, url)]
+
+    assert said({"tls_required": False}, "http://127.0.0.1:8222") == []
+    ((level, text),) = said({})
+    assert (level, "reads names and fields" in text) == (Level.NOTE, True)
+    for days, wanted in ((400, []), (3, [Level.WRONG]), (-3, [Level.WRONG])):
+        ends = clock.iso(clock.now() + days * 86400)
+        assert [level for level, _ in said({"tls_required": True, "tls_cert_not_after": ends})] == wanted

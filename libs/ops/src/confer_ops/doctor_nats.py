@@ -7,6 +7,7 @@ import shutil
 from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import nats.errors
 import nats.js.errors
@@ -26,10 +27,12 @@ from confer_ops.streams import Sourced
 OLDEST: Final = (2, 14)  # docs/adr/0008
 CLOCK_S: Final = 1.0  # deadlines travel as times: a call may take four seconds
 FULL: Final = 0.85
+CERTIFICATE_DAYS: Final = 14
 DISK_MIN: Final = 1 << 30
 BEHIND_MAX: Final = 1000
 LATELY_S: Final = 600
 PROVISION: Final = "Run `confer provision`"
+_HERE: Final = ("127.0.0.1", "localhost", "::1")
 _BY_OPERATORS: Final = {"max_age", "num_replicas"}  # an operator may have chosen another
 
 
@@ -90,7 +93,7 @@ async def monitoring(urls: str) -> AsyncIterator[Finding]:
                 "Name its monitoring port by --monitoring to have it looked at.",
             )
             continue
-        for finding in (*durability(told, url), *disk(told, url), *refused(closed, told["now"], url)):
+        for finding in (*durability(told, url), *disk(told, url), *refused(closed, told["now"], url), *tls(told, url)):
             yield finding
         if not told.get("auth_required"):
             yield note(
@@ -114,6 +117,22 @@ def refused(closed: dict[str, Any], now: str, url: str) -> Iterator[Finding]:
             "A process of ours with no key, or an old one, says so in its log; else somebody tries: docs/alerts.md, "
             "ConferNatsStranger.",
         )
+
+
+def tls(told: dict[str, Any], url: str) -> Iterator[Finding]:
+    """Whether what crosses a network can be read there, and how long the certificate lasts."""
+    if not told.get("tls_required"):
+        if urlsplit(url).hostname not in _HERE:
+            yield note(
+                "TLS",
+                f"{url} speaks without: who is on its network reads names and fields",
+                "Give it a certificate: docs/nats.md, TLS.",
+            )
+        return
+    days = (_moment(told["tls_cert_not_after"]) - clock.now()) / 86400
+    if days < CERTIFICATE_DAYS:
+        text = f"the certificate of {url} ends in {days:.0f} days: then nobody connects any more"
+        yield wrong("TLS", text, "Make it anew: docs/nats.md, TLS.")
 
 
 def _moment(stamp: str) -> float:
