@@ -1,5 +1,6 @@
 """What stands around each handler: context, validation, limits, one log line, and no exception that gets out."""
 
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -25,11 +26,14 @@ Handler = Callable[[Q, Context], Awaitable[BaseModel]]
 
 
 def explain(error: ValidationError) -> Rejection:
-    """The first broken rule, as a refusal that names the field."""
+    """The first broken rule, as a refusal that names the field; a rule over several may begin with it: `value: ...`."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     field = ".".join(str(part) for part in first["loc"])
     rule = first["msg"].removeprefix("Value error, ")
-    return Rejection(ErrorCode.INVALID, f"{field}: {rule}" if field else rule, field=field or None)
+    if field:
+        return Rejection(ErrorCode.INVALID, f"{field}: {rule}", field=field)
+    named = re.match(r"(\w+): ", rule)
+    return Rejection(ErrorCode.INVALID, rule, field=named[1] if named else None)
 
 
 @dataclass(slots=True)

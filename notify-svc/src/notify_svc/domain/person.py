@@ -132,10 +132,6 @@ class Person:
     preferences: Preferences = UNTOLD
     operations: OperationLog[bool] = field(default_factory=OperationLog)
 
-    def has_seen(self, position: int) -> bool:
-        """What was read was seen."""
-        return self.seen.has(position) or self.read.has(position)
-
     def marks(self, state: State) -> Marks:
         marks: Marks = getattr(self, state)
         return marks
