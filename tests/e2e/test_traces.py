@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import socket
 import tomllib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+import pytest_asyncio
 from pydantic import BaseModel, JsonValue
 
 from confer_contracts import catalogue
@@ -21,6 +23,7 @@ from confer_kit.testing.client import Client
 from confer_kit.testing.log import log_reader
 from confer_kit.testing.otlp import Sink, Span, otlp_sink
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 PATIENT, FIELD, VALUE, USER = "patient-secret", "field-secret", "value-secret", "user-secret"
 UPDATE: dict[str, Any] = {"patient_id": PATIENT, "field": FIELD, "value": VALUE}
 OUTCOME = "confer.outcome"
@@ -71,7 +74,7 @@ class Hop:
             assert told == {name: told[name] if value == "*" else value for name, value in self.tells.items()}
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def traced() -> AsyncIterator[tuple[System, Sink]]:
     with otlp_sink() as sink:
         async with running_system(OTEL_EXPORTER_OTLP_ENDPOINT=sink.endpoint) as system:
@@ -189,7 +192,8 @@ async def test_a_trace_that_is_not_sampled_travels_on_and_nothing_of_it_is_expor
 
 
 async def test_failures_are_marked_and_nothing_tells_ids_or_values(traced: tuple[System, Sink]) -> None:
-    """A conflict of two replicas, a refusal and an outage too: an exception's text would quote the subject."""
+    """A conflict of two replicas, a refusal and an outage too: an exception's text would quote the subject. The last
+    one that has this system: it stops it."""
     system, sink = traced
     await system.add_service("sync-svc", "-b")
     async with AsyncExitStack() as stack:
@@ -208,6 +212,19 @@ async def test_failures_are_marked_and_nothing_tells_ids_or_values(traced: tuple
     assert "send log.queue.queue.{id}.{key}" in {span.name for span in sink.spans}
     for secret in (PATIENT, FIELD, VALUE, USER):
         assert secret not in sink.text
+
+
+async def test_a_collector_that_never_answers_costs_no_call_and_keeps_no_process_from_its_end() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # the kernel takes connections, and nobody reads
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        async with running_system(OTEL_EXPORTER_OTLP_ENDPOINT=endpoint) as system, AsyncExitStack() as stack:
+            (ann,) = await _members(stack, system, "edge")
+            silent.settimeout(30)
+            for _ in range(2):  # two processes wait for it
+                stack.enter_context((await asyncio.to_thread(silent.accept))[0])
+            for _ in range(20):
+                assert (await ann.call("field_update", **UPDATE))["status"] == "ok"
+            assert {*await asyncio.gather(*(process.stop() for process in system.processes.values()))} == {0}
 
 
 async def test_without_an_endpoint_nothing_is_exported_and_the_activity_log_has_trace_ids() -> None:

@@ -157,7 +157,7 @@ def recording() -> bool:
 
 def cause() -> str:
     """The traceparent of the current trace, for what is done later because of it; empty where it is not recorded."""
-    told = "" if _export is None else inject().get(Header.TRACEPARENT, "")
+    told = "" if _export is None or _carried.get() else inject().get(Header.TRACEPARENT, "")
     return told if told.endswith(_SAMPLED) else ""
 
 
