@@ -31,6 +31,7 @@ def levels(tmp_path: Path) -> Path:
 @pytest.fixture
 async def system(levels: Path) -> AsyncIterator[System]:
     settings = {"CONFER_LOG_FORMAT": "json", "CONFER_LOG_LEVELS_FILE": str(levels), "CONFER_SNAPSHOT_FACTS": "10"}
+    settings["CONFER_LOG_LINES_MAX"] = "100000"  # one that is left out is not one that is turned off
     async with running_system(**settings) as started:
         yield started
 

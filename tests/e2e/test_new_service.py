@@ -19,7 +19,7 @@ from confer_kit.testing.command import confer, printed
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "new-service.md"
-LEFT_OUT = {".git", ".venv", ".confer", "node_modules", "demo", "__pycache__", ".mypy_cache", ".hypothesis"}
+LEFT_OUT = {".git", ".venv", ".confer", "node_modules", "dist", "__pycache__", ".mypy_cache", ".hypothesis"}
 BLOCK = re.compile(r"^( *)```sh\n(.*?)^\1```", re.DOTALL | re.MULTILINE)
 STEP_S = 400
 SAMPLE: dict[str, Any] = {"patient_id": "N 1"}

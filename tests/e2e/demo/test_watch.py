@@ -47,7 +47,7 @@ async def test_a_field_that_was_changed_is_shown_with_all_its_hops(run: Up) -> N
             await page.locator("#traces button", has_text="receive field_update").first.click()
             for name, service in HOPS.items():
                 await expect(hop(page, name)).to_contain_text(service)
-            await expect(hop(page, "receive room.{id}")).to_contain_text("⇠ fact")
+            await expect(hop(page, "receive room.{id}")).to_contain_text("⇠ linked")
             await page.set_viewport_size({"width": 360, "height": 740})
             assert await fits_sideways(page)
             await hop(page, "process call.sync.field_update").get_by_role("button").click()

@@ -162,6 +162,6 @@ async def test_an_edge_of_another_server_is_gone_but_not_for_a_cut_between_the_s
             await until_asked(nc, anybody=True)
             await answering.ask(["e1"])
             assert answering.gone_since("e1") is None
-        await until_asked(nc, anybody=False)
-        await answering.ask(["e1"])
-        assert answering.gone_since("e1") is not None
+        async with asyncio.timeout(WITHIN_S):
+            while answering.gone_since("e1") is None:  # an answer may be late, or the line away once more
+                await answering.ask(["e1"])

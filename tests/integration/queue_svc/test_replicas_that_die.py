@@ -157,8 +157,9 @@ async def world(directory: Path) -> AsyncIterator[World]:
 
 
 def judge(facts: list[StoredFact], staff: list[Nurse]) -> None:
-    codec, queues, served = QueueCodec(), dict[str, Queue](), list[tuple[str, str]]()
+    codec, queues, served = QueueCodec(), dict[str, Queue](), list[tuple[str, str, int]]()
     made, ended, ops, onward = set[str](), set[str](), Counter[tuple[str, str, str]](), ""
+    moves = Counter[str]()  # a ticket may come back to a queue, and is served there once more
     for fact in facts:
         event, key = codec.decode(fact), fact.subject.ident
         assert event is not None
@@ -171,9 +172,10 @@ def judge(facts: list[StoredFact], staff: list[Nurse]) -> None:
             ended.add(event.ticket.id)
         if event.came_from is not None:
             ended.discard(event.ticket.id)
+            moves[event.ticket.id] += 1
             assert onward == event.op, "who comes from another queue left it one fact before"
         if event.change is Change.DONE:
-            served.append((key, event.ticket.id))
+            served.append((key, event.ticket.id, moves[event.ticket.id]))
         onward = event.op if event.went_to is not None else ""
         there = [ticket for queue in queues.values() for ticket in queue.tickets]
         assert len(there) == len(set(there)), "a ticket in two queues"

@@ -11,7 +11,7 @@ from playwright.async_api import Browser, Locator, expect
 from confer_kit.testing.browser import Window, window
 from confer_kit.testing.system import System
 
-MOMENT_MS = 60_000
+MOMENT_S = 60
 COUNT_MOMENTS = """([selector, there]) => {
   window.moments = 0;
   const look = () => { if ((document.querySelector(selector) !== null) === there) window.moments++; };
@@ -111,7 +111,9 @@ class Desk:
         return found
 
     async def has_had_a_moment(self) -> None:
-        await self.page.wait_for_function("window.moments > 0", timeout=MOMENT_MS)
+        async with asyncio.timeout(MOMENT_S):  # wait_for_function is what the page's policy forbids: an eval
+            while not await self.moments():  # noqa: ASYNC110 - it is the page that changes
+                await asyncio.sleep(0.05)
 
 
 @asynccontextmanager
