@@ -43,7 +43,7 @@ ageing_s = 1
 recalls = 1
 """
 PATIENCE_S = 240
-SNAPSHOT_READ = "it starts from a snapshot"
+SNAPSHOT_READ, UP = "it starts from a snapshot", "queue-svc is up"
 FINAL = ("done", "no_show", "cancelled")
 
 
@@ -119,8 +119,13 @@ class World:
             await self._die(death)
         while not sum(nurse.unanswered for nurse in self.staff):
             await self._die("nats")
-        while not any(SNAPSHOT_READ in replica.log for replica in self.replicas):
+        replica = self.replicas[0]
+        while not any(SNAPSHOT_READ in each.log for each in self.replicas):
+            started = replica.log.count(UP)
             await self._die("0")
+            while replica.log.count(UP) == started:  # else it would die before it has read anything
+                await asyncio.sleep(0.05)
+        await self._more_is_acknowledged(12)
 
     async def _die(self, death: str) -> None:
         dying = self.server if death == "nats" else self.replicas[int(death)]
