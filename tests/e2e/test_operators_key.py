@@ -11,6 +11,7 @@ COMMANDS = [
     "status --wait 30",
     "tail room:K1 --since 1h --no-follow",
     "activity --record K1",
+    "fact SYNC 1",
     "access revoke eve",
     "access list",
     "access restore eve",
@@ -33,6 +34,8 @@ async def test_every_command_does_its_work(monkeypatch: pytest.MonkeyPatch) -> N
             assert (code, err) == (0, ""), (command, out, err)
             if command.startswith(("tail", "activity")):
                 assert "field_updated" in out or "a: " in out, out
+            if command.startswith("fact"):
+                assert "a service wrote it" in out, out
         code, out, _ = await confer("doctor", "--monitoring", system.nats.monitoring, "--edge", system.url())
         assert "streams" in out
         assert "permissions" not in out, out

@@ -1,6 +1,7 @@
 """`./run --help` is written by hand, because it must answer before anything is installed."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import typer.main
@@ -23,3 +24,12 @@ def test_an_unknown_verb_is_one_sentence() -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("run: there is no `./run fly`")
     assert "Traceback" not in done.stderr
+
+
+def test_a_group_without_its_command_lists_them() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "confer_ops.cli", "queue"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("Usage: ")
+    assert "ticket" in done.stderr.splitlines()[-1]

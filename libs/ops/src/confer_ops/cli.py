@@ -211,6 +211,8 @@ def complaint(error: typer.TyperException) -> str:
     if context is None or context.parent is None:  # no command: typer's text lists them
         return error.format_message()
     text = error.format_message()
+    if not context.args and text.startswith("Usage: "):  # a group without its command: the text lists them
+        return text
     if parameter is not None:
         variables = parameter.envvar or []
         named = [*parameter.opts, *([variables] if isinstance(variables, str) else variables)]

@@ -78,7 +78,8 @@ async def _look(nats_url: str, monitoring: str, edge: str, wait_s: float) -> Asy
         yield wrong(
             "NATS",
             str(trouble),
-            "Start it, or say where it is: --nats-url or CONFER_NATS_URL. What needs it was not looked at.",
+            "Is it running, is this its address (--nats-url, CONFER_NATS_URL), and is the key an operator's? What "
+            "needs it was not looked at.",
         )
     async for finding in doctor_nats.monitoring(monitoring):
         yield finding
