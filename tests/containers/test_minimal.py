@@ -102,7 +102,7 @@ async def test_the_commands_of_the_operators_page_do_well(minimal: Compose, tmp_
     is made anew is another one."""
     page = (ROOT / "docs" / "operating.md").read_text()
     found = re.findall(r"^```sh docker\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
-    install, upgrade, backup, restore, new_key = (
+    install, contents, upgrade, backup, restore, new_key = (
         block.replace("./confer-backup", str(tmp_path / "kept")) for block in found
     )
 
@@ -118,6 +118,7 @@ async def test_the_commands_of_the_operators_page_do_well(minimal: Compose, tmp_
         await ann.close()
 
     await run(install)
+    await run(contents)
     await run(upgrade)
     await write("before")
     await run(backup)

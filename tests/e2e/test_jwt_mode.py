@@ -4,6 +4,8 @@ import asyncio
 import base64
 import itertools
 import json
+import re
+import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -94,6 +96,18 @@ async def test_refused_at_connect(system: System, auth: Any) -> None:
         await asyncio.sleep(0.1)
         assert not client.events
         assert not client.acks
+
+
+async def test_who_comes_in_and_who_does_not_is_a_line_with_the_pages_trace(system: System) -> None:
+    for told, outcome in ((token(expires_s=-5), "unauthenticated"), (token(), "ok")):
+        trace = secrets.token_hex(16)
+        auth = {"token": told, "traceparent": f"00-{trace}-{'1' * 16}-01"}
+        async with raw_client(system.url(), FORM_QUERY, auth), asyncio.timeout(30):
+            while f"trace={trace}" not in system.processes["edge"].log:
+                await asyncio.sleep(0.02)
+        (line,) = [each for each in system.processes["edge"].log.splitlines() if trace in each]
+        assert line.startswith(f"connect outcome={outcome} ms="), line
+        assert not {"anna", "mallory", "P-1"} & set(re.findall(r"[\w-]+", line))
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)

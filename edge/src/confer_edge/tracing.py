@@ -1,13 +1,16 @@
 """What a client does, as the beginning of a trace, or as the continuation of the page's (docs/adr/0035)."""
 
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 
 from opentelemetry.trace import Span
 
+from confer_contracts.errors import Rejection
 from confer_edge.session import Session
 from confer_kit import telemetry
+from confer_kit.handled import handled
 
 MEMBER: Final = "traceparent"  # of an event's payload, and of `auth`: W3C Trace Context
 
@@ -34,6 +37,13 @@ def action(name: str, session: Session, told: object = None) -> AbstractContextM
     )  # fmt: skip
 
 
+def turned_away(auth: Any, refusal: Rejection, seconds: float) -> None:
+    """A connection that did not come about is in a trace, and in a line, too."""
+    with telemetry.span("connect", telemetry.Kind.SERVER, telemetry.from_client(in_auth(auth))) as span:
+        telemetry.ended(span, refusal.code)
+        handled("connect", refusal.code, seconds)
+
+
 @contextmanager
 def emitting(
     event: str, subject: str, template: str, headers: Mapping[str, str], told: telemetry.Attributes, *,
@@ -55,11 +65,13 @@ def emitting(
 
 
 def connecting(session: Session, name: str, work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
-    """The work that follows a connection, in the trace that its `auth` named."""
+    """The work that follows a connection, in the trace that its `auth` named, and its line."""
 
     async def traced() -> None:
+        began = time.perf_counter()
         with action(name, session, session.traceparent) as span:
             await work()
             telemetry.ended(span, "ok")
+            handled(name, "ok", time.perf_counter() - began)
 
     return traced

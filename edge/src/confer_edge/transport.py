@@ -4,6 +4,7 @@ we promise. Each correction is a small named method that cites its reason."""
 import asyncio
 import random
 import secrets
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -25,6 +26,7 @@ from confer_edge.manager import Manager
 from confer_edge.packets import OrJson, Outgoing
 from confer_edge.rate import ATTACHMENTS_MAX
 from confer_edge.settings import EdgeSettings
+from confer_edge.tracing import turned_away
 from confer_edge.unparsed import UnparsedEvent, unparsed_event
 from confer_kit.event_log import Unavailable
 from confer_kit.logs import logger
@@ -109,20 +111,21 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
 
     def connect(self, eio_sid: str, auth: Any) -> Awaitable[None] | None:
         """A CONNECT of the namespace `/`: answered at once, or what has to be awaited for the answer."""
+        began = time.perf_counter()
         try:
             begun = self.on_connect(eio_sid, auth)
         except (Rejection, Unavailable) as error:
-            return self._refuse(eio_sid, error)
+            return self._refuse(eio_sid, error, auth, began)
         if not isinstance(begun, tuple):
-            return self._connect_later(eio_sid, begun)
+            return self._connect_later(eio_sid, begun, auth, began)
         self._admit(eio_sid, *begun)
         return None
 
-    async def _connect_later(self, eio_sid: str, begun: Awaitable[Connected]) -> None:
+    async def _connect_later(self, eio_sid: str, begun: Awaitable[Connected], auth: Any, began: float) -> None:
         try:
             connected = await begun
         except (Rejection, Unavailable) as error:
-            rest = self._refuse(eio_sid, error)
+            rest = self._refuse(eio_sid, error, auth, began)
             if rest is not None:
                 await rest
         else:
@@ -136,11 +139,12 @@ class Server(socketio.AsyncServer):  # type: ignore[misc]
             socket.write(Outgoing(b"40" + orjson.dumps({"sid": sid} if pid is None else {"sid": sid, "pid": pid})))
             told()
 
-    def _refuse(self, eio_sid: str, error: Rejection | Unavailable) -> Awaitable[None] | None:
+    def _refuse(self, eio_sid: str, error: Rejection | Unavailable, auth: Any, began: float) -> Awaitable[None] | None:
         """For good by CONNECT_ERROR, after which the stock JavaScript client stays away; for now by the end of the
         connection, after which it comes back by itself (ADR 32). Python's client comes back after either."""
         refusal = error if isinstance(error, Rejection) else _no_session_now(error)
         metrics.CONNECTS.labels(refusal.code).inc()
+        turned_away(auth, refusal, time.perf_counter() - began)
         socket = self.eio.sockets.get(eio_sid)
         if socket is None or socket.closed:
             return None

@@ -250,6 +250,26 @@ async def test_a_request_without_its_headers_is_refused(rig: Rig) -> None:
         assert answer["code"] == "invalid"
 
 
+async def test_a_request_that_wants_no_answer_does_no_harm(rig: Rig, capsys: pytest.CaptureFixture[str]) -> None:
+    """No part of ours sends one, but whoever has an edge's key may."""
+    held, release = asyncio.Event(), asyncio.Event()
+
+    async def hold(request: Any, context: Context) -> Ok:
+        held.set()
+        await release.wait()
+        return Ok(op=context.op)
+
+    await rig.serve(hold, in_flight_max=1)
+    await rig.link.nc.publish(SUBJECT, b"{}")  # refused for its headers
+    waiting = asyncio.ensure_future(rig.ask(op="1"))
+    await held.wait()
+    await rig.link.nc.publish(SUBJECT, b"{}")  # over the limit
+    assert (await rig.ask(op="2"))["code"] == "limit_exceeded"
+    release.set()
+    assert (await waiting)["status"] == "ok"
+    assert "failed" not in capsys.readouterr().out
+
+
 def refusals() -> float:
     return REGISTRY.get_sample_value("confer_requests_total", {"route": SUBJECT, "outcome": "limit_exceeded"}) or 0.0
 

@@ -71,7 +71,7 @@ class Endpoint:
         self._attributes = telemetry.messaging("process", subject, group=subject.split(".")[1])
 
     def receive(self, reply: str, body: bytes, headers: Mapping[str, str]) -> Awaitable[None] | None:
-        """A request, whose answer goes to `reply`."""
+        """A request, whose answer goes to `reply`; empty: nobody wants one."""
         if len(self._tasks) >= self._in_flight_max:
             refusal = Rejection(ErrorCode.LIMIT_EXCEEDED, f"more than {self._in_flight_max} requests in flight")
             with telemetry.span(
@@ -80,7 +80,7 @@ class Endpoint:
                 telemetry.ended(span, refusal.code)
                 metrics.REQUESTS.labels(self._subject, refusal.code).inc()
                 handled(self._subject, refusal.code, 0.0)
-            return self._nc.publish(reply, orjson.dumps(failed(refusal)))
+            return self._nc.publish(reply, orjson.dumps(failed(refusal))) if reply else None
         self._tasks.start(self._answer(reply, body, headers), self._subject)
         return None
 
@@ -89,7 +89,8 @@ class Endpoint:
         parent = telemetry.incoming(headers)
         with telemetry.span(self._span, telemetry.Kind.CONSUMER, parent, attributes=self._attributes) as span:
             done = await self._outcome(body, headers)
-            await self._respond(reply, done)
+            if reply:
+                await self._respond(reply, done)
             if done.outcome in FAILURES:
                 self.failures += 1
             if span.is_recording():
