@@ -424,8 +424,8 @@ export interface ActivityReply {
 
 /**
  * `audience`: where, as people know it (`room.screening_P-1`, `queue.eyes`, `user.anna`). `outcome`: `ok`, what
- * became of a stale base (`overwrote`, `merged`), or the code of a refusal. `detail`: the fact's body; of a
- * notification only that and to whom it was sent.
+ * became of a stale base (`overwrote`, `merged`), the code of a refusal, or `unreadable`: no service wrote it.
+ * `detail`: the fact's body; of a notification only that and to whom it was sent.
  */
 export interface ActivityRow {
   sequence: number;

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 import nats.errors
 import nats.js.errors
+import orjson
 from nats.js.api import StreamInfo
 
 from confer_contracts.catalogue import OTHERS, SERVICES
@@ -18,7 +19,10 @@ from confer_edge.tracing import emitting
 from confer_kit import clock, telemetry
 from confer_kit.direct import read_all, reading
 from confer_kit.follower import Delivered, Follower, epoch_of
+from confer_kit.logs import logger
 from confer_kit.nats_link import Link
+
+log = logger(__name__)
 
 _PROBE: Final = str(Kind.PROBE)
 REPLAYED_MAX: Final = 10_000  # facts; who missed more gets snapshots
@@ -75,7 +79,7 @@ class Feed:
         for audience, membership in memberships.items():
             since = max(after, membership.since)
             facts = await read_all(self._link.nc, LIVE, audience, after=since, upto=upto, limit=REPLAYED_MAX)
-            found += [(f, name) for f in facts if (name := _name(f.headers, audience.partition(".")[0]))]
+            found += [(f, name) for f in facts if (name := _name(f, audience.partition(".")[0])) and _is_json(f)]
             if len(found) >= REPLAYED_MAX:
                 return None
         found.sort(key=lambda pair: pair[0].seq)
@@ -119,8 +123,8 @@ class Feed:
         stream, seq = _source(headers.get(Header.SOURCE, ""))
         audience = message.subject
         kind = audience.partition(".")[0]
-        name = _name(headers, kind)
-        if name and self._audiences.has(audience):
+        name = _name(message, kind)
+        if name and self._audiences.has(audience) and _is_json(message):
             if telemetry.sampled(headers):
                 reached = self._emit_traced(message, kind, name, stream, seq)
             else:
@@ -171,9 +175,19 @@ def _nobody(audience: str, change: str) -> None:
     """Before somebody listens."""
 
 
-def _name(headers: Mapping[str, str], kind: str) -> str | None:
+def _name(fact: Delivered, kind: str) -> str | None:
     """The Socket.IO name under which this kind of audience gets a fact; None: none does."""
-    return headers.get(_NAME_FOR.get(kind, "")) or headers.get(Header.EVENT)
+    return fact.headers.get(_NAME_FOR.get(kind, "")) or fact.headers.get(Header.EVENT)
+
+
+def _is_json(fact: Delivered) -> bool:
+    """Else no service wrote it, and each client that got it would end its connection, and get it again."""
+    try:
+        orjson.loads(fact.data)
+    except ValueError:
+        log.error("a fact that is no JSON goes to nobody", seq=fact.seq)
+        return False
+    return True
 
 
 def _source(value: str) -> tuple[str, int]:

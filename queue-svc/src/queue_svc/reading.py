@@ -26,6 +26,7 @@ from confer_kit.calls import Context
 from confer_kit.clock import iso
 from confer_kit.event_log import EventLog, Unavailable, as_rejection
 from confer_kit.facts import StoredFact
+from confer_kit.ledger import decoded
 from queue_svc.codec import QueueCodec, public_ticket
 from queue_svc.days import Days
 from queue_svc.domain.ticket import Change, Ticket, TicketChanged, Visit
@@ -154,7 +155,7 @@ class Reading:
             raise as_rejection(error) from error
         events: list[TicketEvent] = []
         for fact in facts:
-            event = self._codec.decode(fact)
+            event = decoded(self._codec.decode, fact)
             if isinstance(event, TicketChanged) and event.ticket.id == query.ticket:
                 events.append(_event(fact, event))
                 if len(events) == query.limit:

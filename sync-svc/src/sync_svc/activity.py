@@ -174,7 +174,10 @@ class Activity:
         return known
 
     def _take(self, message: Delivered) -> None:
-        subject = FactSubject.parse(message.subject)
+        try:
+            subject = FactSubject.parse(message.subject)
+        except ValueError:  # no service writes there
+            return
         kind = kind_of(subject, message.headers.get(Header.EVENT))
         if kind is not None:
             self._index.add(message.seq, kind, room_of(subject), message.headers.get(Header.ACTOR))

@@ -1,6 +1,7 @@
 """A fact of ACTIVITY as a row: where it belongs, what kind it is, and what it changed."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, Final
 
 from confer_contracts import audit, notify, presence, queue, sync
@@ -10,8 +11,12 @@ from confer_contracts.portal import shown_name
 from confer_contracts.subjects import FactSubject, Header, Kind
 from confer_kit import clock
 from confer_kit.facts import StoredFact
+from confer_kit.logs import logger
 from confer_kit.telemetry import trace_id_of
 
+log = logger(__name__)
+
+UNREADABLE: Final = "unreadable"  # the outcome of a row that tells no more than the fact's headers
 NOISE = frozenset({"user_updated"})  # each move of somebody's focus; a step is told by sync
 _KINDS: Final[dict[str, ActivityKind]] = {
     sync.SERVICE: "field",
@@ -20,6 +25,7 @@ _KINDS: Final[dict[str, ActivityKind]] = {
     notify.SERVICE: "notification",
     audit.SERVICE: "refusal",
 }
+_NO_PATIENT: Final = (queue.POLICY, queue.SEALED)  # keys of a queue's own facts
 _TIMES = {"user_joined": "joined_at", "field_locked": "since"}  # of bodies without a `timestamp`
 _TOLD_OF_A_NOTE = ("id", "type", "priority")
 
@@ -42,7 +48,7 @@ def room_of(subject: FactSubject) -> str | None:
     """The room whose record it belongs to: its audience, or, for a ticket, the patient's, which its key names."""
     if subject.kind == Kind.ROOM:
         return subject.ident
-    is_ticket = subject.service == queue.SERVICE and subject.kind == Kind.QUEUE and subject.key != queue.POLICY
+    is_ticket = subject.service == queue.SERVICE and subject.kind == Kind.QUEUE and subject.key not in _NO_PATIENT
     return subject.key if is_ticket else None
 
 
@@ -53,16 +59,31 @@ def source_of(fact: StoredFact) -> int | None:
 
 
 def row_of(fact: StoredFact) -> ActivityRow | None:
-    """None for a fact that is no activity. The values before are still to be found where `unknown` says so."""
+    """None for a fact that is no activity. The values before are still to be found where `unknown` says so. What cannot
+    be read, for no service wrote it, is a row all the same."""
     kind = kind_of(fact.subject, fact.event)
     if kind is None:
         return None
+    try:
+        return _row(fact, kind)
+    except Exception:
+        log.exception("a fact of the activity log cannot be read", seq=fact.seq)
+        return ActivityRow(
+            sequence=fact.seq, timestamp=clock.iso(fact.at), service=fact.subject.service, event=fact.event or "",
+            user_id=fact.actor or "", op=fact.op, trace_id=trace_id_of(fact.headers), kind=kind,
+            audience=f"{fact.subject.kind}.{fact.subject.ident}", outcome=UNREADABLE,
+        )  # fmt: skip
+
+
+def _row(fact: StoredFact, kind: ActivityKind) -> ActivityRow:
     body = fact.json()
     told = body if isinstance(body, dict) else {}
     room = room_of(fact.subject)
+    at = told.get("timestamp") or told.get(_TIMES.get(fact.event or "", "")) or clock.iso(fact.at)
+    datetime.fromisoformat(at)  # pages are searched by it
     return ActivityRow(
         sequence=fact.seq,
-        timestamp=told.get("timestamp") or told.get(_TIMES.get(fact.event or "", "")) or clock.iso(fact.at),
+        timestamp=at,
         service=fact.subject.service,
         event=fact.event or "",
         user_id=fact.actor or "",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from confer_kit.event_log import EventLog, Unavailable
 from confer_kit.facts import StoredFact
+from confer_kit.ledger import decoded
 from sync_svc.codec import RecordCodec
 from sync_svc.domain.messages import Bases, Committed, FieldsUpdated
 from sync_svc.domain.state import size_of
@@ -84,7 +85,7 @@ class History:
                 width = max(NARROW, width // 8)  # there may be more, and newer ones: look at less at once
                 continue
             for fact in reversed(facts):
-                event = self._codec.decode(fact)
+                event = decoded(self._codec.decode, fact)
                 if isinstance(event, FieldsUpdated):
                     yield fact, event
             newest, upto = None, after

@@ -121,7 +121,7 @@ async def test_everybody_is_served_by_every_server(cluster: Cluster) -> None:
 
 async def test_a_client_without_tls_is_not_listened_to(cluster: Cluster) -> None:
     with pytest.raises(SystemExit, match="has a certificate that is not trusted"):
-        await wait_for_nats(Link(), cluster.settings("sync-svc", nats_tls_ca=None, nats_connect_s=3), "sync-svc")
+        await wait_for_nats(Link(), cluster.settings("sync-svc", nats_tls_ca=None, nats_connect_s=6), "sync-svc")
     reader, writer = await asyncio.open_connection("127.0.0.1", cluster.nodes[0].port)
     assert b'"tls_required":true' in await reader.readline()
     writer.write(b"CONNECT {}\r\nPING\r\n")

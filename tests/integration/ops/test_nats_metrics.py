@@ -112,7 +112,7 @@ async def test_strangers_are_counted_and_the_certificates_end_is_told(tmp_path: 
         ends = value("confer_nats_server_certificate_end_timestamp_seconds", server=name)
         assert ends is not None
         assert ends > clock.now() + 3000 * 86400
-        trusting = KitSettings(nats_url=running.url, nats_connect_s=2, nats_tls_ca=server / nats_certificates.CA)
+        trusting = KitSettings(nats_url=running.url, nats_connect_s=6, nats_tls_ca=server / nats_certificates.CA)
         with pytest.raises(SystemExit, match="does not know this user"):
             await wait_for_nats(Link(), trusting, "stranger")
         await until(monitoring, lambda: bool(refused(name, "authentication")))

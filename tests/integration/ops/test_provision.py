@@ -7,6 +7,7 @@ import nats
 import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.js.api import StreamConfig, StreamSource
 
 from confer_contracts.subjects import ACTIVITY, LIVE, Header
 from confer_kit.follower import EPOCH
@@ -188,6 +189,24 @@ async def test_what_audit_is_told_is_in_the_activity_log_and_never_live(server: 
     await nc.jetstream().publish(RECORD, b"written")
     assert bodies(await audience(nc, "room.p1", 2)) == [b"written"]
     assert bodies(await audience(nc, "log.audit.room.p1.snapshot", 1, ACTIVITY)) == [b"read"]
+    await nc.close()
+
+
+async def test_an_activity_log_that_takes_more_than_is_known_stays(server: NatsServer) -> None:
+    """As after a way back to this version, or without a service that there was: it alone has what others let go."""
+    nc = await connected(server)
+    await provision(nc)
+    js = nc.jetstream()
+    await js.add_stream(StreamConfig(name="TALLY", subjects=["log.tally.>"]))
+    now = (await js.stream_info(ACTIVITY)).config
+    await js.update_stream(now.evolve(sources=[*(now.sources or []), StreamSource(name="TALLY")]))
+    await js.publish(RECORD, b"old")
+    assert bodies(await audience(nc, RECORD, 1, ACTIVITY)) == [b"old"]
+    await js.purge_stream("SYNC")
+    said: list[str] = []
+    await provision(nc, say=said.append)
+    assert said == []
+    assert bodies(await audience(nc, RECORD, 1, ACTIVITY)) == [b"old"]
     await nc.close()
 
 

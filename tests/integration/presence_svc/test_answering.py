@@ -109,6 +109,7 @@ async def test_an_incarnation_may_be_any_id(nc: DirectClient) -> None:
     answering = Answering(nc)
     await answers(nc, "edge.A >")
     await answering.ask(["edge.A >"])
+    assert len(answering) == 1
     assert answering.gone_since("edge.A >") is None
 
 

@@ -483,6 +483,25 @@ async def test_what_somebody_else_wrote_ends_no_aggregate() -> None:
         await ledger_of(log).load("a")
 
 
+async def test_the_last_fact_that_can_be_read_is_the_state_where_each_has_it_whole() -> None:
+    log, codec = MemoryEventLog(), Counters(last_only=True)
+    running = Ledger(log, codec)
+    await running.transact("a", codec.increment("a", "1"), soon())
+    log.facts.append(StoredFact(subject=codec.subject("a"), seq=2, at=0.0, body=b"[", headers={}, foreign=True))
+    for ledger in (running, Ledger(log, codec)):
+        assert (await ledger.latest("a")).state.seen == ["1"]
+    assert (await Ledger(log, codec).transact("a", codec.increment("a", "2"), soon())).state.seen == ["1", "2"]
+
+
+async def test_whoever_makes_up_names_fills_no_memory() -> None:
+    ledger = ledger_of(MemoryEventLog())
+    ledger.begin()
+    for number in range(100):
+        assert (await ledger.latest(f"nobody-{number}")).seq == 0
+    assert ledger.kept == 0
+    assert ledger.whole() == []
+
+
 class InSegments(Counters):
     """Each fact of the queue has a subject of its own; after five the log goes on in the next segment."""
 
@@ -542,6 +561,45 @@ def test_replicas_agree_on_a_log_in_segments_and_no_append_looks_at_more_than_on
         for each in (*replicas.values(), replica()):
             folded = await each.latest("q")
             assert (folded.state.seen, folded.seq) == (ops, len(ops))
+
+    asyncio.run(run())
+
+
+@settings(max_examples=100)
+@given(st.lists(st.sampled_from(["a", "b", "a follows", "b follows", "new", -1, 0, 1]), min_size=6, max_size=60))
+def test_replicas_agree_whatever_somebody_writes_into_any_segment(steps: list[str | int]) -> None:
+    """Into one before, the one that is written to, or one after it."""
+
+    async def run() -> None:
+        log, codec = MemoryEventLog(), InSegments()
+
+        def replica() -> Ledger[Counter, dict[str, object]]:
+            return Ledger(log, codec, segment=codec.segment)
+
+        replicas, told = {"a": replica(), "b": replica()}, {"a": 0, "b": 0}
+        for number, step in enumerate(steps):
+            if isinstance(step, int):
+                segment = max(0, step + (await replica().latest("q")).state.value // 5)
+                log.facts.append(
+                    StoredFact(
+                        subject=FactSubject("queue", "queue", "q", f"x{number}", segment), seq=len(log.facts) + 1,
+                        at=0.0, body=b'{"op": "x"}' if number % 2 else b"[", headers={}, foreign=True,
+                    )
+                )  # fmt: skip
+            elif step.endswith("follows"):
+                who = step[0]
+                for fact in log.facts[told[who] :]:
+                    replicas[who].apply(fact)
+                told[who] = len(log.facts)
+            elif step == "new":
+                replicas["a"], told["a"] = replica(), len(log.facts)
+            else:
+                await replicas[step].transact("q", codec.increment("q", f"o{number}"), soon())
+        wrote = [fact.op for fact in log.facts if not fact.foreign]
+        fresh = (await replica().latest("q")).state.seen
+        assert [op for op in fresh if op != "x"] == wrote
+        for each in replicas.values():
+            assert (await each.latest("q")).state.seen == fresh
 
     asyncio.run(run())
 

@@ -6,6 +6,7 @@ import pytest
 
 from confer_kit import clock
 from confer_ops import doctor_nats, doctor_settings
+from confer_ops.doctor_command import _settings
 from confer_ops.findings import Level
 from confer_ops.processes import ahead
 from confer_ops.trouble import Trouble
@@ -33,6 +34,10 @@ def test_settings_that_are_right_are_one_line() -> None:
         ({"CONFER_DRAIN_S": "0"}, Level.WRONG, "CONFER_DRAIN_S=0: Input should be greater than 0", "No process starts"),
         ({"CONFER_JWT_SECRET": "short"}, Level.WRONG, "CONFER_JWT_SECRET has 5 bytes", "openssl rand"),
         ({"CONFER_IDENTITY": "trusted-query"}, Level.NOTE, "believes what clients say", "one machine only"),
+        (
+            {"CONFER_IDENTITY": "trusted-query", "CONFER_JWKS_URL": "https://a"}, Level.WRONG, "yet CONFER_JWKS_URL",
+            "CONFER_IDENTITY=jwt",
+        ),
         ({"SOCKETIO_PORT": "abc"}, Level.WRONG, "SOCKETIO_PORT=abc: Input should be", "No confer-edge starts"),
         ({"CONFER_PING_INTERVAL_S": "0"}, Level.WRONG, "CONFER_PING_INTERVAL_S=0: ", "No confer-edge starts"),
         ({"CONFER_TICK_LATE_S": "1"}, Level.WRONG, "CONFER_TICK_LATE_S must be more", "No confer-edge starts"),
@@ -71,6 +76,15 @@ def test_a_file_for_compose_is_read_as_compose_reads_it(tmp_path: Path) -> None:
     assert doctor_settings.read_file(file) == told
     with pytest.raises(Trouble, match="cannot be read"):
         doctor_settings.read_file(tmp_path / "none")
+
+
+def test_of_a_file_nothing_is_said_of_the_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / ".env"
+    file.write_text("CONFER_LOG_LEVEL=debug\n")
+    monkeypatch.setenv("CONFER_DRAIN_S", "soon")
+    monkeypatch.setenv("CONFER_JWT_SECRET_FILE", str(tmp_path / "none"))
+    assert [each.level for each in _settings(file)] == [Level.OK]
+    assert {each.level for each in _settings(None)} == {Level.WRONG}
 
 
 @pytest.mark.parametrize(("at", "by"), [(99.0, -1.0), (100.0, 0.0), (105.0, 0.0), (110.0, 0.0), (112.5, 2.5)])

@@ -44,7 +44,9 @@ async def exposed(
         server = await asyncio.start_server(partial(_serve, complaint, registry), host, port, limit=REQUEST_BYTES_MAX)
     except OSError as error:
         why = bind_error.advice(error, "CONFER_METRICS_HOST", "CONFER_METRICS_PORT")
-        raise SystemExit(f"{process}: cannot serve metrics on {host}:{port}: {why}; 0 is to go without.") from error
+        raise SystemExit(
+            f"{process}: cannot serve metrics on {host}:{port}: {why}; CONFER_METRICS_PORT=0 is to go without."
+        ) from error
     log.info(f"metrics on http://{host}:{port}/metrics")
     tasks = Tasks()
     tasks.start(loop_delay.watch(), "loop delay")

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from confer_contracts.ids import token, untoken
+from confer_contracts.ids import plain, token
 from confer_contracts.json_text import encoding
 from confer_contracts.subjects import FactSubject, Header
 
@@ -71,12 +71,12 @@ class StoredFact:
     @property
     def op(self) -> str | None:
         value = self.headers.get(Header.OP)
-        return None if value is None else untoken(value)
+        return None if value is None else plain(value)
 
     @property
     def actor(self) -> str | None:
         value = self.headers.get(Header.ACTOR)
-        return None if value is None else untoken(value)
+        return None if value is None else plain(value)
 
     @property
     def origin(self) -> str | None:

@@ -16,7 +16,7 @@ from typing import Generic, Protocol, TypeVar
 from confer_contracts.errors import ErrorCode, Rejection
 from confer_contracts.subjects import FactSubject
 from confer_kit import clock, telemetry
-from confer_kit.event_log import Append, Conflict, EventLog, OutcomeUnknown, Unavailable, as_rejection
+from confer_kit.event_log import Append, Conflict, EventLog, OutcomeUnknown, Unavailable, as_rejection, covers
 from confer_kit.facts import NewFact, StoredFact
 from confer_kit.logs import logger
 
@@ -30,7 +30,6 @@ DecideAll = Callable[[Sequence[S]], Sequence[NewFact | None]]
 LANE_WAITERS_MAX = 1000
 APPEND_TIMEOUT_S = 2.0
 BACKOFF_S, BACKOFF_MAX_S = 0.01, 0.3
-LEFT_OUT = "a fact that no service wrote cannot be read, and is left out"
 
 
 class Codec(Protocol[S, E]):
@@ -50,6 +49,16 @@ class Codec(Protocol[S, E]):
     def initial(self, key: str) -> S: ...
     def decode(self, fact: StoredFact) -> E | None: ...
     def evolve(self, state: S, event: E) -> S: ...
+
+
+def decoded(decode: Callable[[StoredFact], E | None], fact: StoredFact) -> E | None:
+    """The event in a fact; None also for what no service wrote and nobody can read."""
+    try:
+        return decode(fact)
+    except Exception:
+        if not fact.foreign:  # a defect: no answer is better than one from half a log
+            raise
+        return None
 
 
 @dataclass(slots=True)
@@ -85,6 +94,7 @@ class Ledger(Generic[S, E]):
 
     `segment`: of a log that is in segments (docs/adr/0043), the subjects of the one that is written to, in place of the
     codec's guard. What leads to the next one is the last fact in it, so that whoever has missed it has a conflict.
+    What somebody else wrote into one that has ended, or is yet to come, counts for nobody.
     """
 
     def __init__(
@@ -257,7 +267,8 @@ class Ledger(Generic[S, E]):
         else:
             for fact in loading.arrived:
                 self._advance(key, folded, fact)
-            if self._loading.get(key) is loading:
+            # nothing is kept of what is not there while the follower would bring it: whoever asks can make up names
+            if self._loading.get(key) is loading and (folded.seq or not self._complete):
                 self._keep(key, folded)
             loading.done.set_result(folded)
             return folded
@@ -286,12 +297,12 @@ class Ledger(Generic[S, E]):
                 del self._folds[key]
                 await self._load(key)  # at once: what the follower brings meanwhile is kept for it
             raise Conflict(guard)
-        if last is None or last.seq <= folded.seq:
+        if last is None or last.seq <= folded.guarded:
             return
-        if self._codec.last_only:
+        if self._codec.last_only and (not last.foreign or decoded(self._codec.decode, last) is not None):
             facts = [last]
         else:
-            facts = list(await self._log.read(guard, after=folded.seq, upto=last.seq))
+            facts = list(await self._log.read(guard, after=folded.guarded, upto=last.seq))
             if not facts or facts[-1].seq < last.seq:
                 raise Unavailable("a replica that lags behind answered")
         for fact in facts:
@@ -299,9 +310,12 @@ class Ledger(Generic[S, E]):
 
     def _advance(self, key: str, folded: Folded[S], fact: StoredFact) -> None:
         """What somebody else wrote counts if it can be read; it must not end the aggregate for everybody."""
-        if fact.seq <= folded.seq:
-            return
         guard = self._guard(key, folded.state)
+        if self._segment is not None and not covers(guard, str(fact.subject)):
+            return
+        if fact.seq <= folded.seq:  # known, or written before its segment began: the server counts it all the same
+            folded.guarded = max(folded.guarded, fact.seq)
+            return
         try:
             event = self._codec.decode(fact)
             if event is not None:

@@ -268,8 +268,13 @@ class Service:
         return await handler(request)
 
     def _deliver(self, message: Delivered) -> None:
+        try:
+            subject = FactSubject.parse(message.subject)
+        except ValueError:  # nobody's
+            self._foreign(message.seq)
+            return
         fact = StoredFact(
-            subject=FactSubject.parse(message.subject),
+            subject=subject,
             seq=message.seq,
             at=message.at,
             body=message.data,
@@ -277,13 +282,16 @@ class Service:
             foreign=is_foreign(message.headers),
         )
         if fact.foreign:
-            metrics.FACTS_FOREIGN.labels(self.stream).inc()
-            log.error("a fact that no service wrote", stream=self.stream, seq=fact.seq)
+            self._foreign(fact.seq)
         with telemetry.following(message.headers.get(Header.TRACEPARENT, "")):
             for ledger in self._ledgers:
                 ledger.apply(fact)
             for observer in self._observers:
                 observer(fact)
+
+    def _foreign(self, seq: int) -> None:
+        metrics.FACTS_FOREIGN.labels(self.stream).inc()
+        log.error("a fact that no service wrote", stream=self.stream, seq=seq)
 
     def _begin(self) -> None:
         if self._start == "all":

@@ -1,6 +1,8 @@
 """The settings that every process shares. Environment variables only, prefix `CONFER_`; read once at start."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -89,6 +91,17 @@ class KitSettings(BaseSettings):
     def traces_to(self) -> str | None:
         """Where traces go; None: nowhere."""
         return None if self.otel_disabled else self.otlp_endpoint
+
+
+@contextmanager
+def without_environment() -> Iterator[None]:
+    """Settings that are made inside have what they are given, and nothing of this process' own."""
+    ours = dict(os.environ)  # noqa: TID251
+    os.environ.clear()  # noqa: TID251
+    try:
+        yield
+    finally:
+        os.environ.update(ours)  # noqa: TID251
 
 
 def is_secret(field: FieldInfo) -> bool:

@@ -12,6 +12,7 @@ from typing import Annotated, Final
 import typer
 from nats.aio.client import Client
 
+from confer_kit.settings import without_environment
 from confer_ops import doctor_nats, doctor_settings
 from confer_ops.asking import HERE, NatsUrl
 from confer_ops.checkout import root
@@ -51,9 +52,12 @@ def doctor(
 
 
 def _settings(file: Path | None) -> list[Finding]:
-    told = environment({}) if file is None else doctor_settings.read_file(file)
     documents = [path for path in (root() / "docs" / "settings.md", root() / ".env.example") if path.is_file()]
-    return list(doctor_settings.look(told, documents))
+    if file is None:
+        return list(doctor_settings.look(environment({}), documents))
+    told = doctor_settings.read_file(file)
+    with without_environment():
+        return list(doctor_settings.look(told, documents))
 
 
 async def _findings(nats_url: str, monitoring: str, edge: str, wait_s: float) -> list[Finding]:

@@ -30,6 +30,7 @@ _PARSED: Final[dict[str, tuple[Callable[[Path], object], str]]] = {
     ),
     "CONFER_NATS_NKEY_SEED_FILE": (UserKey.read, "Make it by `confer nats-users`: docs/nats.md."),
 }  # fmt: skip
+_KEYS: Final = ("CONFER_JWT_SECRET", "CONFER_JWT_SECRET_FILE", "CONFER_JWKS_FILE", "CONFER_JWKS_URL")
 _OURS: Final = re.compile(
     r"CONFER_EDGE_URL|CONFER_WATCH_PORT|CONFER_TEST_\w+"
 )  # of the command line, and of the project's tests
@@ -105,7 +106,14 @@ def _installed() -> Iterator[tuple[str, type[KitSettings]]]:
 
 
 def _identity(told: Mapping[str, str]) -> Iterator[Finding]:
-    if told.get("CONFER_IDENTITY") == "trusted-query":
+    believing = told.get("CONFER_IDENTITY") == "trusted-query"
+    if believing and (keys := [name for name in _KEYS if told.get(name)]):
+        yield wrong(
+            ABOUT,
+            f"CONFER_IDENTITY=trusted-query believes what clients say, yet {keys[0]} is set",
+            "No confer-edge starts with both: CONFER_IDENTITY=jwt, or no keys.",
+        )
+    elif believing:
         yield note(
             ABOUT,
             "CONFER_IDENTITY=trusted-query believes what clients say about themselves",

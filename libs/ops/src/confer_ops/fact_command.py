@@ -10,14 +10,11 @@ import typer
 from nats.aio.client import Client
 
 from confer_contracts.catalogue import SERVICES
-from confer_contracts.ids import untoken
+from confer_contracts.ids import plain
 from confer_contracts.subjects import FactSubject, stream_of
-from confer_kit import clock
-from confer_kit.facts import StoredFact
 from confer_kit.jetstream import is_foreign
-from confer_kit.telemetry import trace_id_of
 from confer_ops.asking import HERE, NatsUrl, doing
-from confer_ops.tail_command import Told, line
+from confer_ops.tail_command import Told, line, shown
 from confer_ops.trouble import Trouble
 
 LOGS: Final = tuple(map(stream_of, SERVICES))
@@ -50,14 +47,17 @@ async def _read(nc: Client, stream: str, seq: int) -> tuple[Told, bool]:
         raise Trouble(f"The stream {stream} cannot be read ({error}).") from None
     assert raw.subject is not None
     assert raw.time is not None
-    subject, headers, at = FactSubject.parse(raw.subject), raw.headers or {}, raw.time.timestamp()
-    stored = StoredFact(subject=subject, seq=seq, at=at, body=raw.data or b"", headers=headers)
-    try:
-        body = stored.json()
-    except ValueError:
-        body = None
-    told = Told(
-        at=clock.iso(at), seq=seq, audience=f"{subject.kind}:{untoken(subject.ident)}", event=stored.event,
-        actor=stored.actor, op=stored.op, trace=trace_id_of(headers), source=stream, body=body,
+    headers = raw.headers or {}
+    told = shown(
+        at=raw.time.timestamp(), seq=seq, audience=_audience(raw.subject), headers=headers, body=raw.data or b"",
+        source=stream,
     )  # fmt: skip
     return told, is_foreign(headers)
+
+
+def _audience(subject: str) -> str:
+    try:
+        found = FactSubject.parse(subject)
+    except ValueError:
+        return subject  # no service writes there
+    return f"{found.kind}:{plain(found.ident)}"

@@ -57,7 +57,7 @@ async def provision(nc: Client, replicas: int | None = None, say: Say = _silent,
         await _ensure(js, config.evolve(num_replicas=replicas), say)
     activity = (await _aged(js, streams.activity(), ages.activity_days)).evolve(num_replicas=replicas)
     await _add_sources(js, activity, streams.activity_sources(), say)
-    await _ensure_sourced(js, activity, streams.activity_sources(), say)
+    await _ensure_sourced(js, activity, streams.activity_sources(), say, may_take_more=True)
     epoch = secrets.token_hex(4)
     await _ensure_sourced(js, streams.live(epoch).evolve(num_replicas=replicas), streams.live_sources(), say)
 
@@ -126,15 +126,19 @@ async def _ensure(js: JetStreamContext, wanted: StreamConfig, say: Say) -> None:
         say(f"adjusted stream {wanted.name}: {', '.join(changes)}")
 
 
-async def _ensure_sourced(js: JetStreamContext, wanted: StreamConfig, sources: Sequence[Sourced], say: Say) -> None:
+async def _ensure_sourced(
+    js: JetStreamContext, wanted: StreamConfig, sources: Sequence[Sourced], say: Say, *, may_take_more: bool = False
+) -> None:
     """A stream fed by others. Without one of its consumers it has missed facts, and where it takes them from, or as
-    what, may change between versions: then it is made anew, with a new epoch."""
+    what, may change between versions: then it is made anew, with a new epoch. `may_take_more`: from what this version
+    does not know, too; for ACTIVITY has what its sources have let go."""
     assert wanted.name is not None
     there = [await _consumed(js, sourced) for sourced in sources]
     found = await _find(js, wanted.name)
     if found is not None:
-        alike = there == [sourced.subjects for sourced in sources] and _taken(found.config) == _taken(wanted)
-        if alike:
+        all_consumed = there == [sourced.subjects for sourced in sources]
+        taken, asked = _taken(found.config), _taken(wanted)
+        if all_consumed and (taken >= asked if may_take_more else taken == asked):
             await _ensure(js, wanted, say)
             return
         await js.delete_stream(wanted.name)
@@ -173,10 +177,10 @@ async def _consumed(js: JetStreamContext, sourced: Sourced) -> str | None:
     return found.config.filter_subject or ""
 
 
-def _taken(config: StreamConfig) -> list[tuple[str, list[tuple[str, str]]]]:
+def _taken(config: StreamConfig) -> frozenset[tuple[str, tuple[tuple[str, str], ...]]]:
     """From which streams, and as what."""
-    return sorted(
-        (source.name, [(one.src, one.dest) for one in source.subject_transforms or []])
+    return frozenset(
+        (source.name, tuple((one.src, one.dest) for one in source.subject_transforms or []))
         for source in config.sources or []
     )
 

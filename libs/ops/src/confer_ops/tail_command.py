@@ -5,7 +5,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -17,7 +17,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import ConsumerConfig, DeliverPolicy
 
-from confer_contracts.ids import untoken
+from confer_contracts.ids import plain
 from confer_contracts.subjects import LIVE, Header, Kind
 from confer_kit import clock
 from confer_kit.telemetry import trace_id_of
@@ -118,20 +118,24 @@ async def _facts(nc: Client, subject: str, begin: datetime | None, follow: bool)
 
 
 def told(message: Msg) -> Told:
-    headers = message.headers or {}
     kind, ident = message.subject.split(".", 1)
+    headers = message.headers or {}
+    return shown(
+        at=message.metadata.timestamp.timestamp(), seq=message.metadata.sequence.stream,
+        audience=f"{kind}:{plain(ident)}", headers=headers, body=message.data,
+        source=headers.get(Header.SOURCE, "").partition(":")[0].partition(" ")[0] or None,
+    )  # fmt: skip
+
+
+def shown(
+    *, at: float, seq: int, audience: str, headers: Mapping[str, str], body: bytes, source: str | None
+) -> Told:  # fmt: skip
+    """Whoever wrote it, and whatever: none of it ends what shows it."""
     actor, op = headers.get(Header.ACTOR), headers.get(Header.OP)
     return Told(
-        at=clock.iso(message.metadata.timestamp.timestamp()),
-        seq=message.metadata.sequence.stream,
-        audience=f"{kind}:{untoken(ident)}",
-        event=headers.get(Header.EVENT),
-        actor=actor and untoken(actor),
-        op=op and untoken(op),
-        trace=trace_id_of(headers),
-        source=headers.get(Header.SOURCE, "").partition(":")[0].partition(" ")[0] or None,
-        body=_body(message.data),
-    )
+        at=clock.iso(at), seq=seq, audience=audience, event=headers.get(Header.EVENT),
+        actor=actor and plain(actor), op=op and plain(op), trace=trace_id_of(headers), source=source, body=_body(body),
+    )  # fmt: skip
 
 
 def _body(data: bytes) -> Any:
